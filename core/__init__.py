@@ -1,0 +1,1 @@
+"""Sluice: alert bursts in, exactly one RemediationRequest per problem out."""

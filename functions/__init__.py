@@ -1,0 +1,1 @@
+"""One module per trigger: decode, call core, encode."""
