@@ -1,0 +1,1 @@
+"""Values the rooms hand to each other: signals, RemediationRequests, answers."""

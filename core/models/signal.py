@@ -1,0 +1,40 @@
+"""One alert or event, in the form every later step works on (seed: types.NormalizedSignal)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetResource:
+    """The object a signal is about; `namespace` is empty for cluster-scoped kinds."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+    api_version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalizedSignal:
+    """A firing alert or a warning event, whatever system sent it.
+
+    `fingerprint` is the 64-character lower-case SHA-256 that names the problem. Times are timezone-aware.
+    `raw_payload` is the JSON document kept on the request as `originalPayload`.
+    """
+
+    fingerprint: str
+    signal_name: str
+    severity: str
+    signal_type: str
+    target: TargetResource
+    firing_time: datetime
+    received_time: datetime
+    signal_source: str = ""
+    target_type: str = "kubernetes"
+    cluster_id: str = ""
+    environment: str = ""
+    priority: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    raw_payload: bytes = b""
