@@ -1,0 +1,104 @@
+"""What the sender is answered. One code fits all callers: see the table in the README."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from core.models.result import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from core.models.result import SignalResult
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"  # RFC 9457
+
+_LONGEST_RETRY_AFTER = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, already encoded."""
+
+    status: int
+    body: bytes
+    media_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def answer(results: Sequence[SignalResult], *, truncated: int = 0) -> Answer:
+    """Answer a batch: 2xx only where everything it acknowledges is stored.
+
+    Any failed result makes it 503, the one code that Alertmanager, ApiServerSource, Broker and Pub/Sub
+    all retry; 400 says that every alert in the body is poison.
+    """
+    counts = Counter(result.status for result in results)
+    content = _content(results, counts, truncated)
+    if failed := counts[Status.FAILED]:
+        first = next(result for result in results if result.status is Status.FAILED)
+        seconds = max(result.retry_after for result in results)
+        detail = (
+            f"{failed} of {len(results)} alerts could not be stored now; send the same request again: {first.error}"
+        )
+        return problem(503, detail, retry_after=seconds, content=content)
+    if results and counts[Status.INVALID] == len(results):
+        return problem(400, f"no alert in this body can ever be stored: {results[0].error}", content=content)
+    return Answer(_success(counts), to_json(content))
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    retry_after: float | None = None,
+    content: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Answer with problem+json (RFC 9457), the results of each alert beside it.
+
+    Args:
+        status: HTTP status code.
+        detail: sentence that names field, value and remedy.
+        retry_after: seconds, rounded up; at most a minute.
+        content: summary and results; empty ones where no alert was looked at.
+        headers: further ones.
+    """
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    all_headers = dict(headers or {})
+    if retry_after is not None:
+        all_headers["Retry-After"] = str(min(max(1, math.ceil(retry_after)), _LONGEST_RETRY_AFTER))
+    return Answer(status, to_json(body | dict(content or _content((), Counter(), 0))), PROBLEM, all_headers)
+
+
+def _success(counts: Counter[Status]) -> int:
+    if counts[Status.CREATED]:
+        return 201
+    return 202 if counts[Status.DEDUPLICATED] else 200
+
+
+def _content(results: Sequence[SignalResult], counts: Counter[Status], truncated: int) -> dict[str, Any]:
+    summary = {"received": len(results), **{status.value: counts[status] for status in Status}}
+    if truncated:
+        summary["truncated"] = truncated
+    return {"summary": summary, "results": [_line(result) for result in results]}
+
+
+def _line(result: SignalResult) -> dict[str, Any]:
+    line: dict[str, Any] = {"status": result.status.value}
+    if result.fingerprint:
+        line["fingerprint"] = result.fingerprint
+    if result.stored:
+        line["remediationRequestName"] = result.request_name
+        line["remediationRequestNamespace"] = result.request_namespace
+        line["duplicate"] = result.status is Status.DEDUPLICATED
+        line["metadata"] = result.metadata
+    if result.error:
+        line["error"] = result.error
+    return line

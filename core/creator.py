@@ -1,0 +1,182 @@
+"""Creates RemediationRequests under fenced names (seed: CRDCreator)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from core.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
+from core.errors import CRDCreationError, RetryError
+from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError
+from core.models.remediation_request import RemediationRequest
+from core.naming import request_name
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from core.clock import Clock, Deadline
+    from core.kube.client import KubeClient
+    from core.metrics import Metrics
+    from core.models.signal import NormalizedSignal
+    from core.request_body import RequestBuilder
+
+T = TypeVar("T")
+
+
+class RetryObserver(Protocol):
+    """Told of each failed try to create a request (seed: RetryObserver)."""
+
+    def on_retry_attempt(self, signal: NormalizedSignal, attempt: int, error: BaseException) -> None:
+        """`attempt` counts from 1; `error` is what that try met."""
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """The request that stands under the fenced name, and whether this attempt put it there."""
+
+    request: RemediationRequest
+    created: bool
+
+
+class CRDCreator:
+    """Turns a signal into the request of its generation."""
+
+    def __init__(
+        self,
+        *,
+        client: KubeClient,
+        builder: RequestBuilder,
+        clock: Clock,
+        random: Random,
+        observer: RetryObserver,
+        metrics: Metrics,
+        backoff: Backoff = CREATE_RETRY_BACKOFF,
+    ) -> None:
+        self._client = client
+        self._builder = builder
+        self._clock = clock
+        self._random = random
+        self._observer = observer
+        self._metrics = metrics
+        self._backoff = backoff
+
+    async def create_remediation_request(
+        self, signal: NormalizedSignal, *, head_uid: str, attempt_id: str, deadline: Deadline
+    ) -> Creation | None:
+        """Create the request that follows `head_uid`, or find who did (seed: CreateRemediationRequest).
+
+        Args:
+            signal: what to create it from.
+            head_uid: uid of the newest terminal request; empty where there is none.
+            attempt_id: names this attempt; an object carrying it is our own, whatever answer was lost.
+            deadline: of the request.
+
+        Returns:
+            The request under the fenced name, or None where the name was taken and free again a moment
+            later: look again.
+
+        Raises:
+            CRDCreationError: the API server refused, or failed on every try.
+            TransientError: the breaker is open or no time is left.
+        """
+        salt = 0
+        while True:
+            name = request_name(signal.fingerprint, head_uid=head_uid, salt=salt)
+            found = await self._create_or_find(signal, name=name, attempt_id=attempt_id, deadline=deadline)
+            if found is None or found.request.fingerprint == signal.fingerprint:
+                return found
+            salt += 1
+
+    async def _create_or_find(
+        self, signal: NormalizedSignal, *, name: str, attempt_id: str, deadline: Deadline
+    ) -> Creation | None:
+        body = self._builder.build(signal, name=name, attempt_id=attempt_id, now=self._clock.now())
+        try:
+            stored = await self._retrying(signal, name, lambda: self._create(body, deadline), deadline)
+            created = True
+        except AlreadyExistsError:
+            try:
+                stored = await self._retrying(signal, name, lambda: self._read(name, deadline), deadline)
+            except NotFoundError:
+                return None
+            created = stored.attempt_id == attempt_id
+        if created:
+            self._metrics.crds_created.labels(source_type=signal.signal_type, status="created").inc()
+        return Creation(stored, created)
+
+    async def _create(self, body: dict[str, Any], deadline: Deadline) -> RemediationRequest:
+        builder = self._builder
+        reply = await self._client.create(builder.resource, body, namespace=builder.namespace, deadline=deadline)
+        return RemediationRequest.from_object(reply.obj)
+
+    async def _read(self, name: str, deadline: Deadline) -> RemediationRequest:
+        builder = self._builder
+        reply = await self._client.get(builder.resource, namespace=builder.namespace, name=name, deadline=deadline)
+        return RemediationRequest.from_object(reply.obj)
+
+    async def _retrying(
+        self, signal: NormalizedSignal, name: str, call: Callable[[], Awaitable[T]], deadline: Deadline
+    ) -> T:
+        """Run `call` until it answers; AlreadyExists and NotFound of the object are answers too."""
+        start = self._clock.now()
+        tries = AsyncRetrying(
+            sleep=self._clock.sleep,
+            stop=_stop_after(self._backoff.steps, deadline),
+            wait=self._wait,
+            retry=retry_if_exception(_is_transient),
+            after=lambda state: self._observe(signal, state),
+            reraise=True,
+        )
+        try:
+            return await tries(call)
+        except (AlreadyExistsError, NotFoundError):
+            raise
+        except KubernetesError as error:
+            attempts = tries.statistics["attempt_number"]
+            raise self._failure(signal, name, error, attempts, start) from error
+
+    def _wait(self, state: RetryCallState) -> float:
+        return max(self._backoff.delay(state.attempt_number, random=self._random), _asked_to_wait(state))
+
+    def _observe(self, signal: NormalizedSignal, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if error is not None:
+            self._observer.on_retry_attempt(signal, state.attempt_number, error)
+
+    def _failure(
+        self, signal: NormalizedSignal, name: str, error: KubernetesError, attempts: int, start: datetime
+    ) -> CRDCreationError:
+        self._metrics.crd_creation_errors.labels(error_type=error.error_type).inc()
+        return CRDCreationError(
+            fingerprint=signal.fingerprint,
+            namespace=self._builder.namespace,
+            crd_name=name,
+            signal_type=signal.signal_type,
+            signal_name=signal.signal_name,
+            attempts=attempts,
+            start_time=start,
+            now=self._clock.now(),
+            underlying=RetryError(
+                attempt=attempts,
+                max_attempts=self._backoff.steps,
+                original=error,
+                error_type=error.error_type,
+                is_retryable=error.transient,
+            ),
+        )
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, KubernetesError) and error.transient
+
+
+def _asked_to_wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    return (error.retry_after or 0.0) if isinstance(error, KubernetesError) else 0.0
+
+
+def _stop_after(tries: int, deadline: Deadline) -> Callable[[RetryCallState], bool]:
+    return lambda state: state.attempt_number >= tries or deadline.remaining() <= _asked_to_wait(state)

@@ -1,0 +1,262 @@
+"""Every error Sluice raises, as one tree:
+
+SluiceError
+├── ConfigurationError            a setting is wrong: the start stops
+├── PayloadError                  the body can never work: 400 (413, 415 in its subclasses)
+│   ├── PayloadTooLargeError      413
+│   └── UnsupportedPayloadError   415
+├── AccessError                   the caller may not: 401, 403
+│   ├── UnauthenticatedError      401
+│   └── PermissionDeniedError     403
+├── TransientError                try again later: 503 with Retry-After
+│   ├── DeadlineExceededError     the request's time is over
+│   ├── CircuitOpenError          the breaker refuses to call
+│   ├── ContentionError           others kept winning the lock or the write
+│   └── RetryError                tries used up (seed: RetryError)
+├── OperationError                an operation on one fingerprint failed (seed: OperationError)
+│   ├── CRDCreationError
+│   └── DeduplicationError
+└── KubernetesError               the API server refused or did not answer (core.kube.errors)
+
+Catch by class; a message is for people only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+
+class SluiceError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class ConfigurationError(SluiceError):
+    """A setting cannot work; the message names it, its value and the remedy."""
+
+
+class PayloadError(SluiceError):
+    """A body that can never work.
+
+    Attributes:
+        field: path of the offending field, empty for the body as a whole.
+        reason: short word for metrics.
+        status: the HTTP status that says so.
+    """
+
+    status = 400
+
+    def __init__(self, message: str, *, field: str = "", reason: str = "malformed") -> None:
+        super().__init__(message)
+        self.field = field
+        self.reason = reason
+
+
+class PayloadTooLargeError(PayloadError):
+    """The body is longer than MAX_BODY."""
+
+    status = 413
+
+
+class UnsupportedPayloadError(PayloadError):
+    """The content type or encoding is not one we read."""
+
+    status = 415
+
+
+class AccessError(SluiceError):
+    """The caller may not send signals."""
+
+    status = 403
+
+
+class UnauthenticatedError(AccessError):
+    """No bearer token, or one the API server does not know."""
+
+    status = 401
+
+
+class PermissionDeniedError(AccessError):
+    """The token is good but its user may not send signals."""
+
+
+class TransientError(SluiceError):
+    """Nothing is wrong with the request: the same one will work later.
+
+    Attributes:
+        retry_after: seconds the sender should wait.
+        error_type: short word for metrics.
+    """
+
+    error_type = "transient"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeadlineExceededError(TransientError):
+    """The request's time ended before its work did."""
+
+    error_type = "deadline"
+
+
+class CircuitOpenError(TransientError):
+    """The circuit breaker is open: the API server failed too often a moment ago."""
+
+    error_type = "circuit_open"
+
+
+class ContentionError(TransientError):
+    """Other instances kept winning; their work will be visible at the next try."""
+
+    error_type = "contention"
+
+
+class RetryError(TransientError):
+    """Tries used up, or an error not worth another (seed: RetryError).
+
+    Attributes:
+        attempt: number of the last try, from 1.
+        max_attempts: how many were allowed.
+        original: the last error.
+        error_type: its class for metrics, such as `transient`, `timeout`, `invalid`.
+        is_retryable: whether that error was one to retry.
+    """
+
+    def __init__(
+        self, *, attempt: int, max_attempts: int, original: Exception, error_type: str, is_retryable: bool
+    ) -> None:
+        super().__init__(f"operation failed after {attempt}/{max_attempts} attempts: {original}")
+        self.attempt = attempt
+        self.max_attempts = max_attempts
+        self.original = original
+        self.error_type = error_type
+        self.is_retryable = is_retryable
+        self.__cause__ = original
+
+
+class OperationError(SluiceError):
+    """An operation on one fingerprint failed, with all that helps to find out why (seed: OperationError).
+
+    Attributes:
+        operation: such as `create_remediation_request`.
+        phase: such as `deduplication` or `crd_creation`.
+        correlation_id: usually the request's name.
+        duration: time from `start_time` to `now`.
+        underlying: the wrapped error, also `__cause__`.
+    """
+
+    def __init__(
+        self,
+        *,
+        operation: str,
+        phase: str,
+        fingerprint: str,
+        namespace: str,
+        correlation_id: str,
+        attempts: int,
+        start_time: datetime,
+        now: datetime,
+        underlying: BaseException,
+    ) -> None:
+        super().__init__(operation, phase, fingerprint)
+        self.operation = operation
+        self.phase = phase
+        self.fingerprint = fingerprint
+        self.namespace = namespace
+        self.correlation_id = correlation_id
+        self.attempts = attempts
+        self.start_time = start_time
+        self.duration: timedelta = now - start_time
+        self.underlying = underlying
+        self.__cause__ = underlying
+
+    def __str__(self) -> str:
+        return (
+            f"{self.operation} failed: phase={self.phase}, fingerprint={self.fingerprint}, "
+            f"namespace={self.namespace}, attempts={self.attempts}, duration={format_duration(self.duration)}, "
+            f"correlation={self.correlation_id}: {self.underlying}"
+        )
+
+
+class CRDCreationError(OperationError):
+    """A RemediationRequest could not be created (seed: CRDCreationError)."""
+
+    def __init__(
+        self,
+        *,
+        fingerprint: str,
+        namespace: str,
+        crd_name: str,
+        signal_type: str,
+        signal_name: str,
+        attempts: int,
+        start_time: datetime,
+        now: datetime,
+        underlying: BaseException,
+    ) -> None:
+        super().__init__(
+            operation="create_remediation_request",
+            phase="crd_creation",
+            fingerprint=fingerprint,
+            namespace=namespace,
+            correlation_id=crd_name,
+            attempts=attempts,
+            start_time=start_time,
+            now=now,
+            underlying=underlying,
+        )
+        self.crd_name = crd_name
+        self.signal_type = signal_type
+        self.signal_name = signal_name
+
+    def __str__(self) -> str:
+        return (
+            f"{super().__str__()} (crd_name={self.crd_name}, signal_type={self.signal_type}, "
+            f"signal_name={self.signal_name})"
+        )
+
+
+class DeduplicationError(OperationError):
+    """Whether a request is active could not be found out (seed: DeduplicationError).
+
+    Attributes:
+        dedupe_status: `new`, `duplicate` or `unknown`.
+    """
+
+    def __init__(
+        self,
+        *,
+        fingerprint: str,
+        namespace: str,
+        dedupe_status: str,
+        attempts: int,
+        start_time: datetime,
+        now: datetime,
+        underlying: BaseException,
+        correlation_id: str = "",
+    ) -> None:
+        super().__init__(
+            operation="check_deduplication",
+            phase="deduplication",
+            fingerprint=fingerprint,
+            namespace=namespace,
+            correlation_id=correlation_id,
+            attempts=attempts,
+            start_time=start_time,
+            now=now,
+            underlying=underlying,
+        )
+        self.dedupe_status = dedupe_status
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} (dedupe_status={self.dedupe_status})"
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write a duration the short way, such as `1.5s` or `12ms`."""
+    seconds = duration.total_seconds()
+    return f"{seconds:.3g}s" if abs(seconds) >= 1 else f"{seconds * 1000:.3g}ms"

@@ -1,0 +1,138 @@
+"""Puts the parts together: the only place that knows them all."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from core.auth import Gate, KubernetesGate, OpenGate
+from core.breaker import BreakerState, CircuitBreaker
+from core.clock import Clock, Deadline, RealClock
+from core.creator import CRDCreator
+from core.credits import Credits
+from core.deduplication import PhaseBasedDeduplicationChecker
+from core.kube.client import KubeClient
+from core.kube.resources import Resource, remediation_requests
+from core.lease import LeaseStore
+from core.lock import DistributedLockManager
+from core.memory import RequestMemory
+from core.observer import LoggingObserver
+from core.pipeline import Pipeline
+from core.placement import Placement
+from core.recorder import Recorder
+from core.request_body import RequestBuilder
+from core.rounds import Rounds
+from core.status import StatusUpdater
+
+if TYPE_CHECKING:
+    import logging
+
+    from core.kube.transport import Transport
+    from core.metrics import Metrics
+    from core.settings import Settings
+
+_CREDITED_ALERTS = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """One instance: what a function calls."""
+
+    settings: Settings
+    clock: Clock
+    client: KubeClient
+    resource: Resource
+    gate: Gate
+    rounds: Rounds
+    pipeline: Pipeline
+
+    async def check_ready(self, *, deadline: Deadline) -> None:
+        """Read one page of RemediationRequests: proves access, CRD, selectable field and rule.
+
+        Raises:
+            KubernetesError, TransientError: with a sentence that says what is missing.
+        """
+        query = {"fieldSelector": f"spec.signalFingerprint={'0' * 64}", "resourceVersion": "0", "limit": "1"}
+        await self.client.list(self.resource, namespace=self.settings.namespace, query=query, deadline=deadline)
+
+    async def close(self) -> None:
+        """Let rounds in flight end, then close all connections."""
+        await self.rounds.drain()
+        await self.client.close()
+
+
+def build_gateway(
+    *,
+    settings: Settings,
+    transport: Transport,
+    metrics: Metrics,
+    logger: logging.Logger,
+    clock: Clock | None = None,
+    source_of_random: random.Random | None = None,
+) -> Gateway:
+    """Assemble an instance over a transport; tests and the simulation bring their own clock and random."""
+    clock = clock or RealClock()
+    # Not for secrets: jitter, attempt ids and the mark in lastSeenAt.
+    rng = source_of_random or random.Random()  # noqa: S311
+    resource = remediation_requests(group=settings.group, version=settings.version)
+    namespace = settings.namespace
+    client = KubeClient(
+        transport=transport, breaker=_breaker(metrics, logger, clock), call_timeout=settings.api_timeout
+    )
+    placement = Placement(
+        checker=PhaseBasedDeduplicationChecker(client=client, resource=resource, namespace=namespace, clock=clock),
+        locks=DistributedLockManager(store=LeaseStore(client=client, namespace=namespace, clock=clock)),
+        creator=CRDCreator(
+            client=client,
+            builder=RequestBuilder(resource=resource, namespace=namespace, payload_encoding=settings.payload_encoding),
+            clock=clock,
+            random=rng.random,
+            observer=LoggingObserver(logger=logger),
+            metrics=metrics,
+        ),
+        clock=clock,
+        random=rng.random,
+        new_id=lambda: str(UUID(int=rng.getrandbits(128), version=4)),
+        consistent_reads=settings.reads == "consistent",
+    )
+    recorder = Recorder(
+        placement=placement,
+        status=StatusUpdater(client=client, resource=resource, clock=clock, random=rng.random),
+        memory=RequestMemory(capacity=settings.memory_requests),
+        namespace=namespace,
+        clock=clock,
+    )
+    rounds = Rounds(record=recorder.record, max_concurrent=settings.max_concurrent)
+    return Gateway(
+        settings=settings,
+        clock=clock,
+        client=client,
+        resource=resource,
+        gate=_gate(settings, client, resource, clock),
+        rounds=rounds,
+        pipeline=Pipeline(
+            rounds=rounds,
+            stored_earlier=Credits(clock=clock, capacity=_CREDITED_ALERTS),
+            metrics=metrics,
+            logger=logger,
+        ),
+    )
+
+
+def _breaker(metrics: Metrics, logger: logging.Logger, clock: Clock) -> CircuitBreaker:
+    gauge = metrics.breaker_state.labels(name="kubernetes-api")
+    gauge.set(BreakerState.CLOSED)
+
+    def on_change(state: BreakerState) -> None:
+        gauge.set(state)
+        logger.warning("the circuit breaker for the Kubernetes API is %s", state.name.lower().replace("_", "-"))
+
+    return CircuitBreaker(clock=clock, on_change=on_change)
+
+
+def _gate(settings: Settings, client: KubeClient, resource: Resource, clock: Clock) -> Gate:
+    if settings.auth == "none":
+        return OpenGate()
+    return KubernetesGate(client=client, resource=resource, namespace=settings.namespace, clock=clock)

@@ -1,0 +1,133 @@
+"""Which API server, with which credentials: in a cluster, by KUBECONFIG, or from Google to GKE."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from base64 import b64decode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import ConfigurationError
+from core.kube.credentials import FileToken, GoogleToken, HookToken, StaticToken, TokenSource
+
+if TYPE_CHECKING:
+    from core.clock import Clock
+    from core.settings import Settings
+
+_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_GOOGLE_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
+NO_CLUSTER = (
+    "no Kubernetes API is configured: set KUBECONFIG to a file that exists, or run in a cluster with a service "
+    "account, or set SLUICE_API_SERVER and SLUICE_API_CA for Google credentials to a GKE endpoint"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Everything a transport needs to reach the API server."""
+
+    server: str
+    tls: ssl.SSLContext | None
+    tokens: TokenSource
+
+
+def check_access(settings: Settings) -> None:
+    """Tell at the start, before any event loop, whether some access is configured.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if not (settings.api_server or _in_cluster() or _kubeconfig()):
+        raise ConfigurationError(NO_CLUSTER)
+
+
+async def find_access(settings: Settings, *, clock: Clock) -> Access:
+    """Return the access that is configured: SLUICE_API_SERVER, else KUBECONFIG, else the service account.
+
+    Raises:
+        ConfigurationError: there is none, or what it names cannot be read.
+    """
+    if settings.api_server:
+        return _google(settings, clock)
+    if _kubeconfig():
+        return await _from_kubeconfig(_kubeconfig(), clock)
+    if _in_cluster():
+        return _from_service_account(clock)
+    raise ConfigurationError(NO_CLUSTER)
+
+
+def _in_cluster() -> bool:
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+
+
+def _kubeconfig() -> str:
+    paths = os.environ.get("KUBECONFIG", "")
+    return paths if any(Path(path).is_file() for path in paths.split(os.pathsep) if path) else ""
+
+
+def _from_service_account(clock: Clock) -> Access:
+    host = os.environ["KUBERNETES_SERVICE_HOST"]
+    port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    host = f"[{host}]" if ":" in host else host
+    tls = _tls(cafile=str(_SERVICE_ACCOUNT / "ca.crt"))
+    return Access(f"https://{host}:{port}", tls, FileToken(path=_SERVICE_ACCOUNT / "token", clock=clock))
+
+
+def _google(settings: Settings, clock: Clock) -> Access:
+    import google.auth  # noqa: PLC0415 - only a function outside the cluster pays for it
+    from google.auth.transport.requests import Request  # noqa: PLC0415
+
+    try:
+        authority = b64decode(settings.api_ca, validate=True).decode()
+        tls = _tls(cadata=authority)
+    except (ValueError, ssl.SSLError) as error:
+        raise ConfigurationError(f"SLUICE_API_CA is no base64 of a PEM certificate: {error}") from error
+    credentials, _ = google.auth.default(scopes=[_GOOGLE_SCOPE])
+    refresh: Any = credentials.refresh
+    tokens = GoogleToken(credentials=credentials, refresh=lambda: refresh(Request()), clock=clock)
+    return Access(settings.api_server, tls, tokens)
+
+
+async def _from_kubeconfig(path: str, clock: Clock) -> Access:
+    from kubernetes.aio import config  # noqa: PLC0415 - 0.4 s that only people's machines and tests pay
+    from kubernetes.aio.client import Configuration  # noqa: PLC0415
+
+    loaded: Any = Configuration()
+    try:
+        await config.load_kube_config(config_file=path, client_configuration=loaded)
+    except (config.ConfigException, OSError, ValueError) as error:
+        raise ConfigurationError(f"KUBECONFIG={path} cannot be used: {error}") from error
+
+    async def fetch() -> str:
+        fresh: Any = Configuration()
+        await config.load_kube_config(config_file=path, client_configuration=fresh)
+        return _bearer(fresh)
+
+    tokens: TokenSource = HookToken(fetch=fetch, clock=clock) if _bearer(loaded) else StaticToken()
+    return Access(loaded.host, _tls_of(loaded), tokens)
+
+
+def _bearer(configuration: Any) -> str:
+    return str(configuration.api_key.get("BearerToken", "")).removeprefix("Bearer ").strip()
+
+
+def _tls_of(configuration: Any) -> ssl.SSLContext | None:
+    if configuration.host.startswith("http://"):
+        return None
+    tls = _tls(cafile=configuration.ssl_ca_cert)
+    if configuration.cert_file:
+        tls.load_cert_chain(configuration.cert_file, configuration.key_file)
+    if not configuration.verify_ssl:
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+    return tls
+
+
+def _tls(*, cafile: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
+    # Cluster certificates are often older than the strict X.509 profile that Python 3.13 turns on.
+    tls = ssl.create_default_context(cafile=cafile, cadata=cadata)
+    tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return tls

@@ -1,0 +1,141 @@
+"""Verbs on objects: JSON in and out, status codes turned into classes, each call guarded by the breaker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from core.breaker import CircuitBreaker
+from core.clock import Deadline
+from core.errors import DeadlineExceededError
+from core.kube.errors import KubernetesError, UnreadableAnswerError
+from core.kube.refusals import refusal
+from core.kube.resources import Resource
+from core.kube.transport import ApiRequest, ApiResponse, Transport
+
+MERGE_PATCH = "application/merge-patch+json"
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful answer: the object, and what the server's own clock said."""
+
+    obj: JsonObject
+    headers: Mapping[str, str]
+
+    @property
+    def server_time(self) -> datetime:
+        """The Date header, in whole seconds (RFC 9110, section 6.6.1)."""
+        try:
+            return parsedate_to_datetime(self.headers["Date"])
+        except (KeyError, ValueError) as error:
+            raise UnreadableAnswerError("the API server's answer has no readable Date header") from error
+
+
+class KubeClient:
+    """Calls on one API server.
+
+    Every method raises a KubernetesError by status, CircuitOpenError while the breaker is open, and
+    DeadlineExceededError where no time is left to call.
+    """
+
+    def __init__(self, *, transport: Transport, breaker: CircuitBreaker, call_timeout: float) -> None:
+        self._transport = transport
+        self._breaker = breaker
+        self._call_timeout = call_timeout
+
+    async def get(
+        self,
+        resource: Resource,
+        *,
+        namespace: str = "",
+        name: str,
+        deadline: Deadline,
+        accept: str = "application/json",
+    ) -> Reply:
+        """GET by name: a quorum read that goes to etcd, never to the watch cache (KEP-2340)."""
+        path = resource.path(namespace=namespace, name=name)
+        return await self._call(resource, ApiRequest(method="GET", path=path, accept=accept), deadline)
+
+    async def list(
+        self, resource: Resource, *, namespace: str, query: Mapping[str, str], deadline: Deadline
+    ) -> list[JsonObject]:
+        """LIST; the caller's `query` holds selectors and resourceVersion."""
+        path = resource.path(namespace=namespace)
+        reply = await self._call(resource, ApiRequest(method="GET", path=path, query=query), deadline)
+        return list(reply.obj.get("items") or ())
+
+    async def create(self, resource: Resource, body: JsonObject, *, namespace: str = "", deadline: Deadline) -> Reply:
+        """CREATE under the name in the body."""
+        path = resource.path(namespace=namespace)
+        return await self._call(resource, ApiRequest(method="POST", path=path, body=to_json(body)), deadline)
+
+    async def update(
+        self, resource: Resource, body: JsonObject, *, namespace: str, name: str, deadline: Deadline
+    ) -> Reply:
+        """Update (PUT) the whole object; the body's resourceVersion must be the current one."""
+        path = resource.path(namespace=namespace, name=name)
+        return await self._call(resource, ApiRequest(method="PUT", path=path, body=to_json(body)), deadline)
+
+    async def patch_status(
+        self, resource: Resource, body: JsonObject, *, namespace: str, name: str, deadline: Deadline
+    ) -> Reply:
+        """Merge PATCH (RFC 7396) of the status subresource."""
+        path = resource.path(namespace=namespace, name=name, subresource="status")
+        request = ApiRequest(method="PATCH", path=path, body=to_json(body), content_type=MERGE_PATCH)
+        return await self._call(resource, request, deadline)
+
+    async def delete(
+        self,
+        resource: Resource,
+        *,
+        namespace: str,
+        name: str,
+        preconditions: Mapping[str, str],
+        deadline: Deadline,
+    ) -> None:
+        """DELETE only the object whose uid and resourceVersion are the given ones."""
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": dict(preconditions)}
+        path = resource.path(namespace=namespace, name=name)
+        await self._call(resource, ApiRequest(method="DELETE", path=path, body=to_json(options)), deadline)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.close()
+
+    async def _call(self, resource: Resource, request: ApiRequest, deadline: Deadline) -> Reply:
+        timeout = min(self._call_timeout, deadline.remaining())
+        if timeout <= 0:
+            raise DeadlineExceededError(f"no time was left for {request.method} {request.path}")
+        with self._breaker.guard(failed=_counts_as_failure):
+            response = await self._transport.send(request, timeout=timeout)
+            return _reply(resource, request, response)
+
+
+def _reply(resource: Resource, request: ApiRequest, response: ApiResponse) -> Reply:
+    if response.status >= 400:
+        raise refusal(resource, request, response)
+    try:
+        obj = from_json(response.body)
+    except ValueError as error:
+        raise _unreadable(request, response) from error
+    if not isinstance(obj, dict):
+        raise _unreadable(request, response)
+    return Reply(obj, response.headers)
+
+
+def _unreadable(request: ApiRequest, response: ApiResponse) -> UnreadableAnswerError:
+    excerpt = response.body[:80].decode(errors="replace")
+    return UnreadableAnswerError(
+        f"the answer {response.status} to {request.method} {request.path} is no Kubernetes object: {excerpt!r}"
+    )
+
+
+def _counts_as_failure(error: BaseException) -> bool:
+    return isinstance(error, KubernetesError) and error.transient

@@ -1,0 +1,181 @@
+"""What the API server, or the way to it, can refuse:
+
+KubernetesError
+├── ApiUnreachableError          no answer: connection refused, reset, timed out; a write may have happened
+│   └── UnreadableAnswerError    an answer that is no Kubernetes object, from a proxy for example
+└── ApiStatusError               an answer with status >= 400
+    ├── BadRequestError          400
+    ├── ApiUnauthorizedError     401
+    ├── ForbiddenError           403
+    ├── NotFoundError            404: no such object
+    ├── NamespaceNotFoundError   404: no such namespace to create it in
+    ├── ResourceNotServedError   404: the kind itself is unknown, its CRD is not installed
+    ├── ConflictError            409, reason Conflict: resourceVersion or uid is not the one given
+    ├── AlreadyExistsError       409, reason AlreadyExists
+    ├── InvalidObjectError       413, 422
+    ├── ThrottledError           429
+    └── ServerError              5xx
+
+`transient` says that the same call may work later; the class follows status code and Status.reason only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from core.errors import SluiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class KubernetesError(SluiceError):
+    """A call to the Kubernetes API failed.
+
+    Attributes:
+        transient: the same call may work in a moment.
+        may_have_committed: a write may have been stored although no success was seen.
+        retry_after: seconds the server asked to wait, or None.
+        error_type: short word for metrics.
+    """
+
+    error_type = "unexpected"
+    transient = False
+    may_have_committed = False
+    retry_after: float | None = None
+
+
+class ApiUnreachableError(KubernetesError):
+    """The API server gave no answer."""
+
+    error_type = "unreachable"
+    transient = True
+    may_have_committed = True
+
+
+class UnreadableAnswerError(ApiUnreachableError):
+    """Something answered with success, but not with an object: whether a write happened is unknown."""
+
+    error_type = "unreadable"
+
+
+class ApiStatusError(KubernetesError):
+    """The API server answered with an error.
+
+    Attributes:
+        status: HTTP status code.
+        reason: Status.reason, or empty.
+        detail: the server's own sentence.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, reason: str, detail: str, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class BadRequestError(ApiStatusError):
+    """400: the request itself is wrong, such as a field selector the CRD does not declare."""
+
+    error_type = "bad_request"
+
+
+class ApiUnauthorizedError(ApiStatusError):
+    """401: the gateway's own credentials are not accepted."""
+
+    error_type = "unauthorized"
+
+
+class ForbiddenError(ApiStatusError):
+    """403: the gateway's service account lacks a rule."""
+
+    error_type = "forbidden"
+
+
+class NotFoundError(ApiStatusError):
+    """404: no such object."""
+
+    error_type = "not_found"
+
+
+class NamespaceNotFoundError(ApiStatusError):
+    """404: the namespace to create an object in does not exist."""
+
+    error_type = "namespace_not_found"
+
+
+class ResourceNotServedError(ApiStatusError):
+    """404: the API server does not know the kind at all."""
+
+    error_type = "crd_not_installed"
+
+
+class ConflictError(ApiStatusError):
+    """409 Conflict: the object is no longer the one that was seen."""
+
+    error_type = "conflict"
+
+
+class AlreadyExistsError(ApiStatusError):
+    """409 AlreadyExists: the name is taken."""
+
+    error_type = "already_exists"
+
+
+class InvalidObjectError(ApiStatusError):
+    """422 (or 413): the object breaks its schema or is too large; it can never be stored as it is."""
+
+    error_type = "invalid"
+
+
+class ThrottledError(ApiStatusError):
+    """429: priority and fairness, or an eviction of load; the call did not run."""
+
+    error_type = "throttled"
+    transient = True
+
+
+class ServerError(ApiStatusError):
+    """5xx: the server failed while it worked; a write may have happened."""
+
+    error_type = "server_error"
+    transient = True
+    may_have_committed = True
+
+
+_BY_STATUS: dict[int, type[ApiStatusError]] = {
+    400: BadRequestError,
+    401: ApiUnauthorizedError,
+    403: ForbiddenError,
+    409: ConflictError,
+    413: InvalidObjectError,
+    422: InvalidObjectError,
+    429: ThrottledError,
+}
+
+
+def error_class(*, status: int, reason: str, details: Mapping[str, Any]) -> type[ApiStatusError]:
+    """Choose the most specific class.
+
+    Args:
+        status: HTTP status code, 400 or above.
+        reason: Status.reason; empty where the body is no Status.
+        details: Status.details; a 404 whose details name no object is about the kind.
+    """
+    if status >= 500:
+        return ServerError
+    if status == 409 and reason == "AlreadyExists":
+        return AlreadyExistsError
+    if status == 404:
+        return _not_found(details)
+    return _BY_STATUS.get(status, ApiStatusError)
+
+
+def _not_found(details: Mapping[str, Any]) -> type[ApiStatusError]:
+    if not details.get("name"):
+        return ResourceNotServedError
+    return NamespaceNotFoundError if details.get("kind") == "namespaces" else NotFoundError

@@ -1,0 +1,47 @@
+"""The kinds the gateway calls, and their paths."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind as its URL names it; the core group is an empty string."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+
+    @property
+    def api_version(self) -> str:
+        """The object's `apiVersion`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def full_name(self) -> str:
+        """The name RBAC rules and error messages use, such as `leases.coordination.k8s.io`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, *, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """Return the URL path; an empty part is left out."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        return "".join(
+            [
+                root,
+                scope,
+                f"/{self.plural}",
+                f"/{name}" if name else "",
+                f"/{subresource}" if subresource else "",
+            ]
+        )
+
+
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+TOKEN_REVIEWS = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview")
+SUBJECT_ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview")
+
+
+def remediation_requests(*, group: str, version: str) -> Resource:
+    """Return the RemediationRequest kind of an API group: two are in the field."""
+    return Resource(group, version, "remediationrequests", "RemediationRequest")

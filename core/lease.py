@@ -1,0 +1,107 @@
+"""Storage of locks: one Lease object each, and nothing of the algorithm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.kube.errors import UnreadableAnswerError
+from core.kube.resources import LEASES
+from core.timestamps import parse_rfc3339, rfc3339
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from core.clock import Clock, Deadline
+    from core.kube.client import KubeClient, Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A Lease as last seen.
+
+    `written_at` is the latest time that the API server itself put on the object: creationTimestamp or a
+    managedFields entry. `server_time` is the Date of the answer that brought it. Both in whole seconds.
+    """
+
+    name: str
+    holder: str
+    duration_seconds: int
+    uid: str
+    resource_version: str
+    written_at: datetime
+    server_time: datetime
+
+
+class LeaseStore:
+    """Reads and writes Leases in one namespace. Raises KubernetesError as the client does."""
+
+    def __init__(self, *, client: KubeClient, namespace: str, clock: Clock) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._clock = clock
+
+    async def create(self, name: str, *, holder: str, duration_seconds: int, deadline: Deadline) -> Lease:
+        """Create the Lease; AlreadyExistsError where somebody has it."""
+        body = self._body(name, holder, duration_seconds)
+        return _lease(await self._client.create(LEASES, body, namespace=self._namespace, deadline=deadline))
+
+    async def read(self, name: str, *, deadline: Deadline) -> Lease:
+        """Read the Lease from etcd; NotFoundError where nobody has it."""
+        return _lease(await self._client.get(LEASES, namespace=self._namespace, name=name, deadline=deadline))
+
+    async def take_over(self, seen: Lease, *, holder: str, duration_seconds: int, deadline: Deadline) -> Lease:
+        """Write a new holder over the Lease as it was seen; ConflictError where it has changed since."""
+        body = self._body(seen.name, holder, duration_seconds)
+        body["metadata"] |= {"resourceVersion": seen.resource_version, "uid": seen.uid}
+        return _lease(
+            await self._client.update(LEASES, body, namespace=self._namespace, name=seen.name, deadline=deadline)
+        )
+
+    async def delete(self, seen: Lease, *, deadline: Deadline) -> None:
+        """Delete the Lease exactly as it was seen; ConflictError where it is another's by now."""
+        await self._client.delete(
+            LEASES,
+            namespace=self._namespace,
+            name=seen.name,
+            preconditions={"uid": seen.uid, "resourceVersion": seen.resource_version},
+            deadline=deadline,
+        )
+
+    def _body(self, name: str, holder: str, duration_seconds: int) -> dict[str, Any]:
+        now = rfc3339(self._clock.now())
+        return {
+            "apiVersion": LEASES.api_version,
+            "kind": LEASES.kind,
+            "metadata": {"name": name, "namespace": self._namespace},
+            "spec": {
+                "holderIdentity": holder,
+                "leaseDurationSeconds": duration_seconds,
+                # For people and for other gateways only; we never judge by them.
+                "acquireTime": now,
+                "renewTime": now,
+            },
+        }
+
+
+def _lease(reply: Reply) -> Lease:
+    try:
+        return _parse(reply)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableAnswerError(f"the API server's Lease cannot be read: {error!r}") from error
+
+
+def _parse(reply: Reply) -> Lease:
+    metadata = reply.obj["metadata"]
+    spec = reply.obj.get("spec") or {}
+    stamps = [metadata["creationTimestamp"]]
+    stamps += [entry["time"] for entry in metadata.get("managedFields") or () if "time" in entry]
+    return Lease(
+        name=metadata["name"],
+        holder=spec.get("holderIdentity") or "",
+        duration_seconds=spec.get("leaseDurationSeconds") or 0,
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        written_at=max(parse_rfc3339(stamp) for stamp in stamps),
+        server_time=reply.server_time,
+    )

@@ -1,0 +1,61 @@
+"""Prometheus metrics, under the names that operators of the Go gateway already graph."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_BUCKETS = tuple(0.001 * 2**n for n in range(10))
+
+
+class Metrics:
+    """All counters of one process. `registry` is private to tests, the default one in a worker."""
+
+    def __init__(self, *, registry: CollectorRegistry) -> None:
+        self.signals_received = Counter(
+            "gateway_signals_received_total",
+            "Signals received, before any judgement.",
+            ["source_type", "severity"],
+            registry=registry,
+        )
+        self.signals_deduplicated = Counter(
+            "gateway_signals_deduplicated_total",
+            "Signals that joined an active RemediationRequest.",
+            ["signal_name"],
+            registry=registry,
+        )
+        self.signals_rejected = Counter(
+            "gateway_signals_rejected_total",
+            "Signals that can never become a request, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.parse_dropped = Counter(
+            "gateway_signals_parse_dropped_total",
+            "Alerts that never reached us whole: cut off by the sender, or in a body that does not parse.",
+            ["reason"],
+            registry=registry,
+        )
+        self.crds_created = Counter(
+            "gateway_crds_created_total",
+            "RemediationRequests created.",
+            ["source_type", "status"],
+            registry=registry,
+        )
+        self.crd_creation_errors = Counter(
+            "gateway_crd_creation_errors_total",
+            "Tries to create a RemediationRequest that failed, by class of error.",
+            ["error_type"],
+            registry=registry,
+        )
+        self.request_duration = Histogram(
+            "gateway_http_request_duration_seconds",
+            "Time from a request's first byte to its answer.",
+            ["endpoint", "method", "status"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.breaker_state = Gauge(
+            "gateway_circuit_breaker_state",
+            "0 closed, 1 half-open, 2 open.",
+            ["name"],
+            multiprocess_mode="max",
+            registry=registry,
+        )

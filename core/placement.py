@@ -1,0 +1,153 @@
+"""Finds the active request of a fingerprint, or creates the next one: steps 1 to 3 of the protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.backoff import LOCK_WAIT_BACKOFF, Backoff, Random
+from core.deduplication import View
+from core.errors import ContentionError, TransientError
+from core.kube.errors import KubernetesError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.clock import Clock, Deadline
+    from core.creator import CRDCreator
+    from core.deduplication import PhaseBasedDeduplicationChecker
+    from core.lease import Lease
+    from core.lock import DistributedLockManager
+    from core.models.remediation_request import RemediationRequest
+    from core.models.signal import NormalizedSignal
+
+VIEW_FRESH_SECONDS = 2.0
+"""A view older than this is not created upon: a wait for the Lease or a pause lies in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The request a signal belongs to. `lease` is still held and for the caller to release."""
+
+    request: RemediationRequest
+    created: bool = False
+    lease: Lease | None = None
+
+
+class Placement:
+    """Decides where a signal goes. Safe without its lock, see core.naming and core.lock."""
+
+    def __init__(
+        self,
+        *,
+        checker: PhaseBasedDeduplicationChecker,
+        locks: DistributedLockManager,
+        creator: CRDCreator,
+        clock: Clock,
+        random: Random,
+        new_id: Callable[[], str],
+        consistent_reads: bool,
+        lock_wait: Backoff = LOCK_WAIT_BACKOFF,
+    ) -> None:
+        self._checker = checker
+        self._locks = locks
+        self._creator = creator
+        self._clock = clock
+        self._random = random
+        self._new_id = new_id
+        self._consistent_reads = consistent_reads
+        self._lock_wait = lock_wait
+
+    async def find_or_create(self, signal: NormalizedSignal, *, deadline: Deadline) -> Place:
+        """Return the active request, creating it where none is in view.
+
+        Raises:
+            ContentionError: another request held the lock all the time and nothing came of it.
+            CRDCreationError, KubernetesError, TransientError: as the parts raise them.
+        """
+        view = await self._checker.look(signal.fingerprint, deadline=deadline)
+        if view.active:
+            return Place(view.active)
+        attempt_id = self._new_id()
+        won = await self._wait_for_lock(signal.fingerprint, view, holder=attempt_id, deadline=deadline)
+        if isinstance(won, Place):
+            return won
+        lease, view = won
+        try:
+            return await self._create(signal, view, lease=lease, attempt_id=attempt_id, deadline=deadline)
+        except BaseException:
+            await self.release(lease, deadline=deadline)
+            raise
+
+    async def release(self, lease: Lease | None, *, deadline: Deadline) -> None:
+        """Release a lock if there is one. A failure costs others a wait, so it is not passed on."""
+        if lease is None:
+            return
+        try:
+            await self._locks.release_lock(lease, deadline=deadline)
+        except (KubernetesError, TransientError):
+            return
+
+    async def _wait_for_lock(
+        self, fingerprint: str, view: View, *, holder: str, deadline: Deadline
+    ) -> Place | tuple[Lease, View]:
+        failed: KubernetesError | None = None
+        for tries in range(1, self._lock_wait.steps + 1):
+            try:
+                lease = await self._locks.acquire_lock(fingerprint, holder=holder, deadline=deadline)
+            except KubernetesError as error:
+                if not error.transient:
+                    raise
+                failed, lease = error, None  # it may be ours all the same: the next try finds out
+            if lease is not None:
+                return lease, view
+            pause = self._lock_wait.delay(tries, random=self._random)
+            if tries == self._lock_wait.steps or pause >= deadline.remaining():
+                break
+            await self._clock.sleep(pause)
+            view = await self._checker.look(fingerprint, deadline=deadline)
+            if view.active:
+                return Place(view.active)
+        raise failed or ContentionError(f"another request has worked on fingerprint {fingerprint} for too long")
+
+    async def _create(
+        self, signal: NormalizedSignal, view: View, *, lease: Lease, attempt_id: str, deadline: Deadline
+    ) -> Place:
+        if self._consistent_reads:
+            view = await self._checker.look(signal.fingerprint, consistent=True, deadline=deadline)
+        confirmed_uid = ""
+        while view.active is None:
+            if self._stale(view):
+                view = await self._look_again(signal, deadline, consistent=self._consistent_reads)
+                continue
+            head_uid = view.head.uid if view.head else ""
+            if view.head and head_uid != confirmed_uid:
+                if not await self._still_terminal(view.head, deadline):
+                    view = await self._look_again(signal, deadline, consistent=True)
+                    continue
+                confirmed_uid = head_uid
+                continue  # the GET may have taken long: judge the view's age again
+            creation = await self._creator.create_remediation_request(
+                signal, head_uid=head_uid, attempt_id=attempt_id, deadline=deadline
+            )
+            if creation is None:
+                view = await self._look_again(signal, deadline, consistent=True)
+            elif creation.created or creation.request.active:
+                return Place(creation.request, created=creation.created, lease=lease)
+            else:
+                view = View(None, creation.request, self._clock.monotonic())
+                confirmed_uid = creation.request.uid
+        return Place(view.active, lease=lease)
+
+    async def _look_again(self, signal: NormalizedSignal, deadline: Deadline, *, consistent: bool) -> View:
+        return await self._checker.look(signal.fingerprint, consistent=consistent, deadline=deadline)
+
+    def _stale(self, view: View) -> bool:
+        return self._clock.monotonic() - view.seen_at > VIEW_FRESH_SECONDS
+
+    async def _still_terminal(self, head: RemediationRequest, deadline: Deadline) -> bool:
+        try:
+            current = await self._checker.confirm(head, deadline=deadline)
+        except NotFoundError:
+            return False
+        return current.uid == head.uid and not current.active

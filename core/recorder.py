@@ -1,0 +1,134 @@
+"""Records signals of one fingerprint: the whole protocol, from memory to the count on the status."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from core.errors import DeduplicationError, SluiceError
+from core.kube.errors import KubernetesError
+from core.models.metadata import DeduplicationMetadata
+from core.models.result import SignalResult, Status
+from core.placement import Place
+from core.status import Counted
+from core.timestamps import rfc3339
+from core.verdict import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from core.clock import Clock, Deadline
+    from core.memory import RequestMemory
+    from core.models.remediation_request import RemediationRequest
+    from core.models.signal import NormalizedSignal
+    from core.placement import Placement
+    from core.status import StatusUpdater
+
+
+class Recorder:
+    """One round at a time for each fingerprint (core.rounds sees to that); any number of instances at once."""
+
+    def __init__(
+        self, *, placement: Placement, status: StatusUpdater, memory: RequestMemory, namespace: str, clock: Clock
+    ) -> None:
+        self._placement = placement
+        self._status = status
+        self._memory = memory
+        self._namespace = namespace
+        self._clock = clock
+
+    async def record(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> list[SignalResult]:
+        """Store signals that share a fingerprint; one result each, in order.
+
+        Never raises: whatever went wrong is in the results.
+        """
+        results: list[SignalResult] = []
+        start = self._clock.now()
+        try:
+            while len(results) < len(signals):
+                results += await self._record_round(signals[len(results) :], deadline=deadline)
+        except KubernetesError as error:
+            results += _failures(signals[len(results) :], self._explained(signals[0], start, error))
+        except SluiceError as error:
+            results += _failures(signals[len(results) :], error)
+        return results
+
+    def _explained(self, signal: NormalizedSignal, start: datetime, error: KubernetesError) -> DeduplicationError:
+        return DeduplicationError(
+            fingerprint=signal.fingerprint,
+            namespace=self._namespace,
+            dedupe_status="unknown",
+            attempts=1,
+            start_time=start,
+            now=self._clock.now(),
+            underlying=error,
+        )
+
+    async def _record_round(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> list[SignalResult]:
+        """Store as many of `signals` as one request takes.
+
+        All of them; or only the first, where the request it created ended before the others were counted;
+        or none, where the request in view turned out to be over.
+        """
+        place = await self._place(signals[0], deadline)
+        extra = len(signals) - place.created
+        counted, _ = await asyncio.gather(
+            self._count(place.request, extra, deadline=deadline),
+            self._placement.release(place.lease, deadline=deadline),
+        )
+        if isinstance(counted, Counted) and counted.stored and counted.request is not None:
+            self._memory.remember(counted.request)
+            return _stored(signals, counted.request, created=place.created)
+        self._memory.forget(signals[0].fingerprint)
+        first = _stored(signals[:1], place.request, created=True) if place.created else []
+        if isinstance(counted, Counted):
+            return first
+        if not place.created:
+            raise counted
+        return first + _failures(signals[1:], counted)
+
+    async def _place(self, signal: NormalizedSignal, deadline: Deadline) -> Place:
+        known = self._memory.get(signal.fingerprint)
+        return Place(known) if known else await self._placement.find_or_create(signal, deadline=deadline)
+
+    async def _count(
+        self, request: RemediationRequest, occurrences: int, *, deadline: Deadline
+    ) -> Counted | SluiceError:
+        # A value, not an exception: the lock's release beside it must run to its end.
+        try:
+            return await self._status.update_deduplication_status(request, occurrences=occurrences, deadline=deadline)
+        except SluiceError as error:
+            return error
+
+
+def _failures(signals: Sequence[NormalizedSignal], error: SluiceError) -> list[SignalResult]:
+    return [failure(error, fingerprint=signal.fingerprint) for signal in signals]
+
+
+def _stored(signals: Sequence[NormalizedSignal], request: RemediationRequest, *, created: bool) -> list[SignalResult]:
+    first_count = 1 if created else request.occurrences - len(signals) + 1
+    later_count = request.occurrences - len(signals) + 1
+    counts = [first_count, *(later_count + place for place in range(1, len(signals)))]
+    return [
+        SignalResult(
+            status=Status.CREATED if created and place == 0 else Status.DEDUPLICATED,
+            fingerprint=signal.fingerprint,
+            request_name=request.name,
+            request_namespace=request.namespace,
+            metadata=_metadata(signal, request, counts[place]),
+        )
+        for place, signal in enumerate(signals)
+    ]
+
+
+def _metadata(signal: NormalizedSignal, request: RemediationRequest, count: int) -> DeduplicationMetadata:
+    known = request.deduplication
+    received = rfc3339(signal.received_time)
+    return DeduplicationMetadata(
+        fingerprint=signal.fingerprint,
+        count=count,
+        remediationRequestRef=request.name,
+        firstOccurrence=known.first_seen_at if known else request.creation_timestamp or received,
+        lastOccurrence=known.last_seen_at if known else received,
+    )

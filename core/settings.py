@@ -1,0 +1,96 @@
+"""Every setting, typed, from the environment (prefix `SLUICE_`)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import ConfigurationError
+
+_SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_FALLBACK_NAMESPACE = "sluice-system"
+
+_DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+_DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+
+
+def _default_namespace() -> str:
+    from_pod = os.environ.get("POD_NAMESPACE", "")
+    if from_pod:
+        return from_pod
+    try:
+        return _SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
+    except OSError:
+        return _FALLBACK_NAMESPACE
+
+
+class Settings(BaseSettings):
+    """All settings; the description of each is its line in the README."""
+
+    model_config = SettingsConfigDict(env_prefix="SLUICE_", env_ignore_empty=True, frozen=True, extra="ignore")
+
+    namespace: str = Field(
+        default_factory=_default_namespace,
+        pattern=_DNS_LABEL,
+        description="namespace of RemediationRequests and Leases",
+    )
+    group: str = Field(
+        "remediation.kubernaut.ai", pattern=_DNS_SUBDOMAIN, description="API group of RemediationRequest"
+    )
+    version: str = Field("v1alpha1", pattern=_DNS_LABEL, description="API version of RemediationRequest")
+    reads: Literal["fenced", "consistent"] = Field(
+        "fenced",
+        description="`consistent` makes a new signal wait for a consistent LIST under the lease: where people delete "
+        "ended requests by hand or another gateway writes to the namespace",
+    )
+    auth: Literal["kubernetes", "none"] = Field(
+        "kubernetes",
+        description="`kubernetes` checks bearer tokens by TokenReview and SubjectAccessReview; `none` where the "
+        "platform has checked already",
+    )
+    payload_encoding: Literal["base64", "raw"] = Field("base64", description="form of spec.originalPayload")
+    signal_type: str = Field(
+        "prometheus-alert",
+        min_length=1,
+        max_length=50,
+        description="spec.signalType of Alertmanager alerts; the newest upstream consumers expect `alert`",
+    )
+    request_deadline: float = Field(
+        8.0, gt=0, le=600, description="seconds until a request is answered; Alertmanager waits 10 at least"
+    )
+    api_timeout: float = Field(3.0, gt=0, le=60, description="seconds until one Kubernetes API call is given up")
+    max_concurrent: int = Field(100, ge=1, le=10_000, description="fingerprints worked on at once in one instance")
+    max_body: int = Field(16 * 1024 * 1024, ge=1024, description="bytes of a request's body")
+    memory_requests: int = Field(10_000, ge=0, description="requests remembered to spare repeats the LIST")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severity logged")
+    log_sink: Literal["stdout", "cloud-logging"] = Field(
+        "stdout",
+        description="`stdout` writes JSON lines that Cloud Run, GKE and Knative collect; `cloud-logging` sends to the "
+        "Cloud Logging API, for clusters without an agent",
+    )
+    api_server: str = Field(
+        "", pattern=r"^(https?://\S+)?$", description="URL of the API server, with Google credentials: a GKE endpoint"
+    )
+    api_ca: str = Field("", description="base64 of that API server's CA certificate, as GKE shows it")
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        ConfigurationError: names each wrong variable, its value and what it takes.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(_sentence(line) for line in error.errors(include_url=False))) from None
+
+
+def _sentence(error: Any) -> str:
+    name = str(error["loc"][0])
+    field = Settings.model_fields[name]
+    return f"SLUICE_{name.upper()}={error['input']!r} cannot work: {error['msg']} ({field.description})"

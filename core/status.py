@@ -1,0 +1,138 @@
+"""Counts signals on a request's status (seed: StatusUpdater). Touches `status.deduplication` only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.backoff import GATEWAY_RETRY_BACKOFF, Backoff, Random
+from core.kube.errors import ConflictError, KubernetesError, NotFoundError
+from core.models.remediation_request import DeduplicationStatus, RemediationRequest
+from core.timestamps import rfc3339
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from core.clock import Clock, Deadline
+    from core.kube.client import KubeClient
+    from core.kube.resources import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What became of an update. `stored` is False where the request is terminal, or gone (`request` None)."""
+
+    request: RemediationRequest | None
+    stored: bool
+
+
+class StatusUpdater:
+    """Adds occurrences with one merge PATCH that carries the resourceVersion seen.
+
+    Success therefore means that the phase which was judged is the phase that was current.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: KubeClient,
+        resource: Resource,
+        clock: Clock,
+        random: Random,
+        backoff: Backoff = GATEWAY_RETRY_BACKOFF,
+    ) -> None:
+        self._client = client
+        self._resource = resource
+        self._clock = clock
+        self._random = random
+        self._backoff = backoff
+
+    async def update_deduplication_status(
+        self, request: RemediationRequest, *, occurrences: int, deadline: Deadline
+    ) -> Counted:
+        """Add `occurrences` to an active request (seed: UpdateDeduplicationStatus).
+
+        The request as given is tried first; after a conflict it is read again and judged again, at most
+        `backoff.steps` times.
+
+        Raises:
+            KubernetesError: the last conflict or failure when the tries are used up, or a refusal.
+        """
+        current: RemediationRequest | None = request
+        sent: DeduplicationStatus | None = None
+        error: KubernetesError | None = None
+        for step in range(self._backoff.steps + 1):
+            try:
+                if error is not None:
+                    await self._pause(step, error, deadline)
+                    current = await self._read(request, deadline)
+                if current is None or not current.active:
+                    return Counted(current, stored=_same(sent, current))
+                if _same(sent, current) or (occurrences == 0 and current.deduplication):
+                    return Counted(current, stored=True)
+                sent = self._counted(current, occurrences)
+                return Counted(await self._patch(current, sent, deadline), stored=True)
+            except (ConflictError, NotFoundError) as refused:
+                error = refused
+            except KubernetesError as failed:
+                if not failed.transient:
+                    raise
+                error = failed
+        assert error is not None  # noqa: S101 - every step either returned or set it
+        raise error
+
+    def _counted(self, current: RemediationRequest, occurrences: int) -> DeduplicationStatus:
+        known = current.deduplication
+        return DeduplicationStatus(
+            occurrence_count=current.occurrences + occurrences,
+            first_seen_at=(known.first_seen_at if known else "") or current.creation_timestamp,
+            last_seen_at=marked_time(self._clock.now(), random=self._random),
+        )
+
+    async def _patch(
+        self, current: RemediationRequest, counted: DeduplicationStatus, deadline: Deadline
+    ) -> RemediationRequest:
+        deduplication = {
+            "occurrenceCount": counted.occurrence_count,
+            "firstSeenAt": counted.first_seen_at,
+            "lastSeenAt": counted.last_seen_at,
+        }
+        body = {
+            "metadata": {"resourceVersion": current.resource_version},
+            "status": {"deduplication": deduplication},
+        }
+        reply = await self._client.patch_status(
+            self._resource, body, namespace=current.namespace, name=current.name, deadline=deadline
+        )
+        return RemediationRequest.from_object(reply.obj)
+
+    async def _read(self, wanted: RemediationRequest, deadline: Deadline) -> RemediationRequest | None:
+        try:
+            reply = await self._client.get(
+                self._resource, namespace=wanted.namespace, name=wanted.name, deadline=deadline
+            )
+        except NotFoundError:
+            return None
+        found = RemediationRequest.from_object(reply.obj)
+        return found if found.uid == wanted.uid else None
+
+    async def _pause(self, step: int, error: KubernetesError, deadline: Deadline) -> None:
+        if step == 1 and not error.transient:
+            return  # the request as remembered was old: most often one fresh read settles it
+        seconds = max(self._backoff.delay(step, random=self._random), error.retry_after or 0.0)
+        if seconds >= deadline.remaining():
+            raise error
+        await self._clock.sleep(seconds)
+
+
+def marked_time(now: datetime, *, random: Random) -> str:
+    """Write `now` to the millisecond, followed by six random digits.
+
+    They mark the writer: after a lost answer, finding exactly this time on the object proves that it was
+    our write which was stored.
+    """
+    return f"{rfc3339(now.replace(microsecond=0))[:-1]}.{now.microsecond // 1000:03d}{int(random() * 1e6):06d}Z"
+
+
+def _same(sent: DeduplicationStatus | None, current: RemediationRequest | None) -> bool:
+    return sent is not None and current is not None and current.deduplication == sent
