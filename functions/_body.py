@@ -1,0 +1,74 @@
+"""Reads a request's body, never past the limit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from core.errors import DeadlineExceededError, PayloadTooLargeError, UnsupportedPayloadError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+
+async def read_json_body(request: Request, *, limit: int, timeout: float) -> bytes:
+    """Return the body of a JSON request.
+
+    Args:
+        request: as the framework hands it over, not yet read.
+        limit: bytes; reading stops with the chunk that goes past it.
+        timeout: seconds for the whole body to arrive.
+
+    Raises:
+        UnsupportedPayloadError: another content type or encoding.
+        PayloadTooLargeError: more than `limit` bytes, announced or sent.
+        DeadlineExceededError: the sender is too slow.
+    """
+    _check_type(request)
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise _too_large(announced, limit)
+    try:
+        async with asyncio.timeout(timeout):
+            return await _read(request, limit)
+    except TimeoutError as error:
+        raise DeadlineExceededError(f"the body did not arrive within {timeout:.1f} s") from error
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    chunks = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(f"more than {limit}", limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _check_type(request: Request) -> None:
+    content_type = request.headers.get("content-type", "application/json")
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    if media_type != "application/json" and not (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
+        raise UnsupportedPayloadError(
+            f"Content-Type is {content_type!r}; send application/json", field="Content-Type", reason="content_type"
+        )
+    charset = next((part.removeprefix("charset=") for part in parameters if part.startswith("charset=")), "utf-8")
+    if charset.strip('"') not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedPayloadError(
+            f"Content-Type is {content_type!r}; JSON is sent as utf-8", field="Content-Type", reason="content_type"
+        )
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":
+        raise UnsupportedPayloadError(
+            f"Content-Encoding is {encoding!r}; send the body as it is", field="Content-Encoding", reason="content_type"
+        )
+
+
+def _too_large(size: str, limit: int) -> PayloadTooLargeError:
+    return PayloadTooLargeError(
+        f"the body has {size} bytes, the limit is {limit}; split the group by group_by, or raise SLUICE_MAX_BODY",
+        reason="too_large",
+    )

@@ -1,0 +1,91 @@
+"""One worker process: settings and metrics from its import on, the gateway from its first request on."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+
+from core.clock import Clock, RealClock
+from core.errors import ConfigurationError
+from core.gateway import Gateway, build_gateway
+from core.kube.access import check_access, find_access
+from core.lifetime import PerLoop
+from core.logs import configure_logging
+from core.metrics import Metrics
+from core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import logging
+
+USER_AGENT = "sluice/0.1"
+
+_metrics: Metrics | None = None
+
+
+class Worker:
+    """Holds what lives as long as the process, and the gateway of its event loop."""
+
+    exposition_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, *, settings: Settings, metrics: Metrics, logger: logging.Logger, clock: Clock) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.logger = logger
+        self.clock = clock
+        self._gateways: PerLoop[Gateway] = PerLoop(self._build)
+
+    async def gateway(self) -> Gateway:
+        """Return the gateway of the running loop, made at the first call.
+
+        Raises:
+            ConfigurationError: the access to the API server that is configured cannot be used.
+        """
+        return await self._gateways.get()
+
+    def exposition(self) -> bytes:
+        """Return the metrics as text; of all workers where PROMETHEUS_MULTIPROC_DIR is set."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(REGISTRY)
+        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+        return generate_latest(registry)
+
+    async def _build(self) -> Gateway:
+        from core.kube.transport import HttpTransport  # noqa: PLC0415 - aiohttp, at the first request only
+
+        access = await find_access(self.settings, clock=self.clock)
+        transport = HttpTransport(
+            server=access.server,
+            tls=access.tls,
+            tokens=access.tokens,
+            user_agent=USER_AGENT,
+            connections=self.settings.max_concurrent,
+        )
+        return build_gateway(
+            settings=self.settings, transport=transport, metrics=self.metrics, logger=self.logger, clock=self.clock
+        )
+
+
+def start_worker() -> Worker:
+    """Read the settings and make the worker.
+
+    A wrong setting ends the process with one sentence on standard error, and no stack trace.
+    """
+    try:
+        settings = load_settings()
+        check_access(settings)
+    except ConfigurationError as error:
+        raise SystemExit(f"sluice: {error}") from None
+    return Worker(settings=settings, metrics=_process_metrics(), logger=configure_logging(settings), clock=RealClock())
+
+
+def _process_metrics() -> Metrics:
+    # The default registry takes each name once, and a process may load more than one function.
+    global _metrics  # noqa: PLW0603
+    if _metrics is None:
+        _metrics = Metrics(registry=REGISTRY)
+    return _metrics

@@ -1,0 +1,18 @@
+"""HTTP function `alertmanager`: Alertmanager webhooks in, one result per alert out.
+
+Run it with `functions-framework --asgi --source functions/alertmanager.py --target alertmanager`.
+"""
+
+import sys
+from pathlib import Path
+
+import functions_framework.aio
+
+# functions-framework loads this file by path, with only its own folder importable.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from core.adapters.alertmanager import decode_alertmanager
+
+from functions._serving import serve_http
+
+alertmanager = functions_framework.aio.http(serve_http(name="alertmanager", decode=decode_alertmanager))
