@@ -1,0 +1,98 @@
+"""A server process that never outlives the tests."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+_LAUNCHER = Path(__file__).with_name("launch.py")
+_TAIL_BYTES = 4096
+
+# The kernel kills a child when the *thread* that started it ends (prctl(2), PR_SET_PDEATHSIG). This one lives
+# until the interpreter ends, so a server may be started from any thread, such as asyncio's short-lived ones.
+_STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="server-starter")
+
+
+class ServerError(Exception):
+    """A server did not start, or ended by itself; the message carries the end of its log."""
+
+
+class ServerProcess:
+    """One command, its process group and its log. It can be started again after it ended."""
+
+    def __init__(self, command: Sequence[str], *, log_file: Path) -> None:
+        self.command = tuple(command)
+        self.log_file = log_file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process, else None."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Run the command. Raises ServerError when it runs already."""
+        if self.pid is not None:
+            raise ServerError(f"{self.command[0]} runs already, as process {self.pid}; stop it first.")
+        self._process = _STARTER.submit(self._spawn).result()
+
+    def stop(self, *, grace: float = 15.0) -> None:
+        """SIGTERM, then SIGKILL after `grace` seconds. Nothing happens when it does not run."""
+        if self._signal(signal.SIGTERM):
+            self.resume()  # a paused process sees no SIGTERM
+            if not self.ended_within(grace):
+                self.kill()
+        self._forget()
+
+    def kill(self) -> None:
+        """SIGKILL, as a node that loses power, and wait for the end."""
+        self._signal(signal.SIGKILL)
+        self._forget()
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay open and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def ended_within(self, seconds: float) -> bool:
+        """Wait for the process to end, `seconds` at most; False when it still runs."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def log_tail(self) -> str:
+        """The last lines of the log, for error messages."""
+        log = self.log_file.read_bytes()[-_TAIL_BYTES:] if self.log_file.exists() else b""
+        return log.decode(errors="replace") or "(its log is empty)"
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())]
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(
+                [*launcher, *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches pytest alone, which then stops the server
+            )
+
+    def _signal(self, number: signal.Signals) -> bool:
+        pid = self.pid
+        if pid is not None:
+            os.killpg(pid, number)
+        return pid is not None
+
+    def _forget(self) -> None:
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
