@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -95,11 +96,11 @@ class CRDCreator:
     ) -> Creation | None:
         body = self._builder.build(signal, name=name, attempt_id=attempt_id, now=self._clock.now())
         try:
-            stored = await self._retrying(signal, name, lambda: self._create(body, deadline), deadline)
+            stored = await self._retrying(signal, name, partial(self._create, body, deadline), deadline)
             created = True
         except AlreadyExistsError:
             try:
-                stored = await self._retrying(signal, name, lambda: self._read(name, deadline), deadline)
+                stored = await self._retrying(signal, name, partial(self._read, name, deadline), deadline)
             except NotFoundError:
                 return None
             created = stored.attempt_id == attempt_id
