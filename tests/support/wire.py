@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from multidict import CIMultiDict
 
+from core.kube.client import MERGE_PATCH
 from core.kube.errors import ApiUnreachableError
 from core.kube.transport import ApiRequest, ApiResponse
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     Hook = Callable[[], Awaitable[object]]
+
+__all__ = ["MERGE_PATCH", "Fault", "Wire", "deliver", "describe"]
 
 _VERBS = {"POST": "CREATE", "PUT": "UPDATE", "PATCH": "PATCH", "DELETE": "DELETE"}
 _KINDS = ("remediationrequests", "leases", "tokenreviews", "subjectaccessreviews")
@@ -34,17 +38,21 @@ class Fault:
 
 @dataclass
 class Wire:
-    """The way of one instance to the API. `log` may be shared by several."""
+    """The way of one instance to the API. `log` may be shared by several; those that take turns make one
+    call each in rotation."""
 
     app: Any
     name: str = ""
     log: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     closed: bool = False
+    take_turns: bool = False
 
     async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
         assert timeout > 0
         call = describe(request)
+        if self.take_turns:
+            await asyncio.sleep(0)
         self.log.append(f"{self.name}: {call}" if self.name else call)
         fault = self._next_fault(call)
         if fault is None:

@@ -1,0 +1,169 @@
+"""Gateway instances over an in-process API, with clocks that tests move."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry
+
+from core.clock import Deadline, MockClock
+from core.gateway import Gateway, build_gateway
+from core.kube.resources import LEASES, Resource, remediation_requests
+from core.kube.transport import ApiRequest
+from core.metrics import Metrics
+from core.models.batch import Batch
+from core.models.signal import NormalizedSignal, TargetResource
+from core.settings import Settings
+from tests.support.wire import MERGE_PATCH, Wire, deliver
+
+if TYPE_CHECKING:
+    from core.models.result import SignalResult
+
+NAMESPACE = "sluice-system"
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+REQUESTS = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
+
+
+def fingerprint(name: str = "web") -> str:
+    """The fingerprint that `signal(name)` has."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def signal(name: str = "web", *, of: str = "") -> NormalizedSignal:
+    """A firing alert on pod `name`; `of` replaces its fingerprint."""
+    return NormalizedSignal(
+        fingerprint=of or fingerprint(name),
+        signal_name="HighMemoryUsage",
+        severity="critical",
+        signal_type="prometheus-alert",
+        target=TargetResource(kind="Pod", name=name, namespace="prod"),
+        firing_time=START,
+        received_time=START,
+        labels={"alertname": "HighMemoryUsage"},
+        raw_payload=b"{}",
+    )
+
+
+class SkewedClock:
+    """A machine whose wall clock is wrong by `offset`."""
+
+    def __init__(self, true: MockClock, offset: timedelta) -> None:
+        self._true = true
+        self._offset = offset
+
+    def now(self) -> datetime:
+        return self._true.now() + self._offset
+
+    def monotonic(self) -> float:
+        return self._true.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._true.sleep(seconds)
+
+
+@dataclass
+class Instance:
+    """One gateway process, as far as the API can tell."""
+
+    gateway: Gateway
+    wire: Wire
+
+    async def post(self, *signals: NormalizedSignal, deadline: float = 8.0) -> list[SignalResult]:
+        """Send signals as one webhook."""
+        limit = Deadline(clock=self.gateway.clock, seconds=deadline)
+        digest = random.randbytes(8)
+        return await self.gateway.pipeline.process(Batch(list(signals), "test"), digest=digest, deadline=limit)
+
+    @property
+    def calls(self) -> list[str]:
+        """What this instance has called so far."""
+        return self.wire.log
+
+    def restart(self) -> None:
+        """Forget the calls written down so far."""
+        self.wire.log.clear()
+
+
+class World:
+    """One API server, its clock, and the instances that talk to it."""
+
+    def __init__(self, app: Any, clock: MockClock) -> None:
+        self.app = app
+        self.clock = clock
+        self.instances: list[Instance] = []
+
+    def instance(self, name: str = "", *, skew: timedelta = timedelta(0), **settings: Any) -> Instance:
+        """Start an instance with settings of its own; nothing is shared with the others."""
+        wire = Wire(self.app, take_turns=bool(name))
+        gateway = build_gateway(
+            settings=Settings(namespace=NAMESPACE, auth="none", **settings),
+            transport=wire,
+            metrics=Metrics(registry=CollectorRegistry()),
+            logger=logging.getLogger("sluice.test"),
+            clock=SkewedClock(self.clock, skew),
+            source_of_random=random.Random(name or "instance"),
+        )
+        self.instances.append(Instance(gateway, wire))
+        return self.instances[-1]
+
+    async def call(self, method: str, resource: Resource, name: str = "", subresource: str = "", **body: Any) -> Any:
+        """Talk to the API as somebody else; returns the decoded body."""
+        request = ApiRequest(
+            method=method,
+            path=resource.path(namespace=NAMESPACE, name=name, subresource=subresource),
+            body=json.dumps(body).encode() if body else None,
+            content_type=MERGE_PATCH if method == "PATCH" else "application/json",
+        )
+        response = await deliver(self.app, request)
+        assert response.status < 300, response.body
+        return json.loads(response.body)
+
+    async def requests(self, of: str = "") -> list[Any]:
+        """All RemediationRequests of a fingerprint, oldest first."""
+        listed = await self.call("GET", REQUESTS)
+        mine = [item for item in listed["items"] if item["spec"]["signalFingerprint"] == (of or fingerprint())]
+        return sorted(mine, key=lambda item: int(item["metadata"]["resourceVersion"]))
+
+    async def only_request(self, of: str = "") -> Any:
+        """The one RemediationRequest of a fingerprint."""
+        (request,) = await self.requests(of)
+        return request
+
+    async def leases(self) -> list[Any]:
+        """All Leases."""
+        return list((await self.call("GET", LEASES))["items"])
+
+    async def set_phase(self, phase: str, *, of: str = "") -> None:
+        """Move the newest request of a fingerprint to `phase`, as the orchestrator does."""
+        newest = (await self.requests(of))[-1]
+        await self.call("PATCH", REQUESTS, newest["metadata"]["name"], "status", status={"overallPhase": phase})
+
+    async def delete_request(self, *, of: str = "") -> None:
+        """Delete the newest request of a fingerprint by hand."""
+        await self.call("DELETE", REQUESTS, (await self.requests(of))[-1]["metadata"]["name"])
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass for everybody."""
+        self.clock.advance(timedelta(seconds=seconds))
+
+    async def close(self) -> None:
+        """Stop all instances."""
+        for instance in self.instances:
+            await instance.gateway.close()
+
+
+def count(request: Any) -> int:
+    """The occurrences on a RemediationRequest."""
+    return int(request["status"]["deduplication"]["occurrenceCount"])
+
+
+async def at_once(*posts: Any) -> list[list[SignalResult]]:
+    """Run posts side by side."""
+    return list(await asyncio.gather(*posts))

@@ -1,0 +1,142 @@
+"""The two paths of every day, and what they cost."""
+
+from core.models.result import Status
+from tests.support.instances import NAMESPACE, World, count, fingerprint, signal
+
+NEW = [
+    "LIST remediationrequests",
+    "CREATE leases",
+    "CREATE remediationrequests",
+    "PATCH remediationrequests/status",
+    "DELETE leases",
+]
+
+
+async def test_first_signal_creates_a_request_in_five_calls(world: World):
+    one = world.instance()
+    (result,) = await one.post(signal())
+    assert one.calls == NEW
+    assert result.status is Status.CREATED
+    request = await world.only_request()
+    assert request["metadata"]["name"] == result.request_name
+    assert request["metadata"]["namespace"] == result.request_namespace == NAMESPACE
+    assert count(request) == 1
+    assert await world.leases() == []
+
+
+async def test_repeat_costs_one_call_where_the_request_is_remembered(world: World):
+    one = world.instance()
+    await one.post(signal())
+    one.restart()
+    (result,) = await one.post(signal())
+    assert one.calls == ["PATCH remediationrequests/status"]
+    assert result.status is Status.DEDUPLICATED
+    assert result.metadata is not None
+    assert result.metadata["count"] == count(await world.only_request()) == 2
+
+
+async def test_repeat_costs_two_calls_on_an_instance_that_was_just_started(world: World):
+    await world.instance().post(signal())
+    cold = world.instance()
+    (result,) = await cold.post(signal())
+    assert cold.calls == ["LIST remediationrequests", "PATCH remediationrequests/status"]
+    assert result.status is Status.DEDUPLICATED
+    assert count(await world.only_request()) == 2
+
+
+async def test_repeat_keeps_the_first_time_and_moves_the_last(world: World):
+    one = world.instance()
+    await one.post(signal())
+    before = (await world.only_request())["status"]["deduplication"]
+    world.pass_time(60)
+    await one.post(signal())
+    after = (await world.only_request())["status"]["deduplication"]
+    assert after["firstSeenAt"] == before["firstSeenAt"]
+    assert after["lastSeenAt"] > before["lastSeenAt"]
+
+
+async def test_repeat_touches_nothing_that_others_own(world: World):
+    one = world.instance()
+    await one.post(signal())
+    await world.set_phase("Executing")
+    before = await world.only_request()
+    await one.post(signal())
+    after = await world.only_request()
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["labels"] == before["metadata"]["labels"]
+    assert {**after["status"], "deduplication": None} == {**before["status"], "deduplication": None}
+
+
+async def test_signals_of_one_webhook_on_one_workload_share_one_patch(world: World):
+    one = world.instance()
+    results = await one.post(signal(), signal(), signal())
+    assert one.calls == NEW
+    assert [result.status for result in results] == [Status.CREATED, Status.DEDUPLICATED, Status.DEDUPLICATED]
+    assert [result.metadata["count"] for result in results if result.metadata] == [1, 2, 3]
+    assert count(await world.only_request()) == 3
+
+
+async def test_signals_on_different_workloads_get_a_request_each_and_keep_their_order(world: World):
+    one = world.instance()
+    results = await one.post(signal("a"), signal("b"), signal("a"), signal("c"))
+    assert [result.fingerprint for result in results] == [fingerprint(name) for name in "abac"]
+    assert [result.status.value for result in results] == ["created", "created", "deduplicated", "created"]
+
+
+async def test_signal_after_the_request_ended_creates_the_next_one(world: World):
+    one = world.instance()
+    await one.post(signal())
+    await world.set_phase("Completed")
+    one.restart()
+    (result,) = await one.post(signal())
+    assert result.status is Status.CREATED
+    assert one.calls == [
+        "PATCH remediationrequests/status",  # the remembered request: refused, it has changed
+        "GET remediationrequests",  # terminal
+        "LIST remediationrequests",
+        "CREATE leases",
+        "GET remediationrequests",  # the head is confirmed
+        "CREATE remediationrequests",
+        "PATCH remediationrequests/status",
+        "DELETE leases",
+    ]
+    first, second = sorted(
+        await world.requests(), key=lambda request: request["metadata"]["name"] == result.request_name
+    )
+    assert count(first) == count(second) == 1
+
+
+async def test_phases_that_are_not_over_keep_collecting_signals(world: World):
+    one = world.instance()
+    await one.post(signal())
+    for phase in ("Pending", "Blocked", "Verifying", "AwaitingApproval"):
+        await world.set_phase(phase)
+        (result,) = await one.post(signal())
+        assert result.status is Status.DEDUPLICATED, phase
+    assert count(await world.only_request()) == 5
+
+
+async def test_names_of_successive_requests_form_a_chain(world: World):
+    one = world.instance()
+    names = []
+    for _ in range(3):
+        (result,) = await one.post(signal())
+        names.append(result.request_name)
+        await world.set_phase("Failed")
+        world.pass_time(1)
+    assert len(set(names)) == 3
+    assert all(name.startswith(f"rr-{fingerprint()[:12]}-") for name in names)
+    await world.close()
+
+
+async def test_consistent_reads_look_once_more_under_the_lease(world: World):
+    one = world.instance(reads="consistent")
+    await one.post(signal())
+    assert one.calls == [
+        "LIST remediationrequests",
+        "CREATE leases",
+        "LIST remediationrequests consistently",
+        "CREATE remediationrequests",
+        "PATCH remediationrequests/status",
+        "DELETE leases",
+    ]

@@ -1,0 +1,428 @@
+"""Races, by name. Each asserts the calls that were made, in order and number."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from core.kube.resources import LEASES
+from core.models.result import Status
+from core.naming import lease_name, request_name
+from tests.support.instances import REQUESTS, World, at_once, count, fingerprint, signal
+from tests.unit.protocol.test_new_and_repeated import NEW
+
+LOOK = "LIST remediationrequests"
+LOOK_CONSISTENTLY = "LIST remediationrequests consistently"
+READ = "GET remediationrequests"
+CREATE = "CREATE remediationrequests"
+COUNT = "PATCH remediationrequests/status"
+LOCK = "CREATE leases"
+READ_LOCK = "GET leases"
+TAKE_OVER = "UPDATE leases"
+UNLOCK = "DELETE leases"
+
+
+class TestSeveralAtOnce:
+    async def test_two_instances_at_once_make_one_request(self, world: World):
+        a, b = world.instance("a"), world.instance("b")
+        (first,), (second,) = await at_once(a.post(signal()), b.post(signal()))
+        assert {first.status, second.status} == {Status.CREATED, Status.DEDUPLICATED}
+        assert a.calls == NEW
+        assert b.calls == [LOOK, LOCK, READ_LOCK, LOOK, COUNT]
+        assert count(await world.only_request()) == 2
+        assert await world.leases() == []
+
+    async def test_sixteen_identical_signals_in_one_instance_take_two_rounds(self, world: World):
+        one = world.instance("one")
+        results = await at_once(*(one.post(signal()) for _ in range(16)))
+        assert one.calls == [*NEW, COUNT]
+        assert [result.status for (result,) in results].count(Status.CREATED) == 1
+        assert count(await world.only_request()) == 16
+
+    async def test_sixteen_identical_signals_over_four_instances_make_one_request(self, world: World):
+        instances = [world.instance(name) for name in "abcd"]
+        results = await at_once(*(instance.post(signal()) for instance in instances for _ in range(4)))
+        assert all(result.stored for (result,) in results)
+        assert [result.status for (result,) in results].count(Status.CREATED) == 1
+        assert count(await world.only_request()) == 16
+        assert await world.leases() == []
+
+    async def test_two_writers_of_one_count_lose_nothing(self, world: World):
+        a, b = world.instance("a"), world.instance("b")
+        await a.post(signal())
+        await b.post(signal())
+        a.restart()
+        b.restart()
+        await at_once(a.post(signal()), b.post(signal()))
+        assert a.calls == [COUNT, READ, COUNT]  # remembers the count before b's first
+        assert b.calls in ([COUNT], [COUNT, READ, COUNT])
+        assert count(await world.only_request()) == 4
+
+
+class TestTheLease:
+    async def test_holder_that_stalls_past_its_lease_goes_on_and_joins(self, world: World):
+        a, b = world.instance(request_deadline=600), world.instance()
+
+        async def stall() -> None:
+            world.pass_time(40)
+            (other,) = await b.post(signal())
+            assert other.status is Status.CREATED
+
+        a.wire.on(CREATE, before=stall)
+        (result,) = await a.post(signal(), deadline=600)
+        assert b.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, CREATE, COUNT, UNLOCK]
+        assert a.calls == [LOOK, LOCK, CREATE, READ, COUNT, UNLOCK]
+        assert result.status is Status.DEDUPLICATED
+        assert count(await world.only_request()) == 2
+
+    async def test_holder_that_stalls_past_its_deadline_asks_for_a_retry_and_leaves_one_request(self, world: World):
+        a, b = world.instance(), world.instance()
+
+        async def stall() -> None:
+            world.pass_time(40)
+            await b.post(signal())
+
+        a.wire.on(CREATE, before=stall)
+        (result,) = await a.post(signal())
+        assert result.status is Status.FAILED
+        assert a.calls == [LOOK, LOCK, CREATE]
+        assert count(await world.only_request()) == 1
+
+    async def test_stall_before_the_lease_makes_the_view_too_old_to_create_upon(self, world: World):
+        a, b = world.instance(), world.instance()
+
+        async def stall() -> None:
+            await b.post(signal())
+            world.pass_time(3)
+
+        a.wire.on(LOCK, before=stall)
+        (result,) = await a.post(signal())
+        assert a.calls == [LOOK, LOCK, LOOK, COUNT, UNLOCK]
+        assert result.status is Status.DEDUPLICATED
+
+    async def test_lease_taken_over_before_its_release_stays_with_the_new_holder(self, world: World):
+        a = world.instance()
+
+        async def take_over() -> None:
+            (lease,) = await world.leases()
+            lease["spec"]["holderIdentity"] = "somebody-else"
+            await world.call("PUT", LEASES, lease["metadata"]["name"], **lease)
+
+        a.wire.on(UNLOCK, before=take_over)
+        (result,) = await a.post(signal())
+        assert a.calls == NEW
+        assert result.status is Status.CREATED
+        (lease,) = await world.leases()
+        assert lease["spec"]["holderIdentity"] == "somebody-else"
+
+    async def test_two_that_take_over_one_expired_lease_exclude_each_other(self, world: World):
+        await self.hold(world)
+        world.pass_time(31)
+        a, b = world.instance("a"), world.instance("b")
+        results = await at_once(a.post(signal()), b.post(signal()))
+        assert {result.status for (result,) in results} == {Status.CREATED, Status.DEDUPLICATED}
+        assert a.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, CREATE, COUNT, UNLOCK]
+        assert b.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, LOOK, COUNT]
+        assert count(await world.only_request()) == 2
+
+    @pytest.mark.parametrize("skew", [timedelta(minutes=-10), timedelta(minutes=10)])
+    async def test_skewed_clock_neither_steals_a_fresh_lease_nor_spares_an_expired_one(self, world: World, skew):
+        await self.hold(world)
+        skewed = world.instance(skew=skew)
+        (result,) = await skewed.post(signal(), deadline=2)
+        assert result.status is Status.FAILED
+        assert TAKE_OVER not in skewed.calls
+        skewed.restart()
+        world.pass_time(31)
+        (result,) = await skewed.post(signal())
+        assert result.status is Status.CREATED
+        assert skewed.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, CREATE, COUNT, UNLOCK]
+
+    async def test_lease_renewed_by_its_holder_counts_from_that_moment(self, world: World):
+        await self.hold(world)
+        world.pass_time(20)
+        (lease,) = await world.leases()
+        lease["spec"]["leaseTransitions"] = 1
+        await world.call("PUT", LEASES, lease["metadata"]["name"], **lease)
+        world.pass_time(20)
+        one = world.instance()
+        (result,) = await one.post(signal(), deadline=1)
+        assert result.status is Status.FAILED
+        assert TAKE_OVER not in one.calls
+
+    async def test_lease_that_never_comes_free_is_waited_for_ten_times_and_looked_behind_each_time(self, world: World):
+        await self.hold(world)
+        one = world.instance()
+        (result,) = await one.post(signal())
+        tries = [call for call in one.calls if call == LOCK]
+        assert len(tries) == 10
+        assert one.calls == [LOOK, *([LOCK, READ_LOCK, LOOK] * 9), LOCK, READ_LOCK]
+        assert result.status is Status.FAILED
+        assert await world.requests() == []
+
+    async def test_lease_released_between_two_calls_is_tried_again(self, world: World):
+        await self.hold(world)
+        one = world.instance()
+        one.wire.on(READ_LOCK, before=lambda: world.call("DELETE", LEASES, lease_name(fingerprint())))
+        (result,) = await one.post(signal())
+        assert result.status is Status.CREATED
+        assert one.calls == [LOOK, LOCK, READ_LOCK, *NEW]
+
+    async def test_lease_of_a_finished_holder_shows_its_request_and_is_not_needed(self, world: World):
+        await self.hold(world)
+        a, b = world.instance(), world.instance()
+        a.wire.on(READ_LOCK, after=lambda: self.finish(world, b))
+        (result,) = await a.post(signal())
+        assert a.calls == [LOOK, LOCK, READ_LOCK, LOOK, COUNT]
+        assert result.status is Status.DEDUPLICATED
+
+    async def hold(self, world: World) -> None:
+        spec = {"holderIdentity": "a-dead-instance", "leaseDurationSeconds": 30}
+        await world.call(
+            "POST",
+            LEASES,
+            apiVersion="coordination.k8s.io/v1",
+            kind="Lease",
+            metadata={"name": lease_name(fingerprint())},
+            spec=spec,
+        )
+
+    async def finish(self, world: World, other) -> None:
+        await world.call("DELETE", LEASES, lease_name(fingerprint()))
+        await other.post(signal())
+
+
+class TestLostAnswers:
+    async def test_create_whose_answer_is_lost_is_known_as_our_own(self, world: World):
+        one = world.instance()
+        one.wire.on(CREATE, lose_answer=True)
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, LOCK, CREATE, CREATE, READ, COUNT, UNLOCK]
+        assert result.status is Status.CREATED
+        assert count(await world.only_request()) == 1
+
+    async def test_create_that_never_arrived_is_sent_again(self, world: World):
+        one = world.instance()
+        one.wire.on(CREATE, drop=True)
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, LOCK, CREATE, CREATE, COUNT, UNLOCK]
+        assert result.status is Status.CREATED
+        assert count(await world.only_request()) == 1
+
+    async def test_count_whose_answer_is_lost_is_not_added_twice(self, world: World):
+        one = world.instance()
+        await one.post(signal())
+        one.restart()
+        one.wire.on(COUNT, lose_answer=True)
+        (result,) = await one.post(signal())
+        assert one.calls == [COUNT, READ]
+        assert result.status is Status.DEDUPLICATED
+        assert count(await world.only_request()) == 2
+
+    async def test_count_that_never_arrived_is_sent_again(self, world: World):
+        one = world.instance()
+        await one.post(signal())
+        one.restart()
+        one.wire.on(COUNT, drop=True)
+        (result,) = await one.post(signal())
+        assert one.calls == [COUNT, READ, COUNT]
+        assert result.status is Status.DEDUPLICATED
+        assert count(await world.only_request()) == 2
+
+    async def test_count_lost_and_then_counted_on_by_another_covers_every_signal(self, world: World):
+        a, b = world.instance(), world.instance()
+        await a.post(signal())
+        a.wire.on(COUNT, lose_answer=True, after=lambda: b.post(signal()))
+        (result,) = await a.post(signal())
+        assert result.status is Status.DEDUPLICATED
+        assert count(await world.only_request()) in (3, 4)  # ours may count once too often, never too seldom
+
+    async def test_release_whose_answer_is_lost_does_no_harm(self, world: World):
+        one = world.instance()
+        one.wire.on(UNLOCK, lose_answer=True)
+        (result,) = await one.post(signal())
+        assert one.calls == NEW
+        assert result.status is Status.CREATED
+        assert await world.leases() == []
+
+    async def test_lock_whose_answer_is_lost_is_known_as_our_own(self, world: World):
+        one = world.instance()
+        one.wire.on(LOCK, lose_answer=True)
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, LOCK, LOOK, LOCK, READ_LOCK, CREATE, COUNT, UNLOCK]
+        assert result.status is Status.CREATED
+        assert await world.leases() == []
+
+    async def test_first_count_that_cannot_be_written_leaves_a_request_that_counts_as_one(self, world: World):
+        one = world.instance()
+        for _ in range(5):
+            one.wire.on(COUNT, drop=True)
+        (result,) = await one.post(signal())
+        assert result.status is Status.CREATED
+        assert "status" not in await world.only_request()
+        (result,) = await one.post(signal())
+        assert count(await world.only_request()) == 2
+
+    async def test_signals_beside_the_first_are_only_acknowledged_when_counted(self, world: World):
+        one = world.instance()
+        for _ in range(5):
+            one.wire.on(COUNT, drop=True)
+        results = await one.post(signal(), signal(), signal())
+        assert [result.status for result in results] == [Status.CREATED, Status.FAILED, Status.FAILED]
+
+
+class TestStaleAndMovingViews:
+    async def test_stale_list_that_shows_nothing_collides_on_the_name(self, world: World):
+        a, b = world.instance(), world.instance()
+
+        async def other_comes_first() -> None:
+            await b.post(signal())
+
+        a.wire.on(LOOK, after=other_comes_first)
+        (result,) = await a.post(signal())
+        assert a.calls == [LOOK, LOCK, CREATE, READ, COUNT, UNLOCK]
+        assert result.status is Status.DEDUPLICATED
+        assert count(await world.only_request()) == 2
+
+    async def test_stale_list_that_shows_only_an_older_ended_request_walks_to_the_newest(self, world: World):
+        a, b = world.instance(), world.instance()
+        await b.post(signal())
+        await world.set_phase("Completed")
+
+        async def two_more_generations() -> None:
+            world.pass_time(1)
+            await b.post(signal())
+            await world.set_phase("Failed")
+            world.pass_time(0.5)
+
+        a.wire.on(LOOK, after=two_more_generations)
+        (result,) = await a.post(signal())
+        assert a.calls == [LOOK, LOCK, READ, CREATE, READ, CREATE, COUNT, UNLOCK]
+        assert result.status is Status.CREATED
+        assert len(await world.requests()) == 3
+
+    async def test_request_that_ends_between_list_and_count_gets_a_successor(self, world: World):
+        await world.instance().post(signal())
+        one = world.instance()
+        one.wire.on(COUNT, before=lambda: world.set_phase("Completed"))
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, COUNT, READ, LOOK, LOCK, READ, CREATE, COUNT, UNLOCK]
+        assert result.status is Status.CREATED
+        assert len(await world.requests()) == 2
+
+    async def test_request_that_moves_to_another_active_phase_is_counted_on_after_one_read(self, world: World):
+        await world.instance().post(signal())
+        one = world.instance()
+        one.wire.on(COUNT, before=lambda: world.set_phase("Analyzing"))
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, COUNT, READ, COUNT]
+        assert result.status is Status.DEDUPLICATED
+        assert count(await world.only_request()) == 2
+
+    async def test_request_deleted_between_list_and_count_is_made_anew(self, world: World):
+        await world.instance().post(signal())
+        one = world.instance()
+        one.wire.on(COUNT, before=world.delete_request)
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, COUNT, READ, *NEW]
+        assert result.status is Status.CREATED
+        assert count(await world.only_request()) == 1
+
+    async def test_request_deleted_and_made_anew_under_its_name_is_not_mistaken_for_the_old(self, world: World):
+        a, b = world.instance(), world.instance()
+        await a.post(signal())
+        old = await world.only_request()
+
+        async def replace() -> None:
+            await world.delete_request()
+            await b.post(signal())
+
+        a.restart()
+        a.wire.on(COUNT, before=replace)
+        (result,) = await a.post(signal())
+        new = await world.only_request()
+        assert new["metadata"]["name"] == old["metadata"]["name"]
+        assert new["metadata"]["uid"] != old["metadata"]["uid"]
+        assert a.calls == [COUNT, READ, LOOK, COUNT]
+        assert result.status is Status.DEDUPLICATED
+        assert count(new) == 2
+
+    async def test_ended_head_that_was_deleted_meanwhile_is_not_followed(self, world: World):
+        await world.instance().post(signal())
+        await world.set_phase("Completed")
+        one = world.instance()
+        one.wire.on(LOOK, after=world.delete_request)
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, LOCK, READ, LOOK_CONSISTENTLY, CREATE, COUNT, UNLOCK]
+        assert result.request_name == request_name(fingerprint())
+
+    async def test_taken_name_that_is_free_a_moment_later_is_looked_into_again(self, world: World):
+        a, b = world.instance(), world.instance()
+        a.wire.on(LOOK, after=lambda: b.post(signal()))
+        a.wire.on(READ, before=world.delete_request)
+        (result,) = await a.post(signal())
+        assert a.calls == [LOOK, LOCK, CREATE, READ, LOOK_CONSISTENTLY, CREATE, COUNT, UNLOCK]
+        assert result.status is Status.CREATED
+
+    async def test_name_taken_by_another_fingerprint_is_salted(self, world: World):
+        mine = fingerprint()
+        other = mine[:12] + "0" * 52
+        one = world.instance()
+        await one.post(signal("other", of=other))
+        taken = await world.only_request(other)
+        await world.call("DELETE", REQUESTS, taken["metadata"]["name"])
+        taken["metadata"] = {"name": request_name(mine)}
+        await world.call("POST", REQUESTS, **{**taken, "status": None})
+        one = world.instance()
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, LOCK, CREATE, READ, CREATE, COUNT, UNLOCK]
+        assert result.request_name == request_name(mine, salt=1)
+        assert count(await world.only_request()) == 1
+
+    async def test_new_request_that_ends_before_its_first_count_still_acknowledges_its_creator(self, world: World):
+        one = world.instance()
+        one.wire.on(COUNT, before=lambda: world.set_phase("Skipped"))
+        (result,) = await one.post(signal())
+        assert result.status is Status.CREATED
+        assert one.calls == [*NEW[:-2], COUNT, UNLOCK, READ] or one.calls == [*NEW, READ]
+
+    async def test_signals_beside_a_creator_whose_request_ended_at_once_get_the_next_request(self, world: World):
+        one = world.instance()
+        one.wire.on(COUNT, before=lambda: world.set_phase("Skipped"))
+        results = await one.post(signal(), signal())
+        assert [result.status for result in results] == [Status.CREATED, Status.CREATED]
+        assert results[0].request_name != results[1].request_name
+
+
+class TestOneDeadline:
+    async def test_hanging_call_ends_with_the_request_and_asks_for_a_retry(self, world: World):
+        one = world.instance()
+        one.wire.on(CREATE, before=lambda: asyncio.sleep(0, world.pass_time(9)), drop=True)
+        (result,) = await one.post(signal())
+        assert result.status is Status.FAILED
+        assert one.calls == [LOOK, LOCK, CREATE]
+        assert result.retry_after >= 1
+
+    async def test_failed_lookup_is_retryable_and_names_the_cause(self, world: World):
+        one = world.instance()
+        one.wire.on(LOOK, drop=True)
+        (result,) = await one.post(signal())
+        assert result.status is Status.FAILED
+        assert "check_deduplication failed" in result.error
+        assert one.calls == [LOOK]
+
+    async def test_failed_create_gives_the_lease_back(self, world: World):
+        one = world.instance()
+        for _ in range(3):
+            one.wire.on(CREATE, drop=True)
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, LOCK, CREATE, CREATE, CREATE, UNLOCK]
+        assert result.status is Status.FAILED
+        assert "create_remediation_request failed" in result.error
+        assert await world.leases() == []
+
+    async def test_one_failing_workload_does_not_hold_back_its_neighbours(self, world: World):
+        one = world.instance()
+        one.wire.on(LOOK, drop=True)
+        results = await one.post(signal("a"), signal("b"), signal("c"))
+        assert [result.status for result in results] == [Status.FAILED, Status.CREATED, Status.CREATED]
