@@ -25,7 +25,8 @@ def kube_apiserver_binaries(pytestconfig: pytest.Config) -> Binaries:
     try:
         return find_binaries(report=lambda line: _show(pytestconfig, line))
     except (AssetError, BuildError) as error:
-        pytest.fail(f"This test needs a real kube-apiserver. {error}", pytrace=False)
+        reason = str(error)
+    pytest.fail(f"This test needs a real kube-apiserver. {reason}", pytrace=False)
 
 
 @pytest.fixture(scope="session")

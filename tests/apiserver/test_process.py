@@ -48,9 +48,9 @@ def test_kernel_ends_the_process_when_pytest_is_killed(tmp_path: Path) -> None:
 
 def test_process_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
     process = ServerProcess(WAITS_FOREVER, log_file=tmp_path / "log")
-    starter = threading.Thread(target=process.start)
+    starter = threading.Thread(target=_start_and_wait_for_first_line, args=[process])
     starter.start()
-    starter.join()
+    starter.join()  # only now: before its first line the process is not tied to anything yet
     assert not process.ended_within(0.2)
     process.kill()
 

@@ -143,7 +143,7 @@ def _establish(server: KubeApiserver, crd: dict[str, Any]) -> None:
 
 
 def _is_established(crd: dict[str, Any]) -> bool:
-    conditions = crd.get("status", {}).get("conditions", [])
+    conditions = crd.get("status", {}).get("conditions") or []  # null right after the creation
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
