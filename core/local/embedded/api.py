@@ -1,0 +1,147 @@
+"""The whole API as one function from call to answer, and as an ASGI application."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from random import Random
+from typing import Protocol
+from uuid import uuid4
+
+from core.clock import RealClock
+from core.local.embedded.access import Access, User
+from core.local.embedded.asgi import AsgiApp
+from core.local.embedded.builtin import BUILTIN
+from core.local.embedded.calls import Answer, Call
+from core.local.embedded.crds import CRDS, kinds_of, load_crd
+from core.local.embedded.creation import create
+from core.local.embedded.discovery import HEALTH_PATHS, describe
+from core.local.embedded.history import Change, Lag
+from core.local.embedded.kinds import JsonObject, Kind, Registry
+from core.local.embedded.paths import ResourcePath, parse, verb
+from core.local.embedded.representations import error_answer, json_answer, text_answer
+from core.local.embedded.resources import Resources
+from core.local.embedded.reviews import REVIEWS, answer_review
+from core.local.embedded.statuses import ApiError, PageNotFoundError, no_such_resource
+from core.local.embedded.store import Store
+from core.local.embedded.watching import Watch
+
+_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_MANAGER = "embedded-api"
+
+
+class WallClock(Protocol):
+    """The server's own clock."""
+
+    def now(self) -> datetime:
+        """Return the time, with a zone."""
+
+
+class EmbeddedApi:
+    """A Kubernetes API in memory, for a person's machine and for tests.
+
+    `clock` gives creation times, managedFields times and the Date header. `new_uid` and `random` make uids and
+    generated names. `crds` are CRD objects to install at the start (default: the one in knative/crd.yaml);
+    `namespaces` are made beside the four that every cluster has. `access` holds tokens and rules; without
+    tokens everybody may do everything. `lag` delays what reads with resourceVersion=0 see, and may be
+    replaced at any time through the attribute of the same name.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: WallClock | None = None,
+        new_uid: Callable[[], str] = lambda: str(uuid4()),
+        random: Random | None = None,
+        crds: Iterable[JsonObject] | None = None,
+        namespaces: Iterable[str] = (),
+        access: Access | None = None,
+        lag: Lag | None = None,
+    ) -> None:
+        self._clock = clock or RealClock()
+        self.access = access or Access()
+        self.store = Store(now=self._clock.now, new_uid=new_uid, random=random or Random(), lag=lag)  # noqa: S311
+        self.kinds = Registry((*BUILTIN, CRDS))
+        self._resources = Resources(self.store)
+        self.store.collection(CRDS).observe(self._serve)
+        self._install(namespaces, [load_crd()] if crds is None else crds)
+        self.app = AsgiApp(self)
+
+    @property
+    def lag(self) -> Lag:
+        """How far reads with resourceVersion=0 trail behind."""
+        return self.store.lag
+
+    @lag.setter
+    def lag(self, lag: Lag) -> None:
+        self.store.lag = lag
+
+    def handle(self, call: Call) -> Answer:
+        """Answer a call at once. A watch ends after what it has to send first."""
+        try:
+            answer = self._answer(call)
+        except ApiError as error:
+            answer = error_answer(error)
+        except PageNotFoundError:
+            answer = text_answer(404, "404 page not found\n")
+        return Answer(status=answer.status, body=answer.body, headers={**answer.headers, "Date": self.date()})
+
+    def open_watch(self, call: Call) -> Watch | None:
+        """Return the watch that a call asks for, None when it asks for something else or is refused."""
+        path = parse(call.path)
+        if path is None or call.method != "GET" or call.query.get("watch") not in ("true", "1"):
+            return None
+        try:
+            user = self.access.authenticate(call.headers)
+            self.access.authorize(user, "watch", path)
+            return self._resources.watch(call, path, self._kind(path))
+        except (ApiError, PageNotFoundError):
+            return None
+
+    def date(self) -> str:
+        """Return the Date header."""
+        return format_datetime(self._clock.now().astimezone(UTC), usegmt=True)
+
+    def _answer(self, call: Call) -> Answer:
+        user = self.access.authenticate(call.headers)
+        path = parse(call.path)
+        if path is None or not path.plural:
+            return self._answer_path(call, user)
+        asked = verb(call.method, path, watch=call.query.get("watch") in ("true", "1"))
+        self.access.authorize(user, asked, path)
+        review = REVIEWS.get(path.type)
+        if review:
+            return answer_review(call, self.access, *review)
+        return self._resources.answer(asked, call, path, self._kind(path))
+
+    def _answer_path(self, call: Call, user: User) -> Answer:
+        self.access.authorize_path(user, call.method, call.path)
+        if call.path in HEALTH_PATHS:
+            return text_answer(200, "ok")
+        return json_answer(200, describe(call.path, self.kinds))
+
+    def _kind(self, path: ResourcePath) -> Kind:
+        kind = self.kinds.find(path.group, path.version, path.plural)
+        if kind is None:
+            if self.kinds.is_built_in(path.group):
+                raise no_such_resource()
+            raise PageNotFoundError
+        return kind
+
+    def _install(self, namespaces: Iterable[str], crds: Iterable[JsonObject]) -> None:
+        space = self.kinds.find("", "v1", "namespaces")
+        for name in dict.fromkeys((*_NAMESPACES, *namespaces)):
+            self._create(space, {"metadata": {"name": name}})
+        for crd in crds:
+            self._create(CRDS, crd)
+
+    def _create(self, kind: Kind | None, obj: JsonObject) -> None:
+        if kind:
+            named = {"apiVersion": kind.api_version, "kind": kind.kind} | obj
+            create(self.store, kind, "", named, manager=_MANAGER)
+
+    def _serve(self, change: Change) -> None:
+        """Serve what a CRD defines from the moment it is stored, and no longer than that."""
+        for kind in kinds_of(change.before.value) if change.before else ():
+            self.kinds.remove(kind)
+        for kind in kinds_of(change.after.value) if change.after else ():
+            self.kinds.add(kind)

@@ -1,0 +1,98 @@
+"""Which names, labels and annotations the API server accepts (k8s.io/apimachinery/pkg/util/validation)."""
+
+import re
+from collections.abc import Mapping
+from random import Random
+
+from core.local.embedded.statuses import Cause
+from core.local.embedded.violations import quoted
+
+_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_VALUE = r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
+
+_SUBDOMAIN_RULE = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+    f"start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')"
+)
+_LABEL_RULE = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+    f"with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
+)
+_QUALIFIED_RULE = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    f"'{_QUALIFIED}')"
+)
+_VALUE_RULE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
+    "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
+    f"validation is '{_VALUE}')"
+)
+_MAX_SUBDOMAIN = 253
+_MAX_LABEL = 63
+_MAX_ANNOTATIONS = 256 * 1024  # bytes, keys and values together
+_GENERATED_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words
+_GENERATED_LENGTH = 5
+
+
+def generated(base: str, random: Random) -> str:
+    """Return a name for `generateName`."""
+    suffix = "".join(random.choices(_GENERATED_ALPHABET, k=_GENERATED_LENGTH))
+    return base[: _MAX_LABEL - _GENERATED_LENGTH] + suffix
+
+
+def name_causes(name: str, *, field: str = "metadata.name", dns_label: bool = False) -> list[Cause]:
+    """Return what is wrong with an object's name."""
+    if not name:
+        return [Cause("FieldValueRequired", "Required value: name or generateName is required", "metadata.name")]
+    pattern, rule, longest = (
+        (_LABEL, _LABEL_RULE, _MAX_LABEL) if dns_label else (_SUBDOMAIN, _SUBDOMAIN_RULE, _MAX_SUBDOMAIN)
+    )
+    broken = [f"must be no more than {longest} bytes"] if len(name.encode()) > longest else []
+    if not re.fullmatch(pattern, name):
+        broken.append(rule)
+    return [_invalid(field, name, why) for why in broken]
+
+
+def label_causes(labels: Mapping[str, str], *, field: str = "metadata.labels") -> list[Cause]:
+    """Return what is wrong with a map of labels."""
+    return [
+        _invalid(field, wrong, why)
+        for key, value in labels.items()
+        for wrong, why in [*_key_faults(key), *_value_faults(value)]
+    ]
+
+
+def annotation_causes(annotations: Mapping[str, str]) -> list[Cause]:
+    """Return what is wrong with a map of annotations."""
+    field = "metadata.annotations"
+    causes = [_invalid(field, key, why) for key in annotations for _, why in _key_faults(key.lower())]
+    if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > _MAX_ANNOTATIONS:
+        causes.append(Cause("FieldValueTooLong", f"Too long: may not be more than {_MAX_ANNOTATIONS} bytes", field))
+    return causes
+
+
+def finalizer_causes(finalizers: list[str]) -> list[Cause]:
+    """Return what is wrong with a list of finalizers."""
+    return [_invalid("metadata.finalizers", name, why) for name in finalizers for _, why in _key_faults(name)]
+
+
+def _key_faults(key: str) -> list[tuple[str, str]]:
+    prefix, slash, name = key.rpartition("/")
+    if slash and not re.fullmatch(_SUBDOMAIN, prefix):
+        return [(key, f"prefix part {_SUBDOMAIN_RULE}")]
+    if len(name) > _MAX_LABEL:
+        return [(key, f"name part must be no more than {_MAX_LABEL} bytes")]
+    return [] if re.fullmatch(_QUALIFIED, name) else [(key, _QUALIFIED_RULE)]
+
+
+def _value_faults(value: str) -> list[tuple[str, str]]:
+    if len(value.encode()) > _MAX_LABEL:
+        return [(value, f"must be no more than {_MAX_LABEL} bytes")]
+    return [] if re.fullmatch(_VALUE, value) else [(value, _VALUE_RULE)]
+
+
+def _invalid(field: str, value: str, why: str) -> Cause:
+    return Cause("FieldValueInvalid", f"Invalid value: {quoted(value)}: {why}", field)
