@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.kube.errors import UnreadableAnswerError
 from core.kube.resources import LEASES
-from core.timestamps import parse_rfc3339, rfc3339
+from core.timestamps import micro_time, parse_rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,7 +69,7 @@ class LeaseStore:
         )
 
     def _body(self, name: str, holder: str, duration_seconds: int) -> dict[str, Any]:
-        now = rfc3339(self._clock.now())
+        now = micro_time(self._clock.now())
         return {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,

@@ -8,6 +8,11 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
+def micro_time(moment: datetime) -> str:
+    """Write a time as metav1.MicroTime wants it: always six decimals, a whole second is refused without them."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
 def parse_rfc3339(text: str) -> datetime:
     """Read a time written by the API server.
 

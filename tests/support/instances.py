@@ -108,7 +108,7 @@ class World:
             metrics=Metrics(registry=CollectorRegistry()),
             logger=logging.getLogger("sluice.test"),
             clock=SkewedClock(self.clock, skew),
-            source_of_random=random.Random(name or "instance"),
+            source_of_random=random.Random(f"{name} {len(self.instances)}"),
         )
         self.instances.append(Instance(gateway, wire))
         return self.instances[-1]
