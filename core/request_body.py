@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.models.remediation_request import ATTEMPT_ANNOTATION
+from core.text import cut_utf8
 from core.timestamps import rfc3339
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class RequestBuilder:
         return spec | _present(
             signalSource=signal.signal_source,
             clusterID=signal.cluster_id,
-            originalPayload=self._payload(signal.raw_payload),
+            originalPayload=self._payload(signal.payload()),
             # The newest upstream CRD has no such fields: it would prune them, or refuse them when strict.
             environment=signal.environment if self.resource.group == SEED_GROUP else "",
             priority=signal.priority if self.resource.group == SEED_GROUP else "",
@@ -84,14 +85,6 @@ class RequestBuilder:
 def truncated(values: Mapping[str, str], *, limit: int) -> dict[str, str]:
     """Cut each value to at most `limit` bytes of UTF-8, never inside a character."""
     return {key: cut_utf8(value, limit=limit) for key, value in values.items()}
-
-
-def cut_utf8(text: str, *, limit: int) -> str:
-    """Return the longest start of `text` that takes at most `limit` bytes in UTF-8."""
-    if len(text) * 4 <= limit:
-        return text
-    encoded = text.encode()
-    return text if len(encoded) <= limit else encoded[:limit].decode(errors="ignore")
 
 
 def _target(signal: NormalizedSignal) -> dict[str, str]:

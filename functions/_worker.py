@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
@@ -48,10 +48,11 @@ class Worker:
         """Return the metrics as text; of all workers where PROMETHEUS_MULTIPROC_DIR is set."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(REGISTRY)
-        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+        from prometheus_client import multiprocess  # noqa: PLC0415
 
+        collect: Any = multiprocess.MultiProcessCollector
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)
+        collect(registry)
         return generate_latest(registry)
 
     async def _build(self) -> Gateway:

@@ -12,7 +12,6 @@ import functions_framework.aio
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.adapters.alertmanager import decode_alertmanager
-
 from functions._serving import serve_http
 
 alertmanager = functions_framework.aio.http(serve_http(name="alertmanager", decode=decode_alertmanager))

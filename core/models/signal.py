@@ -1,6 +1,6 @@
 """One alert or event, in the form every later step works on (seed: types.NormalizedSignal)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,7 +20,7 @@ class NormalizedSignal:
     """A firing alert or a warning event, whatever system sent it.
 
     `fingerprint` is the 64-character lower-case SHA-256 that names the problem. Times are timezone-aware.
-    `raw_payload` is the JSON document kept on the request as `originalPayload`.
+    `payload` writes the JSON document kept on the request as `originalPayload`; only a new request needs it.
     """
 
     fingerprint: str
@@ -37,4 +37,4 @@ class NormalizedSignal:
     priority: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    raw_payload: bytes = b""
+    payload: Callable[[], bytes] = bytes

@@ -47,7 +47,7 @@ def signal(name: str = "web", *, of: str = "") -> NormalizedSignal:
         firing_time=START,
         received_time=START,
         labels={"alertname": "HighMemoryUsage"},
-        raw_payload=b"{}",
+        payload=lambda: b"{}",
     )
 
 

@@ -1,0 +1,1 @@
+"""Payloads in, batches of signals out: one module per sender."""

@@ -1,0 +1,99 @@
+"""Alertmanager webhooks as batches of signals: version 4, and whatever else carries usable alerts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json, to_json
+
+from core.adapters.alertmanager_alert import SOURCE, AlertReader
+from core.errors import PayloadError
+from core.models.batch import Batch, Entry, Poison
+from core.text import excerpt
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_VERSION = "4"
+
+
+def decode_alertmanager(body: bytes, *, received_time: datetime, signal_type: str) -> Batch:
+    """Decode a webhook (Alertmanager configuration, `webhook_config`).
+
+    Args:
+        body: JSON, as received.
+        received_time: timezone-aware; stands in for a missing `startsAt`.
+        signal_type: `spec.signalType` of the requests.
+
+    Returns:
+        One entry for each alert, in order; a broken alert is Poison in its place.
+
+    Raises:
+        PayloadError: the body is no JSON object with a list of alerts.
+    """
+    webhook, clean = _parse(body)
+    if not isinstance(webhook, dict):
+        raise PayloadError(
+            f"the body is {excerpt(webhook)}; send an Alertmanager webhook, a JSON object with a list `alerts`",
+            reason="no_object",
+        )
+    alerts = webhook.get("alerts")
+    if not isinstance(alerts, list):
+        raise PayloadError(
+            f"alerts is {excerpt(alerts)}; send an Alertmanager webhook, whose `alerts` is a list",
+            field="alerts",
+            reason="no_alerts",
+        )
+    envelope = {key: value for key, value in webhook.items() if key != "alerts"}
+    if not clean and not _is_text(envelope):
+        raise PayloadError("the webhook holds half a surrogate pair, which is no text; send UTF-8", reason="encoding")
+    reader = AlertReader(envelope=envelope, received_time=received_time, signal_type=signal_type)
+    return Batch(
+        entries=[_entry(reader, alert, place, clean=clean) for place, alert in enumerate(alerts)],
+        source=SOURCE,
+        truncated=_truncated(webhook),
+        warnings=_warnings(webhook),
+    )
+
+
+def _parse(body: bytes) -> tuple[Any, bool]:
+    """Return the value, and whether all its strings are known to be text."""
+    try:
+        return from_json(body), True
+    except ValueError as error:
+        try:
+            # Slower, but it takes half a surrogate pair: then only the alert that holds one is poison.
+            return json.loads(body), False
+        except (ValueError, RecursionError):
+            raise PayloadError(f"the body is no JSON: {error}", reason="no_json") from None
+
+
+def _entry(reader: AlertReader, alert: object, place: int, *, clean: bool) -> Entry:
+    if not clean and not _is_text(alert):
+        return Poison("encoding", f"alerts[{place}] holds half a surrogate pair, which is no text; send UTF-8")
+    return reader.read(alert, place)
+
+
+def _is_text(value: object) -> bool:
+    try:
+        to_json(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _truncated(webhook: dict[str, Any]) -> int:
+    count = webhook.get("truncatedAlerts")
+    return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 0
+
+
+def _warnings(webhook: dict[str, Any]) -> list[str]:
+    warnings = []
+    if webhook.get("version") != _VERSION:
+        warnings.append(
+            f"webhook version is {excerpt(webhook.get('version'))}, not '4': its alerts are used as they are"
+        )
+    if not isinstance(webhook.get("truncatedAlerts", 0), int | None):
+        warnings.append(f"truncatedAlerts is {excerpt(webhook['truncatedAlerts'])}, no number: ignored")
+    return warnings

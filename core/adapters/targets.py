@@ -1,0 +1,116 @@
+"""The Kubernetes object that an alert's labels name.
+
+1. `exported_*` labels come before the plain ones: Prometheus renames a metric's own labels so when the
+   scraped target carries the same ones, and the plain ones then belong to the exporter.
+2. Among labels that are valid Kubernetes names, the most specific kind wins, in the order of `_KINDS`.
+3. `pod` does not count where it names the exporter that measured another object: the scrape's `job` or
+   `service` is kube-state-metrics or ends in `-exporter`, and the pod's name starts with it. Where a `uid`
+   label stands beside it, kube-state-metrics speaks about that very pod, be it its own.
+4. `job`, `service`, `instance`, `endpoint`, `container` and `namespace` say how a sample was scraped, or
+   where: they never name the target.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.models.batch import Poison
+from core.models.signal import TargetResource
+from core.text import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+_LONGEST_NAME = 253
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    kind: str
+    api_version: str
+    namespaced: bool = True
+
+
+# Most specific first; label names are those of kube-state-metrics.
+_KINDS = {
+    "pod": _Kind("Pod", "v1"),
+    "job_name": _Kind("Job", "batch/v1"),
+    "replicaset": _Kind("ReplicaSet", "apps/v1"),
+    "deployment": _Kind("Deployment", "apps/v1"),
+    "statefulset": _Kind("StatefulSet", "apps/v1"),
+    "daemonset": _Kind("DaemonSet", "apps/v1"),
+    "cronjob": _Kind("CronJob", "batch/v1"),
+    "horizontalpodautoscaler": _Kind("HorizontalPodAutoscaler", "autoscaling/v2"),
+    "poddisruptionbudget": _Kind("PodDisruptionBudget", "policy/v1"),
+    "persistentvolumeclaim": _Kind("PersistentVolumeClaim", "v1"),
+    "persistentvolume": _Kind("PersistentVolume", "v1", namespaced=False),
+    "node": _Kind("Node", "v1", namespaced=False),
+}
+
+
+def target_of(labels: Mapping[str, str]) -> TargetResource | Poison:
+    """Return the target that `labels` name, or why there is none."""
+    refused: list[str] = []
+    for label, kind in _candidates(labels):
+        name = labels[label]
+        if not _is_name(name):
+            refused.append(f"{label}={excerpt(name)}")
+            continue
+        if not kind.namespaced:
+            return TargetResource(kind=kind.kind, name=name, api_version=kind.api_version)
+        namespace = _namespace(labels)
+        if isinstance(namespace, Poison):
+            return namespace
+        return TargetResource(kind=kind.kind, name=name, namespace=namespace, api_version=kind.api_version)
+    return _no_target(refused)
+
+
+def _candidates(labels: Mapping[str, str]) -> Iterator[tuple[str, _Kind]]:
+    for prefix in ("exported_", ""):
+        for plain, kind in _KINDS.items():
+            label = prefix + plain
+            if labels.get(label) and not (label == "pod" and _is_exporter(labels)):
+                yield label, kind
+
+
+def _is_exporter(labels: Mapping[str, str]) -> bool:
+    if "uid" in labels:
+        return False
+    scraped = [labels.get("job", ""), labels.get("service", "")]
+    exporters = [name for name in scraped if name == "kube-state-metrics" or name.endswith("-exporter")]
+    return any(labels["pod"].startswith(f"{name}-") for name in exporters)
+
+
+def _namespace(labels: Mapping[str, str]) -> str | Poison:
+    label = "exported_namespace" if labels.get("exported_namespace") else "namespace"
+    namespace = labels.get(label, "")
+    if not namespace:
+        return Poison("no_namespace", "labels name a target but no namespace: add a `namespace` label to the alert")
+    if not _LABEL.match(namespace):
+        return Poison(
+            "invalid_namespace",
+            f"label {label}={excerpt(namespace)} is no Kubernetes namespace: lower-case letters, digits and '-', "
+            "at most 63 characters",
+        )
+    return namespace
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and _SUBDOMAIN.match(text) is not None
+
+
+def _no_target(refused: list[str]) -> Poison:
+    if refused:
+        return Poison(
+            "invalid_target",
+            f"no label is a valid Kubernetes name: {', '.join(refused)}; names have lower-case letters, digits, '-' "
+            "and '.', at most 253 characters",
+        )
+    return Poison(
+        "no_target",
+        f"no label names a target: keep one of {', '.join(_KINDS)} (or exported_*) on the alert, or route it elsewhere",
+    )
