@@ -1,0 +1,275 @@
+import base64
+import hashlib
+import json
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import PayloadError
+from core.fingerprint import fingerprint_of
+from core.models.batch import Ignored, Poison
+from core.models.signal import NormalizedSignal, TargetResource
+from tests.unit.adapters.webhooks import RECEIVED, alert, decode, decode_body, only_poison, only_signal, webhook
+
+POD = {"pod": "web-1", "namespace": "prod"}
+
+
+class TestSignals:
+    def test_firing_alert_becomes_a_signal(self):
+        signal = only_signal(decode(alert(**POD, team="shop")))
+        assert signal.signal_name == "HighMemoryUsage"
+        assert signal.severity == "critical"
+        assert signal.signal_type == "prometheus-alert"
+        assert signal.signal_source == "alertmanager"
+        assert signal.target == TargetResource(kind="Pod", name="web-1", namespace="prod", api_version="v1")
+        assert signal.labels["team"] == "shop"
+        assert signal.annotations == {"summary": "too much"}
+        assert signal.firing_time == datetime(2026, 1, 2, 3, tzinfo=UTC)
+        assert signal.received_time == RECEIVED
+
+    def test_fingerprint_is_the_hash_of_namespace_kind_and_name(self):
+        signal = only_signal(decode(alert(**POD)))
+        assert signal.fingerprint == hashlib.sha256(b"prod:Pod:web-1").hexdigest()
+
+    def test_cluster_label_is_part_of_the_fingerprint(self):
+        signal = only_signal(decode(alert(**POD, cluster="eu-1")))
+        assert signal.fingerprint == hashlib.sha256(b"eu-1:prod:Pod:web-1").hexdigest()
+        assert signal.cluster_id == "eu-1"
+
+    def test_different_alerts_on_one_workload_share_a_fingerprint(self):
+        first, second = decode(alert(**POD), alert(**POD, alertname="Slow")).entries
+        assert isinstance(first, NormalizedSignal)
+        assert isinstance(second, NormalizedSignal)
+        assert first.fingerprint == second.fingerprint
+
+    def test_namespace_free_target_hashes_with_an_empty_namespace(self):
+        node = TargetResource(kind="Node", name="n1")
+        assert fingerprint_of(node) == hashlib.sha256(b":Node:n1").hexdigest()
+
+    def test_environment_and_priority_come_from_labels_where_they_are(self):
+        signal = only_signal(decode(alert(**POD, environment="prod", priority="P0")))
+        assert (signal.environment, signal.priority) == ("prod", "P0")
+
+    def test_alert_without_name_or_severity_is_still_a_signal(self):
+        bare = {"status": "firing", "labels": dict(POD)}
+        signal = only_signal(decode(bare))
+        assert (signal.signal_name, signal.severity) == ("unknown", "unknown")
+
+    def test_long_values_are_cut_to_the_limits_of_the_resource(self):
+        signal = only_signal(decode(alert(**POD, alertname="é" * 300, severity="s" * 60, cluster="c" * 300)))
+        assert len(signal.signal_name.encode()) <= 253
+        assert len(signal.severity) == 50
+        assert len(signal.cluster_id) == 253
+
+
+class TestFiringTime:
+    @pytest.mark.parametrize(
+        ("starts_at", "expected"),
+        [
+            ("2026-01-02T03:00:00.123456789Z", datetime(2026, 1, 2, 3, 0, 0, 123456, tzinfo=UTC)),
+            ("2026-01-02T05:00:00+02:00", datetime(2026, 1, 2, 3, tzinfo=UTC)),
+            ("2026-01-02T05:00:00.5+02:00", datetime(2026, 1, 2, 3, 0, 0, 500000, tzinfo=UTC)),
+        ],
+    )
+    def test_time_with_nanoseconds_or_zone_is_read(self, starts_at, expected):
+        assert only_signal(decode({**alert(**POD), "startsAt": starts_at})).firing_time == expected
+
+    @pytest.mark.parametrize(
+        "starts_at",
+        [None, "", "yesterday", "0001-01-01T00:00:00Z", "2026-01-02T03:00:00", 1767322800, "9999-12-31T23:59:59-23:00"],
+    )
+    def test_time_that_cannot_be_used_falls_back_to_the_arrival(self, starts_at):
+        assert only_signal(decode({**alert(**POD), "startsAt": starts_at})).firing_time == RECEIVED
+
+    def test_missing_time_falls_back_to_the_arrival(self):
+        bare = alert(**POD)
+        del bare["startsAt"]
+        assert only_signal(decode(bare)).firing_time == RECEIVED
+
+    def test_received_time_may_have_any_zone(self):
+        moved = RECEIVED.astimezone(timezone(timedelta(hours=5)))
+        assert only_signal(decode(alert(**POD))).received_time == moved
+
+
+class TestPayload:
+    def test_payload_is_the_webhook_reduced_to_the_one_alert(self):
+        first, second = alert(**POD), alert(pod="web-2", namespace="prod")
+        batch = decode(first, second)
+        entry = batch.entries[1]
+        assert isinstance(entry, NormalizedSignal)
+        assert json.loads(entry.payload()) == webhook(second)
+
+    def test_unknown_and_newer_fields_are_kept(self):
+        raw = {**alert(**POD), "newField": {"deep": [1, 2.5, None]}}
+        signal = only_signal(decode(raw, routeLabels={"team": "a"}, extra=[1]))
+        kept = json.loads(signal.payload())
+        assert kept["notification_reason"] == "first notification"
+        assert kept["routeLabels"] == {"team": "a"}
+        assert kept["alerts"][0]["newField"] == {"deep": [1, 2.5, None]}
+
+    def test_payload_of_a_bare_list_of_alerts_is_json_too(self):
+        signal = only_signal(decode_body(json.dumps({"alerts": [alert(**POD)]}).encode()))
+        assert json.loads(signal.payload()) == {"alerts": [alert(**POD)]}
+
+
+class TestStates:
+    def test_resolved_alert_asks_for_nothing(self):
+        assert decode(alert(status="resolved", **POD)).entries == [Ignored("resolved")]
+
+    def test_resolved_alert_needs_no_target(self):
+        assert decode(alert(status="resolved", job="x")).entries == [Ignored("resolved")]
+
+    def test_alert_without_status_has_that_of_its_group(self):
+        bare = alert(**POD)
+        del bare["status"]
+        assert decode(bare, status="resolved").entries == [Ignored("resolved")]
+        assert only_signal(decode(bare, status="firing"))
+
+    def test_firing_alert_in_a_resolved_group_still_fires(self):
+        assert only_signal(decode(alert(**POD), status="resolved"))
+
+    def test_webhook_without_alerts_is_an_empty_batch(self):
+        assert list(decode().entries) == []
+
+
+class TestEnvelope:
+    def test_truncated_alerts_are_counted(self):
+        assert decode(alert(**POD), truncatedAlerts=7).truncated == 7
+
+    @pytest.mark.parametrize("count", [0, None, -3, True])
+    def test_no_truncation_is_zero(self, count):
+        assert decode(truncatedAlerts=count).truncated == 0
+
+    def test_truncation_that_is_no_number_is_warned_about(self):
+        batch = decode(truncatedAlerts="many")
+        assert batch.truncated == 0
+        assert "truncatedAlerts is 'many'" in batch.warnings[0]
+
+    def test_version_4_has_no_warning(self):
+        assert list(decode(alert(**POD)).warnings) == []
+
+    @pytest.mark.parametrize("version", ["5", 4, None])
+    def test_other_version_with_usable_alerts_is_taken_with_a_warning(self, version):
+        batch = decode(alert(**POD), version=version)
+        assert only_signal(batch)
+        assert "version" in batch.warnings[0]
+
+
+class TestPoison:
+    def test_poison_stands_in_its_place_and_blocks_nobody(self):
+        entries = decode(alert(**POD), "nonsense", alert(job="x"), alert(**POD)).entries
+        assert [type(entry).__name__ for entry in entries] == [
+            "NormalizedSignal",
+            "Poison",
+            "Poison",
+            "NormalizedSignal",
+        ]
+
+    @pytest.mark.parametrize(
+        ("broken", "field"),
+        [
+            (None, "alerts[0]"),
+            ([], "alerts[0]"),
+            (7, "alerts[0]"),
+            ({}, "alerts[0].labels"),
+            ({"labels": []}, "alerts[0].labels"),
+            ({"labels": {"pod": 7}}, "alerts[0].labels.pod"),
+            ({"labels": {"pod": None}}, "alerts[0].labels.pod"),
+            ({"labels": dict(POD), "annotations": {"a": 1}}, "alerts[0].annotations.a"),
+            ({"labels": dict(POD), "status": "dying"}, "alerts[0].status"),
+        ],
+    )
+    def test_broken_alert_is_named_by_its_field(self, broken, field):
+        poison = only_poison(decode(broken))
+        assert poison.reason == "malformed_alert"
+        assert poison.message.startswith(f"{field} is ")
+
+    def test_target_that_cannot_be_found_is_named_by_its_place(self):
+        assert only_poison(decode(alert(job="x"))).message.startswith("alerts[0].labels: no label names a target")
+
+    def test_value_in_the_message_is_short(self):
+        assert len(only_poison(decode({"labels": "x" * 10_000})).message) < 300
+
+    def test_half_a_surrogate_pair_poisons_only_its_own_alert(self):
+        body = json.dumps(webhook(alert(**POD), alert(**POD, note="\ud800"))).encode()
+        first, second = decode_body(body).entries
+        assert isinstance(first, NormalizedSignal)
+        assert isinstance(second, Poison)
+        assert second.reason == "encoding"
+
+    def test_nul_in_a_name_is_poison_and_elsewhere_is_text(self):
+        assert only_poison(decode(alert(pod="web\0", namespace="prod"))).reason == "invalid_target"
+        assert only_signal(decode(alert(**POD, note="a\0b"))).labels["note"] == "a\0b"
+
+
+class TestBodies:
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (b"", "no_json"),
+            (b"{", "no_json"),
+            (b"alerts", "no_json"),
+            (b'{"alerts": [}', "no_json"),
+            (b'{"alerts": ["\xff"]}', "no_json"),
+            (b"[" * 100_000 + b"]" * 100_000, "no_json"),
+            (b'{"alerts": ' + b"9" * 5000 + b"}", "no_json"),
+            (b"[]", "no_object"),
+            (b"7", "no_object"),
+            (b"null", "no_object"),
+            (b"{}", "no_alerts"),
+            (b'{"alerts": null}', "no_alerts"),
+            (b'{"alerts": {"a": 1}}', "no_alerts"),
+            (b'{"receiver": "\\ud800", "alerts": []}', "encoding"),
+        ],
+    )
+    def test_body_that_can_never_work_is_refused_with_a_short_sentence(self, body, reason):
+        with pytest.raises(PayloadError) as caught:
+            decode_body(body)
+        assert caught.value.reason == reason
+        assert len(str(caught.value)) < 300
+
+    def test_huge_number_does_no_harm(self):
+        raw = {**alert(**POD), "value": "NUMBER"}
+        body = json.dumps(webhook(raw)).replace('"NUMBER"', "1e400").encode()
+        assert only_signal(decode_body(body))
+
+    def test_deep_field_is_kept_or_refused_but_never_crashes(self):
+        deep = b'{"a":' * 150 + b"1" + b"}" * 150
+        body = b'{"alerts": [{"labels": {"pod": "web-1", "namespace": "prod"}, "deep": ' + deep + b"}]}"
+        assert json.loads(only_signal(decode_body(body)).payload())
+
+    def test_byte_order_mark_does_no_harm(self):
+        assert only_signal(decode_body(b"\xef\xbb\xbf" + json.dumps(webhook(alert(**POD))).encode()))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=10,
+)
+LABELS = st.dictionaries(st.sampled_from(["pod", "namespace", "job", "deployment", "node", "uid"]), st.text(max_size=9))
+ALERTS = st.lists(JSON | st.fixed_dictionaries({"labels": LABELS | JSON}, optional={"status": JSON, "startsAt": JSON}))
+
+
+class TestAnything:
+    @given(ALERTS)
+    @settings(derandomize=True, max_examples=200, deadline=None)
+    def test_every_alert_has_exactly_one_entry_in_its_place(self, alerts):
+        assert len(decode_body(json.dumps({"alerts": alerts}).encode()).entries) == len(alerts)
+
+    @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+    @settings(derandomize=True, max_examples=200, deadline=None)
+    def test_any_body_is_decoded_or_refused(self, body):
+        with suppress(PayloadError):
+            assert decode_body(body).source == "alertmanager"
+
+    @given(ALERTS)
+    @settings(derandomize=True, max_examples=100, deadline=None)
+    def test_every_signal_has_a_payload_that_is_json(self, alerts):
+        for entry in decode_body(json.dumps({"alerts": alerts}).encode()).entries:
+            if isinstance(entry, NormalizedSignal):
+                assert base64.b64encode(entry.payload())
+                assert "alerts" in json.loads(entry.payload())
