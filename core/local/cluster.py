@@ -1,0 +1,129 @@
+"""The cluster behind a command: the embedded one, or the one that the environment names."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import yaml
+
+from core.breaker import CircuitBreaker
+from core.kube.access import find_access
+from core.kube.client import KubeClient
+from core.kube.transport import HttpTransport
+from core.local.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from core.clock import Clock
+    from core.settings import Settings
+
+_USER_AGENT = "sluice-local/0.1"
+_EMBEDDED = "sluice-embedded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Where requests go. `kubeconfig` is a value for KUBECONFIG, `context` its current one."""
+
+    server: str
+    kubeconfig: str
+    context: str = ""
+    embedded: bool = False
+
+
+def is_named(settings: Settings, *, kubeconfig: str) -> bool:
+    """Tell whether the environment names a cluster; without one, commands use the embedded API."""
+    return bool(kubeconfig or settings.api_server)
+
+
+@asynccontextmanager
+async def embedded_cluster(settings: Settings, *, port: int = 0) -> AsyncIterator[Cluster]:
+    """Serve the embedded API until the block ends, with the CRD and the namespace that the settings name.
+
+    Raises:
+        CommandError: it must not, or cannot, be started here.
+    """
+    # Loaded here only: `demo` does not need it.
+    from core.local.embedded import EmbeddedApi, EmbeddedServer, EmbeddedServerError, load_crd  # noqa: PLC0415
+
+    api = EmbeddedApi(crds=[load_crd(group=settings.group)], namespaces=[settings.namespace])
+    server = EmbeddedServer(api, port=port)
+    try:
+        url = await server.start()
+    except EmbeddedServerError as error:
+        raise CommandError(str(error)) from error
+    try:
+        with TemporaryDirectory(prefix="sluice-run-") as folder:
+            path = write_kubeconfig(Path(folder) / "kubeconfig", server=url, namespace=settings.namespace)
+            yield Cluster(server=url, kubeconfig=str(path), context=_EMBEDDED, embedded=True)
+    finally:
+        await server.stop()
+
+
+async def named_cluster(settings: Settings, *, kubeconfig: str, clock: Clock) -> Cluster:
+    """Return the cluster that SLUICE_API_SERVER, else KUBECONFIG, names.
+
+    Raises:
+        CommandError: KUBECONFIG names no file.
+        ConfigurationError: what it names cannot be used.
+    """
+    files = [Path(part) for part in kubeconfig.split(os.pathsep) if part]
+    if files and not settings.api_server and not any(file.is_file() for file in files):
+        raise CommandError(
+            f"KUBECONFIG={kubeconfig} names no file; correct it, or unset it to run on the embedded Kubernetes API"
+        )
+    access = await find_access(settings, clock=clock)
+    return Cluster(
+        server=access.server,
+        kubeconfig=kubeconfig,
+        context="" if settings.api_server else _current_context(files),
+    )
+
+
+@asynccontextmanager
+async def open_client(settings: Settings, *, clock: Clock) -> AsyncIterator[KubeClient]:
+    """Connect to the cluster that the environment names now.
+
+    Raises:
+        ConfigurationError: it names none, or one that cannot be used.
+    """
+    access = await find_access(settings, clock=clock)
+    transport = HttpTransport(
+        server=access.server, tls=access.tls, tokens=access.tokens, user_agent=_USER_AGENT, connections=2
+    )
+    client = KubeClient(transport=transport, breaker=CircuitBreaker(clock=clock), call_timeout=settings.api_timeout)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def write_kubeconfig(path: Path, *, server: str, namespace: str) -> Path:
+    """Write a kubeconfig that only this user can read: one context, no credentials."""
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": _EMBEDDED,
+        "contexts": [{"name": _EMBEDDED, "context": {"cluster": _EMBEDDED, "user": _EMBEDDED, "namespace": namespace}}],
+        "clusters": [{"name": _EMBEDDED, "cluster": {"server": server}}],
+        "users": [{"name": _EMBEDDED, "user": {}}],
+    }
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config, indent=2) + "\n")  # JSON is YAML too
+    return path
+
+
+def _current_context(files: list[Path]) -> str:
+    """Return the first one set, as kubectl merges several files."""
+    for file in files:
+        config = yaml.safe_load(file.read_text()) if file.is_file() else None
+        if isinstance(config, dict) and config.get("current-context"):
+            return str(config["current-context"])
+    return ""

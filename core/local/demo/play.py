@@ -1,0 +1,106 @@
+"""`sluice demo`: a realistic burst at a running function, and a look at what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from core.local.cluster import is_named, open_client
+from core.local.demo.burst import BurstPlan, make_burst
+from core.local.demo.reading import read_requests
+from core.local.demo.report import show_report
+from core.local.demo.sender import Sender
+from core.local.errors import CommandError
+from core.local.running import Running, find_running, state_folder
+from core.local.web import SIGNAL_PATH, HttpAnswer, UnansweredError, call, check_url
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from core.clock import Clock
+    from core.local.demo.burst import Wave
+    from core.local.demo.sender import Tally
+    from core.settings import Settings
+
+_ANSWER_SECONDS = 15.0  # above SLUICE_REQUEST_DEADLINE: the function answers before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """One burst at `url`."""
+
+    settings: Settings
+    console: Console
+    clock: Clock
+    url: str
+    plan: BurstPlan = field(default_factory=BurstPlan)
+    folder: Path = field(default_factory=state_folder)
+
+    async def play(self) -> bool:
+        """Send the burst and show the requests; return whether every alert was delivered and is counted.
+
+        Raises:
+            CommandError: nothing is ready at `url`, or it is not known which cluster stands behind it.
+            KubernetesError: the requests cannot be read.
+        """
+        url = check_url(self.url)
+        await self._check_ready(url)
+        settings = _settings_behind(find_running(url, folder=self.folder), self.settings, url)
+        async with open_client(settings, clock=self.clock) as client:
+            before = await read_requests(client, settings, clock=self.clock)
+            started = self.clock.monotonic()
+            tally = await self._send(url, make_burst(self.plan, now=self.clock.now()))
+            seconds = self.clock.monotonic() - started
+            after = await read_requests(client, settings, clock=self.clock)
+        return show_report(self.console, tally, before=before, after=after, seconds=seconds)
+
+    async def _check_ready(self, url: str) -> None:
+        try:
+            answer = await asyncio.to_thread(call, f"{url}/readyz", timeout=_ANSWER_SECONDS)
+        except UnansweredError as error:
+            raise CommandError(f"{error}; start the function first: `make run`") from error
+        if answer.status != 200:
+            raise CommandError(f"{url} is not ready, it answers {answer.status} to /readyz: {answer.sentence}")
+
+    async def _send(self, url: str, waves: Sequence[Wave]) -> Tally:
+        post = partial(_post, url + SIGNAL_PATH)
+        sender = Sender(post=post, clock=self.clock, random=Random().random)  # noqa: S311 - jitter
+        webhooks = sum(len(wave) for wave in waves)
+        with _progress(self.console) as progress:
+            task = progress.add_task(f"Posting {webhooks} webhooks to {url}", total=self.plan.alerts)
+            await sender.send(waves, on_delivered=partial(progress.advance, task))
+        return sender.tally
+
+
+def _settings_behind(running: Running | None, settings: Settings, url: str) -> Settings:
+    """Return the settings, and set the KUBECONFIG, that read where the function at `url` writes."""
+    if running is None:
+        if not is_named(settings, kubeconfig=os.environ.get("KUBECONFIG", "")):
+            raise CommandError(
+                f"no `sluice run` of yours serves {url}, so it is not known where its requests are; "
+                "set KUBECONFIG to its cluster, and SLUICE_NAMESPACE where it is not sluice-system"
+            )
+        return settings
+    if not running.kubeconfig:
+        return settings
+    os.environ["KUBECONFIG"] = running.kubeconfig
+    there = {"namespace": running.namespace, "group": running.group, "version": running.version, "api_server": ""}
+    return settings.model_copy(update=there)
+
+
+async def _post(url: str, body: bytes) -> HttpAnswer:
+    return await asyncio.to_thread(call, url, body=body, timeout=_ANSWER_SECONDS)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console)

@@ -1,0 +1,93 @@
+"""RemediationRequests as people look at them, and the check that none of their alerts is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.clock import Deadline
+from core.kube.resources import remediation_requests
+from core.models.remediation_request import RemediationRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from core.clock import Clock
+    from core.kube.client import KubeClient
+    from core.settings import Settings
+
+JsonObject = dict[str, Any]
+
+_READ_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownRequest:
+    """One row of the table. `target` is `Kind namespace/name`; times are RFC 3339."""
+
+    view: RemediationRequest
+    alert: str
+    target: str
+    first_seen: str
+    last_seen: str
+
+    @classmethod
+    def from_object(cls, obj: JsonObject) -> ShownRequest:
+        """Read the API server's object."""
+        view = RemediationRequest.from_object(obj)
+        known = view.deduplication
+        return cls(
+            view=view,
+            alert=str(obj["spec"].get("signalName", "")),
+            target=_target(obj["spec"].get("targetResource") or {}),
+            first_seen=known.first_seen_at if known else view.creation_timestamp,
+            last_seen=known.last_seen_at if known else view.creation_timestamp,
+        )
+
+
+async def read_requests(client: KubeClient, settings: Settings, *, clock: Clock) -> dict[str, ShownRequest]:
+    """Return all requests of the namespace by name, as they stand now: a consistent LIST.
+
+    Raises:
+        KubernetesError: with a sentence that says what is missing.
+    """
+    resource = remediation_requests(group=settings.group, version=settings.version)
+    deadline = Deadline(clock=clock, seconds=_READ_SECONDS)
+    objects = await client.list(resource, namespace=settings.namespace, query={}, deadline=deadline)
+    shown = [ShownRequest.from_object(obj) for obj in objects]
+    return {each.view.name: each for each in shown}
+
+
+def gained(before: Mapping[str, ShownRequest], after: Mapping[str, ShownRequest]) -> Counter[str]:
+    """Return by name how many occurrences were added between two readings."""
+    counts: Counter[str] = Counter()
+    for name, request in after.items():
+        counts[name] = request.view.occurrences - (before[name].view.occurrences if name in before else 0)
+    return counts
+
+
+def uncounted(acknowledged: Mapping[str, int], counted: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each request that counts fewer alerts than were acknowledged on it.
+
+    More are fine: a webhook that is tried again may count twice, and others may send too.
+    """
+    return [
+        f"{name}: {number} alerts were acknowledged, {counted.get(name, 0)} are counted"
+        for name, number in sorted(acknowledged.items())
+        if counted.get(name, 0) < number
+    ]
+
+
+def doubled(requests: Iterable[ShownRequest]) -> list[str]:
+    """Return a sentence for each problem that more than one active request stands for."""
+    active: dict[str, list[str]] = {}
+    for request in requests:
+        if request.view.active:
+            active.setdefault(request.view.fingerprint, []).append(request.view.name)
+    return [f"{' and '.join(sorted(names))} stand for one problem" for names in active.values() if len(names) > 1]
+
+
+def _target(resource: Mapping[str, str]) -> str:
+    names: Sequence[str] = [resource.get("namespace", ""), resource.get("name", "")]
+    return f"{resource.get('kind', '')} {'/'.join(name for name in names if name)}"

@@ -1,0 +1,71 @@
+"""Made-up workloads, and what usually goes wrong with each kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count, product
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
+# Names and severities as in the kubernetes-mixin, the rules most clusters run.
+ALERTS_OF = {
+    "deployment": (
+        ("KubeDeploymentReplicasMismatch", "warning"),
+        ("KubeDeploymentRolloutStuck", "warning"),
+        ("KubeDeploymentGenerationMismatch", "warning"),
+    ),
+    "statefulset": (
+        ("KubeStatefulSetReplicasMismatch", "warning"),
+        ("KubeStatefulSetUpdateNotRolledOut", "warning"),
+    ),
+    "daemonset": (
+        ("KubeDaemonSetRolloutStuck", "warning"),
+        ("KubeDaemonSetMisScheduled", "warning"),
+    ),
+    "pod": (
+        ("KubePodCrashLooping", "critical"),
+        ("KubePodNotReady", "warning"),
+        ("KubeContainerWaiting", "warning"),
+    ),
+}
+
+_SHARES = ("deployment",) * 5 + ("statefulset",) * 2 + ("daemonset",) + ("pod",) * 2
+_NAMESPACES = {
+    "shop": ("cart", "catalog", "checkout", "pricing", "reviews"),
+    "payments": ("billing", "ledger", "payouts", "risk"),
+    "search": ("crawler", "indexer", "query", "ranker"),
+    "platform": ("audit", "identity", "mailer", "scheduler"),
+}
+_ROLES = ("api", "cache", "db", "web", "worker")
+_NAMES = tuple((namespace, app, role) for namespace, apps in _NAMESPACES.items() for app, role in product(apps, _ROLES))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Workload:
+    """One object that alerts are about; `kind` is the label that names it."""
+
+    namespace: str
+    kind: str
+    name: str
+
+
+def choose_workloads(number: int, *, random: Random) -> list[Workload]:
+    """Return `number` different workloads."""
+    names = _endless_names()
+    pool = [next(names) for _ in range(max(number, len(_NAMES)))]
+    return [_workload(*name, random) for name in random.sample(pool, number)]
+
+
+def _endless_names() -> Iterator[tuple[str, str]]:
+    for generation in count(1):
+        for namespace, app, role in _NAMES:
+            yield namespace, f"{app}-{role}" if generation == 1 else f"{app}-{role}-{generation}"
+
+
+def _workload(namespace: str, name: str, random: Random) -> Workload:
+    kind = random.choice(_SHARES)
+    suffix = f"-{random.getrandbits(40):010x}" if kind == "pod" else ""
+    return Workload(namespace, kind, name + suffix)

@@ -1,0 +1,102 @@
+"""What `sluice run` shows. Lines to copy stand alone, unwrapped and without a frame around them."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from core.local.run.samples import curl_line, receiver_snippet
+from core.local.web import DEFAULT_PORT
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from core.local.cluster import Cluster
+
+_WIDTH_OF_TEXT = 100
+
+_SHAPE = """\
+{"summary": {"received": 1, "created": 1, ...},
+ "results": [{"status": "created", "fingerprint": "...", "remediationRequestName": "rr-...", "duplicate": false,
+              "metadata": {"count": 1, ...}, ...}]}"""
+
+
+def show_starting(console: Console, cluster: Cluster, *, url: str) -> None:
+    """Say what is about to run where."""
+    if not cluster.embedded:
+        context = f"context {cluster.context}, " if cluster.context else ""
+        line = f"Using your cluster ({context}{cluster.server}); no embedded Kubernetes API is started."
+        console.print(line, style="bold yellow", markup=False, soft_wrap=True)
+    console.print(f"Starting the alertmanager function on {url} ...", style="dim", markup=False)
+
+
+def show_banner(console: Console, cluster: Cluster, *, url: str, namespace: str, now: datetime) -> None:
+    """Say what runs, and what to do with it."""
+    console.print()
+    _rule(console, "Sluice is ready", style="bold green")
+    console.print(_addresses(cluster, url, namespace))
+    _step(console, "Send it an alert, from another terminal:")
+    _verbatim(console, curl_line(url, now=now))
+    console.print()
+    _note(console, "The first time it answers 201, for it created a RemediationRequest:")
+    console.print(Text(_SHAPE), style="cyan", soft_wrap=True)
+    _note(console, 'Sent again it answers 202: "deduplicated", the same request, counted once more.')
+    _step(console, "Look at the requests:")
+    _verbatim(console, _kubectl(cluster, namespace))
+    _step(console, "Point an Alertmanager at it (alertmanager.yml):")
+    _verbatim(console, receiver_snippet(url))
+    _step(console, "Next, a burst of some hundred alerts:")
+    port = url.rpartition(":")[2]
+    _verbatim(console, "make demo" if port == str(DEFAULT_PORT) else f"make demo PORT={port}")
+    console.print()
+    _rule(console, "Logs follow; Ctrl-C stops", style="dim")
+
+
+def _addresses(cluster: Cluster, url: str, namespace: str) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    api = f"{cluster.server} (embedded, in memory: it ends with this command)" if cluster.embedded else cluster.server
+    rows = {
+        "function": url,
+        "healthz": f"{url}/healthz",
+        "readyz": f"{url}/readyz",
+        "metrics": f"{url}/metrics",
+        "Kubernetes API": api,
+        "context": "" if cluster.embedded else cluster.context,
+        "namespace": namespace,
+        "senders": "not checked (SLUICE_AUTH=none): only this machine can reach the function",
+    }
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, Text(value))
+    return table
+
+
+def _kubectl(cluster: Cluster, namespace: str) -> str:
+    kubeconfig = f"KUBECONFIG={shlex.quote(cluster.kubeconfig)} " if cluster.kubeconfig else ""
+    return f"{kubeconfig}kubectl -n {namespace} get remediationrequests"
+
+
+def _rule(console: Console, title: str, *, style: str) -> None:
+    rule = Rule(Text(title, style=style), style=style, align="left")
+    console.print(rule, width=min(console.width, _WIDTH_OF_TEXT))
+
+
+def _step(console: Console, text: str) -> None:
+    console.print()
+    console.print(Text(text, style="bold"))
+
+
+def _note(console: Console, text: str) -> None:
+    console.print(Text(text), soft_wrap=True)
+
+
+def _verbatim(console: Console, text: str) -> None:
+    console.print(Text(text), style="cyan", soft_wrap=True)

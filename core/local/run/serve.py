@@ -1,0 +1,104 @@
+"""`sluice run`: the function as in production, on the embedded Kubernetes API or on a cluster of yours."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from core.local.cluster import Cluster, embedded_cluster, is_named, named_cluster
+from core.local.errors import CommandError
+from core.local.run.banner import show_banner, show_starting
+from core.local.run.child import ChildProcess
+from core.local.run.function import LOOPBACK, choose_port, function_command, function_environment
+from core.local.run.readiness import ended_by_itself, function_obstacle, namespace_obstacle, wait_until_ready
+from core.local.running import Running, announced, state_folder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from core.clock import Clock
+    from core.settings import Settings
+
+WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run. `port` and `api_port` may be 0 for free ones; `wait` is in seconds."""
+
+    settings: Settings
+    console: Console
+    clock: Clock
+    port: int
+    api_port: int = 0
+    wait: float = WAIT_SECONDS
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    folder: Path = field(default_factory=state_folder)
+    command: Callable[[int], Sequence[str]] = function_command
+
+    async def serve(self) -> None:
+        """Serve until cancelled; then nothing is left, neither process nor file.
+
+        Raises:
+            CommandError: a port is taken, the cluster is not ready in time, or the function ended.
+            ConfigurationError: KUBECONFIG cannot be used.
+        """
+        port = choose_port(self.port)
+        url = f"http://{LOOPBACK}:{port}"
+        async with AsyncExitStack() as stack:
+            cluster = await self._cluster(stack)
+            show_starting(self.console, cluster, url=url)
+            child = await stack.enter_async_context(self._function(cluster, port))
+            await wait_until_ready(
+                partial(self._obstacle, cluster, url), child, seconds=self.wait, clock=self.clock, tell=self._tell
+            )
+            self._announce(stack, cluster, url)
+            show_banner(self.console, cluster, url=url, namespace=self.settings.namespace, now=self.clock.now())
+            await child.wait()
+            raise ended_by_itself(child)
+
+    async def _cluster(self, stack: AsyncExitStack) -> Cluster:
+        kubeconfig = self.environ.get("KUBECONFIG", "")
+        if is_named(self.settings, kubeconfig=kubeconfig):
+            return await named_cluster(self.settings, kubeconfig=kubeconfig, clock=self.clock)
+        return await stack.enter_async_context(embedded_cluster(self.settings, port=self.api_port))
+
+    @asynccontextmanager
+    async def _function(self, cluster: Cluster, port: int) -> AsyncIterator[ChildProcess]:
+        environment = function_environment(cluster, self.settings, environ=self.environ)
+        child = ChildProcess(command=self.command(port), env=environment)
+        try:
+            await child.start()
+        except OSError as error:
+            raise CommandError(f"functions-framework cannot be started ({error}); run `make setup`") from error
+        try:
+            yield child
+        finally:
+            await child.stop()
+
+    async def _obstacle(self, cluster: Cluster, url: str) -> str:
+        found = await function_obstacle(url)
+        return found or ("" if cluster.embedded else await namespace_obstacle(self.settings, clock=self.clock))
+
+    def _announce(self, stack: AsyncExitStack, cluster: Cluster, url: str) -> None:
+        running = Running(
+            pid=os.getpid(),
+            url=url,
+            kubeconfig=cluster.kubeconfig,
+            namespace=self.settings.namespace,
+            group=self.settings.group,
+            version=self.settings.version,
+        )
+        try:
+            stack.enter_context(announced(running, folder=self.folder))
+        except OSError as error:
+            self._tell(f"`make demo` will need KUBECONFIG={cluster.kubeconfig}, for {self.folder}: {error.strerror}")
+
+    def _tell(self, sentence: str) -> None:
+        self.console.print(sentence, style="yellow", markup=False, soft_wrap=True)

@@ -1,0 +1,86 @@
+"""What `sluice run` leaves for `sluice demo` to find: which cluster stands behind a URL.
+
+A file for each port in the user's own folder. Whoever runs holds a lock on it, which ends with the process
+however it ends: a file that can be locked was left by one that is gone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.local.web import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from io import TextIOWrapper
+
+
+class Running(BaseModel):
+    """One running function. `kubeconfig` is the value of KUBECONFIG it was started with."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int
+    url: str
+    kubeconfig: str
+    namespace: str
+    group: str
+    version: str
+
+
+def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the user's folder for such files (XDG Base Directory Specification)."""
+    base = environ.get("XDG_RUNTIME_DIR") or environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "sluice"
+
+
+@contextmanager
+def announced(running: Running, *, folder: Path) -> Iterator[None]:
+    """Let `find_running` find `running` until the block ends.
+
+    Raises:
+        OSError: the folder cannot be written, or the file is held by another process.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = _path(folder, running.url)
+    path.touch(mode=0o600)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.truncate(0)
+        file.write(running.model_dump_json())
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def find_running(url: str, *, folder: Path) -> Running | None:
+    """Return what runs at `url` on this machine; None where nothing was announced, or no longer runs."""
+    if not is_loopback(url):
+        return None
+    try:
+        with _path(folder, url).open() as file:
+            return Running.model_validate_json(file.read()) if _is_held(file) else None
+    except (OSError, ValidationError):
+        return None
+
+
+def _is_held(file: TextIOWrapper) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _path(folder: Path, url: str) -> Path:
+    parts = urlsplit(url)
+    return folder / f"run-{parts.port or {'http': 80, 'https': 443}[parts.scheme]}.json"
