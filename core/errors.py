@@ -259,4 +259,4 @@ class DeduplicationError(OperationError):
 def format_duration(duration: timedelta) -> str:
     """Write a duration the short way, such as `1.5s` or `12ms`."""
     seconds = duration.total_seconds()
-    return f"{seconds:.3g}s" if abs(seconds) >= 1 else f"{seconds * 1000:.3g}ms"
+    return f"{round(seconds, 2):g}s" if abs(seconds) >= 1 else f"{round(seconds * 1000, 1):g}ms"
