@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from core.clock import RealClock
 from core.local.embedded.access import Access, User
-from core.local.embedded.asgi import AsgiApp
+from core.local.embedded.asgi import AsgiApp, AsgiCallable
 from core.local.embedded.builtin import BUILTIN
 from core.local.embedded.calls import Answer, Call
 from core.local.embedded.crds import CRDS, kinds_of, load_crd
@@ -42,7 +42,8 @@ class EmbeddedApi:
     `clock` gives creation times, managedFields times and the Date header. `new_uid` and `random` make uids and
     generated names. `crds` are CRD objects to install at the start (default: the one in knative/crd.yaml);
     `namespaces` are made beside the four that every cluster has. `access` holds tokens and rules; without
-    tokens everybody may do everything. `lag` delays what reads with resourceVersion=0 see, and may be
+    tokens everybody may do everything. `app` is the ASGI application, and what EmbeddedServer serves: tests may
+    wrap it. `lag` delays what reads with resourceVersion=0 see, and may be
     replaced at any time through the attribute of the same name.
     """
 
@@ -64,7 +65,8 @@ class EmbeddedApi:
         self._resources = Resources(self.store)
         self.store.collection(CRDS).observe(self._serve)
         self._install(namespaces, [load_crd()] if crds is None else crds)
-        self.app = AsgiApp(self)
+        self._asgi = AsgiApp(self)
+        self.app: AsgiCallable = self._asgi
 
     @property
     def lag(self) -> Lag:
@@ -96,6 +98,10 @@ class EmbeddedApi:
             return self._resources.watch(call, path, self._kind(path))
         except (ApiError, PageNotFoundError):
             return None
+
+    def end_watches(self) -> None:
+        """End all open watches, as a server that stops does."""
+        self._asgi.end_watches()
 
     def date(self) -> str:
         """Return the Date header."""

@@ -1,9 +1,10 @@
-"""The API as an ASGI application: the only module here that knows HTTP's moving parts."""
+"""The API as an ASGI application."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from core.local.embedded.api import EmbeddedApi
     from core.local.embedded.watching import Watch
+
+AsgiCallable = Callable[[Any, Any, Any], Awaitable[None]]
 
 _WATCH_SECONDS = 1800.0
 _END = b""

@@ -21,9 +21,12 @@ _LABEL_RULE = (
     f"with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
 )
 _QUALIFIED_RULE = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    f"'{_QUALIFIED}')"
+    "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+    f"(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_QUALIFIED}')"
+)
+_KEY_RULE = (
+    f"a valid label key must {_QUALIFIED_RULE} with an optional DNS subdomain prefix and '/' "
+    "(e.g. 'example.com/MyName')"
 )
 _VALUE_RULE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
@@ -43,32 +46,33 @@ def generated(base: str, random: Random) -> str:
     return base[: _MAX_LABEL - _GENERATED_LENGTH] + suffix
 
 
-def name_causes(name: str, *, field: str = "metadata.name", dns_label: bool = False) -> list[Cause]:
-    """Return what is wrong with an object's name."""
-    if not name:
-        return [Cause("FieldValueRequired", "Required value: name or generateName is required", "metadata.name")]
-    pattern, rule, longest = (
-        (_LABEL, _LABEL_RULE, _MAX_LABEL) if dns_label else (_SUBDOMAIN, _SUBDOMAIN_RULE, _MAX_SUBDOMAIN)
-    )
-    broken = [f"must be no more than {longest} bytes"] if len(name.encode()) > longest else []
+def name_causes(name: str, *, shown: str = "", field: str = "metadata.name", dns_label: bool = False) -> list[Cause]:
+    """Return what is wrong with an object's name, or with the beginning of one."""
+    if not name and not shown:
+        return [Cause("FieldValueRequired", "Required value: name or generateName is required", field)]
+    longest = _MAX_LABEL if dns_label else _MAX_SUBDOMAIN
+    pattern, rule = (_LABEL, _LABEL_RULE) if dns_label else (_SUBDOMAIN, _SUBDOMAIN_RULE)
+    broken = [f"must be no more than {longest} characters"] if len(name) > longest else []
     if not re.fullmatch(pattern, name):
         broken.append(rule)
-    return [_invalid(field, name, why) for why in broken]
+    return [_invalid(field, shown or name, why) for why in broken]
 
 
-def label_causes(labels: Mapping[str, str], *, field: str = "metadata.labels") -> list[Cause]:
+def label_causes(labels: Mapping[str, str]) -> list[Cause]:
     """Return what is wrong with a map of labels."""
+    field = "metadata.labels"
     return [
         _invalid(field, wrong, why)
         for key, value in labels.items()
-        for wrong, why in [*_key_faults(key), *_value_faults(value)]
+        for wrong, faults in ((key, _key_faults(key)), (value, _value_faults(value)))
+        for why in faults
     ]
 
 
 def annotation_causes(annotations: Mapping[str, str]) -> list[Cause]:
     """Return what is wrong with a map of annotations."""
     field = "metadata.annotations"
-    causes = [_invalid(field, key, why) for key in annotations for _, why in _key_faults(key.lower())]
+    causes = [_invalid(field, key, why) for key in annotations for why in _key_faults(key.lower())]
     if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > _MAX_ANNOTATIONS:
         causes.append(Cause("FieldValueTooLong", f"Too long: may not be more than {_MAX_ANNOTATIONS} bytes", field))
     return causes
@@ -76,22 +80,31 @@ def annotation_causes(annotations: Mapping[str, str]) -> list[Cause]:
 
 def finalizer_causes(finalizers: list[str]) -> list[Cause]:
     """Return what is wrong with a list of finalizers."""
-    return [_invalid("metadata.finalizers", name, why) for name in finalizers for _, why in _key_faults(name)]
+    return [_invalid("metadata.finalizers", name, why) for name in finalizers for why in _key_faults(name)]
 
 
-def _key_faults(key: str) -> list[tuple[str, str]]:
+def _key_faults(key: str) -> list[str]:
+    if key.count("/") > 1:
+        return [_KEY_RULE]
     prefix, slash, name = key.rpartition("/")
-    if slash and not re.fullmatch(_SUBDOMAIN, prefix):
-        return [(key, f"prefix part {_SUBDOMAIN_RULE}")]
-    if len(name) > _MAX_LABEL:
-        return [(key, f"name part must be no more than {_MAX_LABEL} bytes")]
-    return [] if re.fullmatch(_QUALIFIED, name) else [(key, _QUALIFIED_RULE)]
+    faults = _prefix_faults(prefix) if slash else []
+    if not name:
+        faults.append("name part must be non-empty")
+    elif len(name) > _MAX_LABEL:
+        faults.append(f"name part must be no more than {_MAX_LABEL} bytes")
+    return faults if re.fullmatch(_QUALIFIED, name) else [*faults, f"name part must {_QUALIFIED_RULE}"]
 
 
-def _value_faults(value: str) -> list[tuple[str, str]]:
-    if len(value.encode()) > _MAX_LABEL:
-        return [(value, f"must be no more than {_MAX_LABEL} bytes")]
-    return [] if re.fullmatch(_VALUE, value) else [(value, _VALUE_RULE)]
+def _prefix_faults(prefix: str) -> list[str]:
+    if not prefix:
+        return ["prefix part must be non-empty"]
+    faults = [f"prefix part must be no more than {_MAX_SUBDOMAIN} bytes"] if len(prefix) > _MAX_SUBDOMAIN else []
+    return faults if re.fullmatch(_SUBDOMAIN, prefix) else [*faults, f"prefix part {_SUBDOMAIN_RULE}"]
+
+
+def _value_faults(value: str) -> list[str]:
+    faults = [f"must be no more than {_MAX_LABEL} bytes"] if len(value.encode()) > _MAX_LABEL else []
+    return faults if re.fullmatch(_VALUE, value) else [*faults, _VALUE_RULE]
 
 
 def _invalid(field: str, value: str, why: str) -> Cause:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from core.local.embedded.decoding import unmarshal_error
 from core.local.embedded.kinds import Kind
 from core.local.embedded.names import annotation_causes, finalizer_causes, label_causes, name_causes
 from core.local.embedded.statuses import Cause, bad_request, internal
+from core.local.embedded.violations import quoted
 
 JsonObject = dict[str, Any]
 
@@ -25,7 +27,7 @@ _TYPES: dict[str, type] = {
     "managedFields": list,
 }
 _SERVER_SET = {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"}
-_SERVER_SET |= {"generation", "managedFields", "resourceVersion"}
+_SERVER_SET |= {"managedFields", "resourceVersion"}
 _KEPT_ON_UPDATE = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 _GO_TYPES = {str: "string", int: "int64", dict: "map[string]string", list: "[]string"}
 
@@ -34,34 +36,30 @@ def read(obj: JsonObject, kind: Kind, unknown: list[str]) -> JsonObject:
     """Return a copy of an object's metadata with known, non-empty fields only.
 
     Raises:
-        ApiError: 400 for a field of the wrong type.
+        DecodeError: a field is of the wrong type.
     """
     given = obj.get("metadata")
-    if not isinstance(given, dict | None):
-        raise bad_request(_wrong_type(kind, "metadata", given, "ObjectMeta"))
-    for field, value in (given or {}).items():
-        wanted = _TYPES.get(field)
-        if wanted is None:
-            unknown.append(f"metadata.{field}")
-        elif value is not None and (not isinstance(value, wanted) or not _holds_strings(field, value)):
-            raise bad_request(_wrong_type(kind, f"metadata.{field}", value, _GO_TYPES[wanted]))
-    return {field: value for field, value in (given or {}).items() if field in _TYPES and value}
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        into = "value" if kind.custom else f"struct field {kind.kind}.metadata"
+        raise unmarshal_error(given, f"{into} of type v1.ObjectMeta")
+    unknown += [f"metadata.{field}" for field in given if field not in _TYPES]
+    known = {field: value for field, value in given.items() if field in _TYPES and value is not None}
+    for field, value in known.items():
+        _check_type(field, value, "ObjectMeta" if kind.custom else "ObjectMeta.metadata")
+    return {field: value for field, value in known.items() if value}
 
 
-def _holds_strings(field: str, value: Any) -> bool:
-    if field in ("labels", "annotations"):
-        return all(isinstance(item, str) for item in value.values())
-    return field != "finalizers" or all(isinstance(item, str) for item in value)
-
-
-def _wrong_type(kind: Kind, field: str, value: Any, go_type: str) -> str:
-    found = {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(value), "number")
-    if isinstance(value, dict | list) and go_type.endswith("string"):
-        found = "number"
-    return (
-        f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: json: cannot unmarshal '
-        f"{found} into Go struct field ObjectMeta.{field} of type {go_type}"
-    )
+def _check_type(field: str, value: Any, within: str) -> None:
+    wanted = _TYPES[field]
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        raise unmarshal_error(value, f"struct field {within}.{field} of type {_GO_TYPES[wanted]}")
+    if field in ("labels", "annotations", "finalizers"):
+        items: Any = value.values() if isinstance(value, dict) else value
+        for item in items:
+            if not isinstance(item, str):
+                raise unmarshal_error(item, f"struct field {within}.{field} of type string")
 
 
 def for_create(metadata: JsonObject, *, kind: Kind, namespace: str, uid: str, time: str) -> JsonObject:
@@ -105,16 +103,13 @@ def check_namespace(metadata: JsonObject, kind: Kind, namespace: str) -> None:
 
 def causes(metadata: JsonObject, kind: Kind, old: JsonObject | None) -> list[Cause]:
     """Return what is wrong with metadata."""
-    found = name_causes(metadata.get("name", ""), dns_label=kind.dns_label_names)
+    name, prefix = metadata.get("name", ""), metadata.get("generateName", "")
+    found = name_causes(prefix.rstrip("-."), shown=prefix, field="metadata.generateName") if prefix else []
+    found += name_causes(name, dns_label=kind.dns_label_names)
     found += label_causes(metadata.get("labels") or {})
     found += annotation_causes(metadata.get("annotations") or {})
     found += finalizer_causes(metadata.get("finalizers") or [])
     if old is not None and metadata["uid"] != old["uid"]:
-        found.append(
-            Cause(
-                "FieldValueInvalid",
-                f'Invalid value: "{metadata["uid"]}": field is immutable',
-                "metadata.uid",
-            )
-        )
+        changed = f"Invalid value: {quoted(metadata['uid'])}: field is immutable"
+        found += 2 * [Cause("FieldValueInvalid", changed, "metadata.uid")]  # so the API server, checking twice
     return found

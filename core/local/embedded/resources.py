@@ -5,20 +5,32 @@ from typing import TYPE_CHECKING
 from core.local.embedded import bodies
 from core.local.embedded.calls import Answer, Call
 from core.local.embedded.creation import create
+from core.local.embedded.decoding import DecodeError, unmarshal_error
 from core.local.embedded.deletion import delete
 from core.local.embedded.kinds import JsonObject, Kind
 from core.local.embedded.patches import JSON_PATCH, MERGE_PATCH, json_patch, merge_patch
 from core.local.embedded.paths import ResourcePath
 from core.local.embedded.representations import json_answer, list_answer, object_answer, wants_metadata_only
 from core.local.embedded.selectors import Predicate, field_selector, label_selector
-from core.local.embedded.statuses import bad_request, method_not_allowed, success, unsupported_media_type
+from core.local.embedded.statuses import (
+    Cause,
+    Target,
+    bad_request,
+    invalid,
+    method_not_allowed,
+    success,
+    unsupported_media_type,
+)
 from core.local.embedded.store import Store
 from core.local.embedded.stored import Stored
 from core.local.embedded.updating import patch, update
+from core.local.embedded.violations import quoted
 from core.local.embedded.watching import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+from pydantic_core import to_json
 
 _PATCHES = {MERGE_PATCH: merge_patch, JSON_PATCH: json_patch}
 _MAX_MANAGER = 128
@@ -75,12 +87,12 @@ class Resources:
         return list_answer(kind, listing, metadata_only=metadata_only)
 
     def _create(self, call: Call, path: ResourcePath, kind: Kind) -> Answer:
-        obj, warnings = _read(call, kind)
+        obj, warnings = bodies.read_object(call, kind)
         stored = create(self._store, kind, path.namespace, obj, manager=_manager(call))
         return _written(201, call, stored, warnings)
 
     def _update(self, call: Call, path: ResourcePath, kind: Kind) -> Answer:
-        obj, warnings = _read(call, kind)
+        obj, warnings = bodies.read_object(call, kind)
         stored, created = update(
             self._store,
             kind,
@@ -100,8 +112,8 @@ class Resources:
         warnings: list[str] = []
 
         def patched(old: JsonObject) -> JsonObject:
-            obj, unknown = bodies.fitted(change(old), kind)
-            warnings.extend(_warnings(call, kind, unknown))
+            obj, said = _fitted(change(old), kind, call.query.get("fieldValidation", ""))
+            warnings.extend(said)
             return obj
 
         stored = patch(
@@ -116,23 +128,36 @@ class Resources:
         return _written(200, call, stored, warnings)
 
     def _delete(self, call: Call, path: ResourcePath, kind: Kind) -> Answer:
-        options = bodies.parse(call, context="") if call.body else {}
-        if not isinstance(options, dict) or options.get("kind", "DeleteOptions") != "DeleteOptions":
-            raise bad_request("the body of a DELETE must be a DeleteOptions object")
-        preconditions = options.get("preconditions") or {}
-        stored, gone = delete(self._store, kind, path.namespace, path.name, preconditions=preconditions)
+        options = _delete_options(call)
+        stored, gone = delete(self._store, kind, path.namespace, path.name, preconditions=options)
         if gone and not kind.returns_deleted:
             return json_answer(200, success(kind.resource, stored.name, stored.uid))
         return object_answer(200, stored, metadata_only=False)
 
 
-def _read(call: Call, kind: Kind) -> tuple[JsonObject, list[str]]:
-    obj, unknown = bodies.read_object(call, kind)
-    return obj, _warnings(call, kind, unknown)
+def _fitted(obj: JsonObject, kind: Kind, directive: str) -> tuple[JsonObject, list[str]]:
+    """Return a patched object, fitted to its kind, and warnings; ApiError 422 when it can no longer be read."""
+    try:
+        bodies.check_kind(obj, kind)
+        return bodies.fitted(obj, kind, directive=directive)
+    except DecodeError as error:
+        cause = Cause("FieldValueInvalid", f"Invalid value: {quoted(to_json(obj).decode())}: {error}", "patch")
+        raise invalid(Target("", ""), "", [cause]) from error
 
 
-def _warnings(call: Call, kind: Kind, unknown: list[str]) -> list[str]:
-    return bodies.check_strict(kind, unknown, call.query.get("fieldValidation", ""))
+def _delete_options(call: Call) -> dict[str, str]:
+    """Return the preconditions of a DELETE; ApiError 400, 415, and for what would be ignored otherwise."""
+    options = bodies.parse_object(call, context="") if call.body else {}
+    if options.get("kind", "DeleteOptions") != "DeleteOptions":
+        raise bad_request(f'no kind "{options["kind"]}" is registered for version "v1"')
+    if options.get("propagationPolicy", "Background") != "Background" or "dryRun" in options:
+        raise bad_request("the embedded API deletes in the background only, and knows no dryRun")
+    preconditions: dict[str, str] = {}
+    for field, value in (options.get("preconditions") or {}).items():
+        if not isinstance(value, str):
+            raise bad_request(str(unmarshal_error(value, f"struct field Preconditions.preconditions.{field}")))
+        preconditions[field] = value
+    return preconditions
 
 
 def _written(status: int, call: Call, stored: Stored, warnings: list[str]) -> Answer:

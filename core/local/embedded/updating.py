@@ -103,7 +103,7 @@ def _check_name(metadata: JsonObject, name: str) -> None:
     given = metadata.get("name", "")
     if given != name:
         if not given:
-            raise bad_request("the name of the object (<unknown>) was undeterminable: name must be provided")
+            raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
         raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
 
 

@@ -1,0 +1,193 @@
+"""A plain client for one API server, and the two servers behind it."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import aiohttp
+    from multidict import CIMultiDictProxy
+
+    from core.clock import MockClock
+    from core.local.embedded import EmbeddedApi
+    from tests.apiserver import KubeApiserver
+
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+AGENT = "contract/1.0 (tests)"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer; `body` is decoded where it is JSON, else the text."""
+
+    status: int
+    body: Any
+    headers: CIMultiDictProxy[str]
+
+
+class Client:
+    """Calls on one server with one token."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, token: str, tls: ssl.SSLContext | bool) -> None:
+        self._session = session
+        self._url = url
+        self._token = token
+        self._tls = tls
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        **query: str,
+    ) -> Reply:
+        """Send one request; a body of bytes goes out as it is."""
+        sent = {"User-Agent": AGENT, "Accept": "application/json", **(headers or {})}
+        if self._token:
+            sent["Authorization"] = f"Bearer {self._token}"
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        if data is not None and content_type:
+            sent["Content-Type"] = content_type
+        async with self._session.request(
+            method,
+            self._url + path,
+            params=query,
+            data=data,
+            headers=sent,
+            ssl=self._tls,
+            skip_auto_headers=("Content-Type",),
+        ) as response:
+            return Reply(response.status, _decoded(await response.read()), response.headers)
+
+    async def get(self, path: str, **options: Any) -> Reply:
+        return await self.call("GET", path, **options)
+
+    async def post(self, path: str, body: Any, **options: Any) -> Reply:
+        return await self.call("POST", path, body, **options)
+
+    async def put(self, path: str, body: Any, **options: Any) -> Reply:
+        return await self.call("PUT", path, body, **options)
+
+    async def patch(self, path: str, body: Any, *, content_type: str = MERGE, **options: Any) -> Reply:
+        return await self.call("PATCH", path, body, content_type=content_type, **options)
+
+    async def delete(self, path: str, **preconditions: str) -> Reply:
+        """Delete, with preconditions where there are any."""
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions}
+        return await self.call("DELETE", path, options if preconditions else None)
+
+    async def watch(self, path: str, **options: Any) -> list[Any]:
+        """Return the events of a watch that lasts a second."""
+        reply = await self.call("GET", path, watch="true", timeoutSeconds="1", **options)
+        assert reply.status == 200, reply.body
+        if isinstance(reply.body, dict):
+            return [reply.body]
+        return [json.loads(line) for line in reply.body.splitlines()]
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode()
+
+
+class Server(Protocol):
+    """One of the two servers, and what tests do with it behind the API."""
+
+    admin: Client
+
+    async def a_second_passes(self) -> None:
+        """The server's clock moves by at least a second."""
+
+    def with_token(self, token: str) -> Client:
+        """A client with another token; an empty one for none."""
+
+    async def new_user(self, namespace: str, *rules: Any) -> tuple[str, str]:
+        """Make a user with RBAC rules in a namespace; returns name and token."""
+
+
+class Embedded:
+    """The API in this process."""
+
+    def __init__(self, api: EmbeddedApi, clock: MockClock, session: aiohttp.ClientSession, url: str) -> None:
+        self._api = api
+        self._clock = clock
+        self._session = session
+        self._url = url
+        self.admin = self.with_token("admin-token")
+
+    async def a_second_passes(self) -> None:
+        self._clock.advance(timedelta(seconds=1))
+
+    def with_token(self, token: str) -> Client:
+        return Client(self._session, self._url, token, tls=True)
+
+    async def new_user(self, namespace: str, *rules: Any) -> tuple[str, str]:
+        from core.local.embedded import Rule, User
+
+        name, token = f"system:serviceaccount:{namespace}:caller", uuid4().hex
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+        self._api.access.tokens[token] = User(name, groups, uid=str(uuid4()))
+        for rule in rules:
+            self._api.access.rules.append(
+                Rule(
+                    subjects=[name],
+                    verbs=rule["verbs"],
+                    api_groups=rule["apiGroups"],
+                    resources=rule["resources"],
+                    namespaces=[namespace],
+                )
+            )
+        return name, token
+
+
+class Real:
+    """A kube-apiserver."""
+
+    def __init__(self, server: KubeApiserver, session: aiohttp.ClientSession) -> None:
+        self._server = server
+        self._session = session
+        self.admin = self.with_token(server.token)
+
+    async def a_second_passes(self) -> None:
+        before = await self._date()
+        while await self._date() == before:
+            pass  # each look is a call, which is pause enough
+
+    async def _date(self) -> str:
+        return (await self.admin.get("/version")).headers["Date"]
+
+    def with_token(self, token: str) -> Client:
+        tls = ssl.create_default_context(cafile=str(self._server.ca_file))
+        return Client(self._session, self._server.url, token, tls)
+
+    async def new_user(self, namespace: str, *rules: Any) -> tuple[str, str]:
+        accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+        group = "rbac.authorization.k8s.io"
+        await self.admin.post(accounts, {"metadata": {"name": "caller"}})
+        await self.admin.post(f"{rbac}/roles", {"metadata": {"name": "caller"}, "rules": list(rules)})
+        await self.admin.post(
+            f"{rbac}/rolebindings",
+            {
+                "metadata": {"name": "caller"},
+                "subjects": [{"kind": "ServiceAccount", "name": "caller", "namespace": namespace}],
+                "roleRef": {"apiGroup": group, "kind": "Role", "name": "caller"},
+            },
+        )
+        token = await self.admin.post(f"{accounts}/caller/token", {"spec": {}})
+        return f"system:serviceaccount:{namespace}:caller", token.body["status"]["token"]
