@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,11 +21,28 @@ class ServerError(Exception):
 
 
 class ServerProcess:
-    """One command, its process group and its log. It can be started again after it ended."""
+    """One command, its process group and its log. It can be started again after it ended.
 
-    def __init__(self, command: Sequence[str], *, log_file: Path) -> None:
+    Environment and working folder are ours unless given. `when_orphaned` is what the kernel sends it where
+    pytest is killed: SIGTERM for one that has children to stop.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log_file: Path,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        when_orphaned: signal.Signals = signal.SIGKILL,
+    ) -> None:
         self.command = tuple(command)
         self.log_file = log_file
+        self.exit_code: int | None = None
+        """Of the last run, negative where a signal ended it; None until it was seen to end."""
+        self._environment = environment
+        self._folder = folder
+        self._when_orphaned = when_orphaned
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -37,6 +54,7 @@ class ServerProcess:
         """Run the command. Raises ServerError when it runs already."""
         if self.pid is not None:
             raise ServerError(f"{self.command[0]} runs already, as process {self.pid}; stop it first.")
+        self.exit_code = None
         self._process = _STARTER.submit(self._spawn).result()
 
     def stop(self, *, grace: float = 15.0) -> None:
@@ -65,7 +83,7 @@ class ServerProcess:
         if self._process is None:
             return True
         try:
-            self._process.wait(seconds)
+            self.exit_code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return False
         return True
@@ -76,10 +94,12 @@ class ServerProcess:
         return log.decode(errors="replace") or "(its log is empty)"
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())]
+        launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), str(int(self._when_orphaned))]
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
                 [*launcher, *self.command],
+                env=self._environment,
+                cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -94,5 +114,5 @@ class ServerProcess:
 
     def _forget(self) -> None:
         if self._process is not None:
-            self._process.wait()
+            self.exit_code = self._process.wait()
             self._process = None
