@@ -11,10 +11,12 @@ from core.clock import Clock, RealClock
 from core.errors import ConfigurationError
 from core.gateway import Gateway, build_gateway
 from core.kube.access import check_access, find_access
+from core.kube.transport import HttpTransport
 from core.lifetime import PerLoop
 from core.logs import configure_logging
 from core.metrics import Metrics
 from core.settings import Settings, load_settings
+from functions._ending import outlive_sigterm
 
 if TYPE_CHECKING:
     import logging
@@ -56,8 +58,7 @@ class Worker:
         return generate_latest(registry)
 
     async def _build(self) -> Gateway:
-        from core.kube.transport import HttpTransport  # noqa: PLC0415 - aiohttp, at the first request only
-
+        outlive_sigterm()
         access = await find_access(self.settings, clock=self.clock)
         transport = HttpTransport(
             server=access.server,
