@@ -1,0 +1,124 @@
+"""A namespace of a kube-apiserver, set up as the README tells an operator to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.apiserver import Answer, KubeApiserver
+
+    Rule = dict[str, list[str]]
+
+CRD = Path(__file__).parents[2] / "knative" / "crd.yaml"
+GATEWAY, SENDER = "sluice", "alertmanager"
+GROUP = "remediation.kubernaut.ai"
+
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_MERGE = "application/merge-patch+json"
+
+
+def rule(group: str, resource: str, *verbs: str) -> Rule:
+    """One RBAC rule."""
+    return {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
+
+
+GATEWAY_RULES = [
+    rule("coordination.k8s.io", "leases", "create", "get", "update", "delete"),
+    rule(GROUP, "remediationrequests", "create", "get", "list"),
+    rule(GROUP, "remediationrequests/status", "patch"),
+]
+REVIEW_RULES = [
+    rule("authentication.k8s.io", "tokenreviews", "create"),
+    rule("authorization.k8s.io", "subjectaccessreviews", "create"),
+]
+SENDER_RULES = [rule(GROUP, "remediationrequests/signals", "create")]
+
+
+class Cluster:
+    """A fresh namespace with the CRD, and the gateway's service account with the rules it needs."""
+
+    def __init__(self, server: KubeApiserver) -> None:
+        self.server = server
+        install_crd(server)
+        created = self._call("POST", "/api/v1/namespaces", {"metadata": {"generateName": "e2e-"}})
+        self.namespace: str = created.body["metadata"]["name"]
+        self.token = self.add_account(GATEWAY, GATEWAY_RULES)
+        review_role = {"metadata": {"name": self.namespace}, "rules": REVIEW_RULES}
+        self.call("POST", f"{_RBAC}/clusterroles", review_role)
+        self.call("POST", f"{_RBAC}/clusterrolebindings", self._binding(GATEWAY, "ClusterRole", self.namespace))
+
+    def add_account(self, name: str, rules: Sequence[Rule]) -> str:
+        """Make a service account with `rules` in the namespace; return its token."""
+        accounts = f"/api/v1/namespaces/{self.namespace}/serviceaccounts"
+        self.call("POST", accounts, {"metadata": {"name": name}})
+        self.call("POST", f"{self._rbac}/roles", {"metadata": {"name": name}, "rules": list(rules)})
+        self.call("POST", f"{self._rbac}/rolebindings", self._binding(name, "Role", name))
+        token: str = self.call("POST", f"{accounts}/{name}/token", {"spec": {}}).body["status"]["token"]
+        return token
+
+    def set_rules(self, name: str, rules: Sequence[Rule]) -> None:
+        """Give a service account `rules` in place of those it has."""
+        self.call("PATCH", f"{self._rbac}/roles/{name}", {"rules": list(rules)}, content_type=_MERGE)
+
+    def set_review_rules(self, rules: Sequence[Rule]) -> None:
+        """Give the gateway `rules` in the whole cluster in place of those it has."""
+        self.call("PATCH", f"{_RBAC}/clusterroles/{self.namespace}", {"rules": list(rules)}, content_type=_MERGE)
+
+    def requests(self) -> list[Any]:
+        """All RemediationRequests of the namespace."""
+        return list(self.call("GET", self._requests).body["items"])
+
+    def set_phase(self, name: str, phase: str) -> None:
+        """Move a request to `phase`, as the orchestrator does."""
+        status = {"status": {"overallPhase": phase}}
+        self.call("PATCH", f"{self._requests}/{name}/status", status, content_type=_MERGE)
+
+    def leases(self) -> list[Any]:
+        """All Leases of the namespace."""
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
+        return list(self.call("GET", path).body["items"])
+
+    def write_kubeconfig(self, path: Path, *, token: str = "") -> Path:
+        """For the gateway's service account, or the holder of `token`."""
+        return self.server.write_kubeconfig(path, token=token or self.token, namespace=self.namespace)
+
+    def call(self, method: str, path: str, body: object = None, **options: Any) -> Answer:
+        """Talk to the API server as its admin; it must agree."""
+        answer = self._call(method, path, body, **options)
+        assert answer.status < 300, answer.body
+        return answer
+
+    def _call(self, method: str, path: str, body: object = None, **options: Any) -> Answer:
+        return self.server.request(method, path, body, **options)
+
+    def _binding(self, account: str, kind: str, role: str) -> dict[str, Any]:
+        return {
+            "metadata": {"name": role},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": self.namespace}],
+        }
+
+    @property
+    def _rbac(self) -> str:
+        return f"{_RBAC}/namespaces/{self.namespace}"
+
+    @property
+    def _requests(self) -> str:
+        return f"/apis/{GROUP}/v1alpha1/namespaces/{self.namespace}/remediationrequests"
+
+
+def install_crd(server: KubeApiserver) -> None:
+    """Apply knative/crd.yaml where it is not there yet, and wait until the kind is served."""
+    crd = yaml.safe_load(CRD.read_text())
+    status = server.request("POST", _CRDS, crd).status
+    assert status in (201, 409)
+    path = f"/apis/{GROUP}/v1alpha1/remediationrequests?limit=1"
+    wait_for(lambda: server.request("GET", path).status == 200, what="the CRD to be served", within=10)

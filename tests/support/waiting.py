@@ -1,0 +1,22 @@
+"""Waits for what other processes do: they send no event, so a condition is asked again and again."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+POLL_INTERVAL = 0.02
+
+
+def wait_for(condition: Callable[[], T | None], *, what: str, within: float) -> T:
+    """Return the first true value of `condition`; AssertionError where there is none after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {within:g} s in vain for {what}; last seen: {value!r}"
+        time.sleep(POLL_INTERVAL)
+    return value
