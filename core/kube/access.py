@@ -72,12 +72,18 @@ def _from_service_account(clock: Clock) -> Access:
     host = os.environ["KUBERNETES_SERVICE_HOST"]
     port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     host = f"[{host}]" if ":" in host else host
-    tls = _tls(cafile=str(_SERVICE_ACCOUNT / "ca.crt"))
+    try:
+        tls = _tls(cafile=str(_SERVICE_ACCOUNT / "ca.crt"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the service account's {_SERVICE_ACCOUNT / 'ca.crt'} cannot be used: {error}"
+        ) from error
     return Access(f"https://{host}:{port}", tls, FileToken(path=_SERVICE_ACCOUNT / "token", clock=clock))
 
 
 def _google(settings: Settings, clock: Clock) -> Access:
     import google.auth  # noqa: PLC0415 - only a function outside the cluster pays for it
+    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
     from google.auth.transport.requests import Request  # noqa: PLC0415
 
     try:
@@ -85,7 +91,12 @@ def _google(settings: Settings, clock: Clock) -> Access:
         tls = _tls(cadata=authority)
     except (ValueError, ssl.SSLError) as error:
         raise ConfigurationError(f"SLUICE_API_CA is no base64 of a PEM certificate: {error}") from error
-    credentials, _ = google.auth.default(scopes=[_GOOGLE_SCOPE])
+    try:
+        credentials, _ = google.auth.default(scopes=[_GOOGLE_SCOPE])
+    except GoogleAuthError as error:
+        raise ConfigurationError(
+            f"SLUICE_API_SERVER={settings.api_server} needs Google credentials: {error}"
+        ) from error
     refresh: Any = credentials.refresh
     tokens = GoogleToken(credentials=credentials, refresh=lambda: refresh(Request()), clock=clock)
     return Access(settings.api_server, tls, tokens)
@@ -98,16 +109,21 @@ async def _from_kubeconfig(path: str, clock: Clock) -> Access:
     loaded: Any = Configuration()
     try:
         await config.load_kube_config(config_file=path, client_configuration=loaded)
-    except (config.ConfigException, OSError, ValueError) as error:
-        raise ConfigurationError(f"KUBECONFIG={path} cannot be used: {error}") from error
+        tls = _tls_of(loaded)
+    except Exception as error:  # the loader lets through whatever a broken file makes of it
+        raise ConfigurationError(f"KUBECONFIG={path} cannot be used: {str(error) or type(error).__name__}") from error
 
     async def fetch() -> str:
         fresh: Any = Configuration()
         await config.load_kube_config(config_file=path, client_configuration=fresh)
-        return _bearer(fresh)
+        token = _bearer(fresh)
+        if _bearer(loaded) and not token:  # the loader only logs that an exec plugin failed
+            raise ConfigurationError(f"the user in KUBECONFIG={path} has no token any more")
+        return token
 
-    tokens: TokenSource = HookToken(fetch=fetch, clock=clock) if _bearer(loaded) else StaticToken()
-    return Access(loaded.host, _tls_of(loaded), tokens)
+    # Without a token now, ask again: a plugin that failed once must not leave us anonymous for ever.
+    tokens: TokenSource = StaticToken() if loaded.cert_file else HookToken(fetch=fetch, clock=clock)
+    return Access(loaded.host, tls, tokens)
 
 
 def _bearer(configuration: Any) -> str:

@@ -1,5 +1,8 @@
 """HTTP to one API server: kept connections, one call at a time per connection, no retries of its own.
 
+But aiohttp sends a GET, PUT or DELETE once more where the server closed the connection without a word, as it
+does with connections kept too long (RFC 9112, section 9.3.1). Preconditions make that harmless.
+
 aiohttp is what `kubernetes.aio` itself sends with; it is used directly because importing the generated
 client costs 0.4 s at a cold start and nothing here needs its models.
 """
@@ -80,7 +83,7 @@ class HttpTransport:
     async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
         """Send one call; see Transport."""
         headers = {"Accept": request.accept}
-        token = await self._tokens.token()
+        token = await self._token(timeout)
         if token:
             headers["Authorization"] = f"Bearer {token}"
         if request.body is not None:
@@ -98,6 +101,14 @@ class HttpTransport:
                 return ApiResponse(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachableError(self._sentence(request, error, timeout)) from error
+
+    async def _token(self, timeout: float) -> str:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._tokens.token()
+        except Exception as error:  # files, plugins and google-auth fail each in their own way
+            why = f"none in {timeout:.1f} s" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+            raise ApiUnreachableError(f"no credentials for the Kubernetes API at {self._server}: {why}") from error
 
     def _sentence(self, request: ApiRequest, error: Exception, timeout: float) -> str:
         why = f"no answer in {timeout:.1f} s" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
