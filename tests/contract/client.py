@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import ssl
 from dataclasses import dataclass
@@ -40,9 +41,9 @@ class Client:
 
     def __init__(self, session: aiohttp.ClientSession, url: str, token: str, tls: ssl.SSLContext | bool) -> None:
         self._session = session
-        self._url = url
-        self._token = token
-        self._tls = tls
+        self.url = url
+        self.token = token
+        self.tls = tls
 
     async def call(
         self,
@@ -56,18 +57,18 @@ class Client:
     ) -> Reply:
         """Send one request; a body of bytes goes out as it is."""
         sent = {"User-Agent": AGENT, "Accept": "application/json", **(headers or {})}
-        if self._token:
-            sent["Authorization"] = f"Bearer {self._token}"
+        if self.token:
+            sent["Authorization"] = f"Bearer {self.token}"
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         if data is not None and content_type:
             sent["Content-Type"] = content_type
         async with self._session.request(
             method,
-            self._url + path,
+            self.url + path,
             params=query,
-            data=data,
+            data=io.BytesIO(data) if data is not None else None,  # bare bytes of a MiB make aiohttp warn
             headers=sent,
-            ssl=self._tls,
+            ssl=self.tls,
             skip_auto_headers=("Content-Type",),
         ) as response:
             return Reply(response.status, _decoded(await response.read()), response.headers)

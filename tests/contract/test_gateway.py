@@ -1,0 +1,193 @@
+"""The gateway itself on both servers: what it promises, and what it pays."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from core.clock import Deadline, RealClock
+from core.gateway import Gateway, build_gateway
+from core.kube.credentials import StaticToken
+from core.kube.transport import HttpTransport
+from core.metrics import Metrics
+from core.models.batch import Batch
+from core.models.result import SignalResult, Status
+from core.naming import lease_name
+from core.settings import Settings
+from tests.contract.objects import lease
+from tests.support.instances import fingerprint, signal
+from tests.support.wire import describe
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from core.kube.transport import ApiRequest, ApiResponse
+    from core.models.signal import NormalizedSignal
+    from tests.contract.client import Client, Server
+
+NEW = [
+    "LIST remediationrequests",
+    "CREATE leases",
+    "CREATE remediationrequests",
+    "PATCH remediationrequests/status",
+    "DELETE leases",
+]
+
+
+class Recorded(HttpTransport):
+    """The real transport, with the calls written down."""
+
+    calls: list[str]
+
+    async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
+        self.calls.append(describe(request))
+        return await super().send(request, timeout=timeout)
+
+
+class Instance:
+    """One gateway process, as far as the server can tell."""
+
+    def __init__(self, server: Server, namespace: str, *, reads: str = "fenced") -> None:
+        transport = Recorded(
+            server=server.admin.url,
+            tls=server.admin.tls if isinstance(server.admin.tls, ssl.SSLContext) else None,
+            tokens=StaticToken(server.admin.token),
+            user_agent="sluice/test",
+            connections=50,
+        )
+        transport.calls = self.calls = []
+        self.gateway: Gateway = build_gateway(
+            settings=Settings(namespace=namespace, auth="none", reads=reads),
+            transport=transport,
+            metrics=Metrics(registry=CollectorRegistry()),
+            logger=logging.getLogger("sluice.test"),
+            clock=RealClock(),
+        )
+
+    async def post(self, *signals: NormalizedSignal) -> list[SignalResult]:
+        deadline = Deadline(clock=self.gateway.clock, seconds=8)
+        digest = random.randbytes(8)
+        return await self.gateway.pipeline.process(Batch(list(signals), "test"), digest=digest, deadline=deadline)
+
+
+@pytest.fixture
+async def start(server: Server, namespace: str) -> AsyncIterator[Callable[..., Instance]]:
+    """Starts instances, and closes them at the end."""
+    instances: list[Instance] = []
+
+    def start(**settings: str) -> Instance:
+        instances.append(Instance(server, namespace, **settings))
+        return instances[-1]
+
+    yield start
+    for instance in instances:
+        await instance.gateway.close()
+
+
+async def stored(api: Client, requests: str) -> list[dict]:
+    reply = await api.get(requests)
+    assert reply.status == 200, reply.body
+    return list(reply.body["items"])
+
+
+def count(request: dict) -> int:
+    return int(request["status"]["deduplication"]["occurrenceCount"])
+
+
+async def finish(api: Client, requests: str, name: str) -> None:
+    reply = await api.patch(f"{requests}/{name}/status", {"status": {"overallPhase": "Completed"}})
+    assert reply.status == 200, reply.body
+
+
+async def test_first_signal_costs_five_calls_and_repeats_cost_one_warm_and_two_cold(start, api, requests, leases):
+    warm, cold = start(), start()
+    (created,) = await warm.post(signal())
+    assert warm.calls == NEW
+    assert created.status is Status.CREATED
+    (repeat,) = await warm.post(signal())
+    assert warm.calls == [*NEW, "PATCH remediationrequests/status"]
+    (elsewhere,) = await cold.post(signal())
+    assert cold.calls == ["LIST remediationrequests", "PATCH remediationrequests/status"]
+    assert repeat.status is elsewhere.status is Status.DEDUPLICATED
+    (request,) = await stored(api, requests)
+    assert count(request) == 3
+    assert (await api.get(leases)).body["items"] == []
+
+
+async def test_signal_after_the_end_gets_the_next_request_of_the_chain(start, api, requests):
+    one = start()
+    (first,) = await one.post(signal())
+    await finish(api, requests, first.request_name)
+    (second,) = await one.post(signal())
+    assert second.status is Status.CREATED
+    assert second.request_name != first.request_name
+    assert len(await stored(api, requests)) == 2
+
+
+async def test_consistent_reads_create_once_too(start, api, requests):
+    one = start(reads="consistent")
+    (created,) = await one.post(signal())
+    assert created.status is Status.CREATED
+    assert "LIST remediationrequests consistently" in one.calls
+    assert len(await stored(api, requests)) == 1
+
+
+async def test_identical_signals_at_once_over_three_instances_make_one_request_each(start, api, requests, leases):
+    instances = [start() for _ in range(3)]
+    names = [f"workload-{place}" for place in range(20)]
+    posts = [instances[turn % 3].post(signal(name)) for turn in range(16) for name in names]
+    results = await asyncio.gather(*posts)
+    assert all(result.stored for (result,) in results)
+    requests_made = await stored(api, requests)
+    assert len(requests_made) == 20
+    assert {count(request) for request in requests_made} == {16}
+    assert (await api.get(leases)).body["items"] == []
+
+
+async def test_dead_holders_lease_is_taken_over_by_the_servers_clock(start, server, api, leases, requests):
+    dead = lease(lease_name(fingerprint()), holderIdentity="dead", leaseDurationSeconds=1)
+    assert (await api.post(leases, dead)).status == 201
+    for _ in range(2):
+        await server.a_second_passes()
+    one = start()
+    (created,) = await one.post(signal())
+    assert one.calls == [*NEW[:2], "GET leases", "UPDATE leases", *NEW[2:]]
+    assert created.status is Status.CREATED
+    assert (await api.get(leases)).body["items"] == []
+
+
+async def test_live_holders_lease_is_left_alone(start, api, leases, requests):
+    live = lease(lease_name(fingerprint()), holderIdentity="alive", leaseDurationSeconds=30)
+    assert (await api.post(leases, live)).status == 201
+    one = start()
+    deadline = Deadline(clock=one.gateway.clock, seconds=0.5)
+    (result,) = await one.gateway.pipeline.process(Batch([signal()], "test"), digest=b"", deadline=deadline)
+    assert result.status is Status.FAILED
+    assert "UPDATE leases" not in one.calls
+    assert await stored(api, requests) == []
+
+
+async def test_signal_that_breaks_the_schema_is_poison_and_the_servers_sentence_is_told(start):
+    broken = signal(of="0" * 63 + "X")
+    (result,) = await start().post(broken)
+    assert result.status is Status.INVALID
+    assert "spec.signalFingerprint" in result.error
+
+
+async def test_missing_namespace_is_retryable_and_says_what_to_do(server):
+    one = Instance(server, "no-such-namespace")
+    (result,) = await one.post(signal())
+    await one.gateway.close()
+    assert result.status is Status.FAILED
+    assert "create the namespace, or set SLUICE_NAMESPACE" in result.error
+
+
+async def test_ready_where_the_requests_can_be_listed(start):
+    gateway = start().gateway
+    await gateway.check_ready(deadline=Deadline(clock=gateway.clock, seconds=5))
