@@ -128,11 +128,20 @@ class CRDCreator:
             stop=_stop_after(self._backoff.steps, deadline),
             wait=self._wait,
             retry=retry_if_exception(_is_transient),
-            after=lambda state: self._observe(signal, state),
             reraise=True,
         )
+
+        async def observed() -> T:
+            try:
+                return await call()
+            except (AlreadyExistsError, NotFoundError):
+                raise
+            except KubernetesError as error:
+                self._observer.on_retry_attempt(signal, tries.statistics["attempt_number"], error)
+                raise
+
         try:
-            return await tries(call)
+            return await tries(observed)
         except (AlreadyExistsError, NotFoundError):
             raise
         except KubernetesError as error:
@@ -141,11 +150,6 @@ class CRDCreator:
 
     def _wait(self, state: RetryCallState) -> float:
         return max(self._backoff.delay(state.attempt_number, random=self._random), _asked_to_wait(state))
-
-    def _observe(self, signal: NormalizedSignal, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if error is not None:
-            self._observer.on_retry_attempt(signal, state.attempt_number, error)
 
     def _failure(
         self, signal: NormalizedSignal, name: str, error: KubernetesError, attempts: int, start: datetime
