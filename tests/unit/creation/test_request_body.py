@@ -1,0 +1,131 @@
+"""The object that is created, field by field."""
+
+import json
+from base64 import b64decode
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from core.kube.resources import remediation_requests
+from core.models.signal import NormalizedSignal, TargetResource
+from core.request_body import PayloadEncoding, RequestBuilder
+
+FINGERPRINT = "0123456789abcdef" * 4
+NOW = datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)
+SEED = "remediation.kubernaut.ai"
+UPSTREAM = "kubernaut.ai"
+PAYLOAD = '{"alerts": ["ä"]}'.encode()
+SIGNAL = NormalizedSignal(
+    fingerprint=FINGERPRINT,
+    signal_name="HighMemoryUsage",
+    severity="critical",
+    signal_type="prometheus-alert",
+    signal_source="alertmanager",
+    target=TargetResource(kind="Deployment", name="web", namespace="prod", api_version="apps/v1"),
+    cluster_id="eu-1",
+    environment="production",
+    priority="P1",
+    firing_time=datetime(2026, 1, 2, 5, 4, 5, tzinfo=timezone(timedelta(hours=2))),
+    received_time=NOW - timedelta(milliseconds=1),
+    labels={"alertname": "HighMemoryUsage", "pod": "web-1"},
+    annotations={"summary": "memory is short"},
+    payload=lambda: PAYLOAD,
+)
+
+
+def build(signal: NormalizedSignal = SIGNAL, *, group: str = SEED, encoding: PayloadEncoding = "base64"):
+    resource = remediation_requests(group=group, version="v1alpha1")
+    builder = RequestBuilder(resource=resource, namespace="ops", payload_encoding=encoding)
+    return builder.build(signal, name="rr-1", attempt_id="attempt-1", now=NOW)
+
+
+def test_object_says_what_it_is_and_who_made_it_when():
+    built = build()
+    del built["spec"]
+    assert built == {
+        "apiVersion": "remediation.kubernaut.ai/v1alpha1",
+        "kind": "RemediationRequest",
+        "metadata": {
+            "name": "rr-1",
+            "namespace": "ops",
+            "labels": {
+                "app.kubernetes.io/managed-by": "gateway-service",
+                "app.kubernetes.io/component": "remediation",
+            },
+            "annotations": {
+                "kubernaut.ai/created-at": "2026-01-02T03:04:06Z",
+                "gateway.kubernaut.ai/attempt-id": "attempt-1",
+            },
+        },
+    }
+
+
+def test_spec_has_every_field_of_the_seed():
+    spec = build()["spec"]
+    assert json.loads(spec.pop("providerData")) == {"namespace": "prod", "labels": SIGNAL.labels}
+    assert b64decode(spec.pop("originalPayload")) == PAYLOAD
+    assert spec == {
+        "signalFingerprint": FINGERPRINT,
+        "signalName": "HighMemoryUsage",
+        "severity": "critical",
+        "signalType": "prometheus-alert",
+        "signalSource": "alertmanager",
+        "targetType": "kubernetes",
+        "targetResource": {"kind": "Deployment", "name": "web", "namespace": "prod", "apiVersion": "apps/v1"},
+        "clusterID": "eu-1",
+        "firingTime": "2026-01-02T03:04:05Z",
+        "receivedTime": "2026-01-02T03:04:05.999000Z",
+        "signalLabels": {"alertname": "HighMemoryUsage", "pod": "web-1"},
+        "signalAnnotations": {"summary": "memory is short"},
+        "environment": "production",
+        "priority": "P1",
+    }
+
+
+def test_newest_upstream_group_gets_no_field_that_its_crd_lacks():
+    built = build(group=UPSTREAM)
+    assert built["apiVersion"] == "kubernaut.ai/v1alpha1"
+    assert build()["spec"].keys() - built["spec"].keys() == {"environment", "priority"}
+    assert all(built["spec"][key] == build()["spec"][key] for key in built["spec"])
+
+
+def test_fields_that_a_signal_does_not_have_are_left_out():
+    bare = replace(
+        SIGNAL,
+        signal_source="",
+        cluster_id="",
+        environment="",
+        priority="",
+        payload=bytes,
+        target=TargetResource(kind="Node", name="n1"),
+    )
+    spec = build(bare)["spec"]
+    assert not {"signalSource", "clusterID", "environment", "priority", "originalPayload"} & spec.keys()
+    assert spec["targetResource"] == {"kind": "Node", "name": "n1"}
+
+
+def test_payload_is_the_json_text_where_the_consumer_wants_it_raw():
+    assert build(encoding="raw")["spec"]["originalPayload"] == PAYLOAD.decode()
+
+
+@pytest.mark.parametrize("encoding", ["raw", "base64"])
+def test_payload_that_etcd_could_not_take_is_left_out(encoding):
+    limit = 512 * 1024
+    fits = replace(SIGNAL, payload=lambda: b"x" * limit)
+    too_large = replace(SIGNAL, payload=lambda: b"x" * (limit + 1))
+    assert "originalPayload" in build(fits, encoding=encoding)["spec"]
+    assert "originalPayload" not in build(too_large, encoding=encoding)["spec"]
+    assert len(json.dumps(build(fits, encoding=encoding))) < 1_500_000
+
+
+def test_label_and_annotation_values_are_cut_to_their_limits():
+    long = replace(SIGNAL, labels={"a": "ä" * 100}, annotations={"b": "ä" * 200_000})
+    spec = build(long)["spec"]
+    assert spec["signalLabels"] == {"a": "ä" * 31}
+    assert spec["signalAnnotations"] == {"b": "ä" * 131_072}
+    assert json.loads(spec["providerData"])["labels"] == spec["signalLabels"]
+
+
+def test_same_signal_gives_the_same_object_every_time():
+    assert build() == build()

@@ -1,0 +1,165 @@
+"""Settings come from the environment; a wrong one is named with its value and the remedy."""
+
+import os
+
+import pytest
+from pydantic import ValidationError
+
+from core import settings as module
+from core.errors import ConfigurationError
+from core.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch, tmp_path):
+    """No setting, and no service account, whatever machine the tests run on."""
+    for name in [name for name in os.environ if name.upper().startswith("SLUICE_")] + ["POD_NAMESPACE"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(module, "_SERVICE_ACCOUNT_NAMESPACE", tmp_path / "namespace")
+
+
+def test_nothing_needs_to_be_set():
+    assert load_settings().model_dump() == {
+        "namespace": "sluice-system",
+        "group": "remediation.kubernaut.ai",
+        "version": "v1alpha1",
+        "reads": "fenced",
+        "auth": "kubernetes",
+        "payload_encoding": "base64",
+        "signal_type": "prometheus-alert",
+        "request_deadline": 8.0,
+        "api_timeout": 3.0,
+        "max_concurrent": 100,
+        "max_body": 16 * 1024 * 1024,
+        "memory_requests": 10_000,
+        "log_level": "INFO",
+        "log_sink": "stdout",
+        "api_server": "",
+        "api_ca": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("NAMESPACE", "ops", "ops"),
+        ("GROUP", "kubernaut.ai", "kubernaut.ai"),
+        ("VERSION", "v1", "v1"),
+        ("READS", "consistent", "consistent"),
+        ("AUTH", "none", "none"),
+        ("PAYLOAD_ENCODING", "raw", "raw"),
+        ("SIGNAL_TYPE", "alert", "alert"),
+        ("REQUEST_DEADLINE", "2.5", 2.5),
+        ("API_TIMEOUT", "1", 1.0),
+        ("MAX_CONCURRENT", "1", 1),
+        ("MAX_BODY", "1024", 1024),
+        ("MEMORY_REQUESTS", "0", 0),
+        ("LOG_LEVEL", "DEBUG", "DEBUG"),
+        ("LOG_SINK", "cloud-logging", "cloud-logging"),
+        ("API_SERVER", "https://1.2.3.4", "https://1.2.3.4"),
+        ("API_CA", "LS0t", "LS0t"),
+    ],
+)
+def test_variable_sets_its_setting(monkeypatch, name, text, value):
+    monkeypatch.setenv(f"SLUICE_{name}", text)
+    assert getattr(load_settings(), name.lower()) == value
+
+
+WRONG = [
+    ("NAMESPACE", "Ops"),
+    ("NAMESPACE", "-ops"),
+    ("NAMESPACE", "o" * 64),
+    ("NAMESPACE", "ops\n"),
+    ("GROUP", "Kubernaut"),
+    ("GROUP", "a..b"),
+    ("VERSION", "v1/../.."),
+    ("READS", "stale"),
+    ("AUTH", "basic"),
+    ("PAYLOAD_ENCODING", "gzip"),
+    ("SIGNAL_TYPE", "x" * 51),
+    ("REQUEST_DEADLINE", "0"),
+    ("REQUEST_DEADLINE", "601"),
+    ("REQUEST_DEADLINE", "nan"),
+    ("REQUEST_DEADLINE", "inf"),
+    ("REQUEST_DEADLINE", "8 s"),
+    ("API_TIMEOUT", "-1"),
+    ("API_TIMEOUT", "61"),
+    ("MAX_CONCURRENT", "0"),
+    ("MAX_CONCURRENT", "10001"),
+    ("MAX_CONCURRENT", "1.5"),
+    ("MAX_BODY", "1023"),
+    ("MEMORY_REQUESTS", "-1"),
+    ("LOG_LEVEL", "verbose"),
+    ("LOG_SINK", "file"),
+    ("API_SERVER", "1.2.3.4"),
+    ("API_SERVER", "https://a b"),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), WRONG)
+def test_wrong_value_is_named_with_variable_value_and_meaning(monkeypatch, name, text):
+    monkeypatch.setenv(f"SLUICE_{name}", text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    description = Settings.model_fields[name.lower()].description
+    sentence = str(caught.value)
+    assert sentence.startswith(f"SLUICE_{name}={text!r} cannot work: ")
+    assert sentence.endswith(f" ({description})")
+    assert caught.value.__cause__ is None
+
+
+def test_sentence_says_what_would_work(monkeypatch):
+    monkeypatch.setenv("SLUICE_READS", "stale")
+    with pytest.raises(ConfigurationError, match="should be 'fenced' or 'consistent'"):
+        load_settings()
+    monkeypatch.setenv("SLUICE_READS", "fenced")
+    monkeypatch.setenv("SLUICE_MAX_CONCURRENT", "0")
+    with pytest.raises(ConfigurationError, match="greater than or equal to 1"):
+        load_settings()
+
+
+def test_all_wrong_values_are_named_at_once(monkeypatch):
+    monkeypatch.setenv("SLUICE_AUTH", "basic")
+    monkeypatch.setenv("SLUICE_MAX_BODY", "few")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert "SLUICE_AUTH='basic' cannot work: " in str(caught.value)
+    assert "; SLUICE_MAX_BODY='few' cannot work: " in str(caught.value)
+
+
+def test_empty_variable_counts_as_not_set(monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"SLUICE_{name.upper()}", "")
+    assert load_settings() == Settings()
+
+
+def test_unknown_variables_are_none_of_ours(monkeypatch):
+    monkeypatch.setenv("SLUICE_SERVICE_HOST", "10.0.0.1")  # what Kubernetes sets for a Service named sluice
+    assert load_settings() == Settings()
+
+
+def test_settings_never_change_after_the_start():
+    with pytest.raises(ValidationError):
+        load_settings().reads = "consistent"  # type: ignore[misc]
+
+
+class TestNamespace:
+    def test_is_the_pods_by_default(self, monkeypatch):
+        monkeypatch.setenv("POD_NAMESPACE", "pod-ns")
+        assert load_settings().namespace == "pod-ns"
+
+    def test_is_the_service_accounts_where_the_pod_does_not_say(self, tmp_path):
+        (tmp_path / "namespace").write_text("account-ns\n")
+        assert load_settings().namespace == "account-ns"
+
+    def test_pod_comes_before_the_service_account_and_the_setting_before_both(self, monkeypatch, tmp_path):
+        (tmp_path / "namespace").write_text("account-ns")
+        monkeypatch.setenv("POD_NAMESPACE", "pod-ns")
+        assert load_settings().namespace == "pod-ns"
+        monkeypatch.setenv("SLUICE_NAMESPACE", "own-ns")
+        assert load_settings().namespace == "own-ns"
+
+    def test_wrong_default_is_refused_like_a_wrong_setting(self, monkeypatch):
+        monkeypatch.setenv("POD_NAMESPACE", "Not A Namespace")
+        with pytest.raises(ConfigurationError, match="SLUICE_NAMESPACE='Not A Namespace' cannot work: "):
+            load_settings()
