@@ -13,20 +13,31 @@ from core.local.embedded.asgi import AsgiApp, AsgiCallable
 from core.local.embedded.builtin import BUILTIN
 from core.local.embedded.calls import Answer, Call
 from core.local.embedded.crds import CRDS, kinds_of, load_crd
-from core.local.embedded.creation import create
+from core.local.embedded.creation import create as create_object
 from core.local.embedded.discovery import HEALTH_PATHS, describe
 from core.local.embedded.history import Change, Lag
 from core.local.embedded.kinds import JsonObject, Kind, Registry
-from core.local.embedded.paths import ResourcePath, parse, verb
+from core.local.embedded.paths import parse, verb
+from core.local.embedded.reads import get, list_objects, open_watch, watch
 from core.local.embedded.representations import error_answer, json_answer, text_answer
-from core.local.embedded.resources import Resources
 from core.local.embedded.reviews import REVIEWS, answer_review
-from core.local.embedded.statuses import ApiError, PageNotFoundError, no_such_resource
+from core.local.embedded.routing import route
+from core.local.embedded.statuses import ApiError, PageNotFoundError, method_not_allowed
 from core.local.embedded.store import Store
 from core.local.embedded.watching import Watch
+from core.local.embedded.writes import create, delete, patch, update
 
 _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _MANAGER = "embedded-api"
+_VERBS = {
+    "get": get,
+    "list": list_objects,
+    "watch": watch,
+    "create": create,
+    "update": update,
+    "patch": patch,
+    "delete": delete,
+}
 
 
 class WallClock(Protocol):
@@ -61,8 +72,7 @@ class EmbeddedApi:
         self._clock = clock or RealClock()
         self.access = access or Access()
         self.store = Store(now=self._clock.now, new_uid=new_uid, random=random or Random(), lag=lag)  # noqa: S311
-        self.kinds = Registry((*BUILTIN, CRDS))
-        self._resources = Resources(self.store)
+        self.kinds = Registry((*BUILTIN, CRDS, *REVIEWS.values()))
         self.store.collection(CRDS).observe(self._serve)
         self._install(namespaces, [load_crd()] if crds is None else crds)
         self._asgi = AsgiApp(self)
@@ -90,12 +100,11 @@ class EmbeddedApi:
     def open_watch(self, call: Call) -> Watch | None:
         """Return the watch that a call asks for, None when it asks for something else or is refused."""
         path = parse(call.path)
-        if path is None or call.method != "GET" or call.query.get("watch") not in ("true", "1"):
+        if path is None or verb(call.method, path, watch=_asks_to_watch(call)) != "watch":
             return None
         try:
-            user = self.access.authenticate(call.headers)
-            self.access.authorize(user, "watch", path)
-            return self._resources.watch(call, path, self._kind(path))
+            self.access.authorize(self.access.authenticate(call.headers), "watch", path)
+            return open_watch(self.store, call, path, route(path, "watch", self.kinds))
         except (ApiError, PageNotFoundError):
             return None
 
@@ -112,26 +121,20 @@ class EmbeddedApi:
         path = parse(call.path)
         if path is None or not path.plural:
             return self._answer_path(call, user)
-        asked = verb(call.method, path, watch=call.query.get("watch") in ("true", "1"))
+        asked = verb(call.method, path, watch=_asks_to_watch(call))
         self.access.authorize(user, asked, path)
-        review = REVIEWS.get(path.type)
-        if review:
-            return answer_review(call, self.access, *review)
-        return self._resources.answer(asked, call, path, self._kind(path))
+        kind = route(path, asked, self.kinds)
+        if path.type in REVIEWS:
+            return answer_review(call, self.access, kind)
+        if asked not in _VERBS:
+            raise method_not_allowed()
+        return _VERBS[asked](self.store, call, path, kind)
 
     def _answer_path(self, call: Call, user: User) -> Answer:
         self.access.authorize_path(user, call.method, call.path)
         if call.path in HEALTH_PATHS:
             return text_answer(200, "ok")
         return json_answer(200, describe(call.path, self.kinds))
-
-    def _kind(self, path: ResourcePath) -> Kind:
-        kind = self.kinds.find(path.group, path.version, path.plural)
-        if kind is None:
-            if self.kinds.is_built_in(path.group):
-                raise no_such_resource()
-            raise PageNotFoundError
-        return kind
 
     def _install(self, namespaces: Iterable[str], crds: Iterable[JsonObject]) -> None:
         space = self.kinds.find("", "v1", "namespaces")
@@ -143,7 +146,7 @@ class EmbeddedApi:
     def _create(self, kind: Kind | None, obj: JsonObject) -> None:
         if kind:
             named = {"apiVersion": kind.api_version, "kind": kind.kind} | obj
-            create(self.store, kind, "", named, manager=_MANAGER)
+            create_object(self.store, kind, "", named, manager=_MANAGER)
 
     def _serve(self, change: Change) -> None:
         """Serve what a CRD defines from the moment it is stored, and no longer than that."""
@@ -151,3 +154,7 @@ class EmbeddedApi:
             self.kinds.remove(kind)
         for kind in kinds_of(change.after.value) if change.after else ():
             self.kinds.add(kind)
+
+
+def _asks_to_watch(call: Call) -> bool:
+    return call.query.get("watch") in ("true", "1")

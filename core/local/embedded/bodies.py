@@ -48,8 +48,8 @@ def parse_object(call: Call, *, context: str) -> JsonObject:
     return obj
 
 
-def read_object(call: Call, kind: Kind) -> tuple[JsonObject, list[str]]:
-    """Return the object in a body, fitted to its kind, and warnings.
+def read_object(call: Call, kind: Kind, *, directive: str = "") -> tuple[JsonObject, list[str]]:
+    """Return the object in a body, fitted to its kind, and warnings; `directive` as in `fitted`.
 
     Raises:
         ApiError: 400, 413, 415, 422.
@@ -58,7 +58,7 @@ def read_object(call: Call, kind: Kind) -> tuple[JsonObject, list[str]]:
     obj = parse_object(call, context=unrecognized)
     _check_type(obj, kind, unrecognized)
     try:
-        return fitted(obj, kind, directive=call.query.get("fieldValidation", ""))
+        return fitted(obj, kind, directive=directive)
     except DecodeError as error:
         cannot = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
         raise bad_request(f"{cannot}: {error}") from error

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.local.embedded.kinds import Kind
-from core.local.embedded.statuses import conflict
+from core.local.embedded.statuses import conflict, forbidden
 from core.local.embedded.store import Store
 from core.local.embedded.stored import Stored
 
 JsonObject = dict[str, Any]
+
+_IMMORTAL = ("default", "kube-system", "kube-public")
 
 
 def delete(
@@ -19,9 +21,11 @@ def delete(
     `preconditions` may name a `uid` and a `resourceVersion`.
 
     Raises:
-        ApiError: 404, 409 when a precondition does not hold.
+        ApiError: 403 for a namespace that every cluster has, 404, 409 when a precondition does not hold.
     """
     found = store.get(kind, namespace, name)
+    if kind.ends_in_phases and name in _IMMORTAL:
+        raise forbidden(kind.resource, name, "this namespace may not be deleted")
     _check_preconditions(kind, found, preconditions)
     if not kind.finalizers(found.value):
         store.remove(kind, found)

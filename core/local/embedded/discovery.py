@@ -5,6 +5,7 @@ from typing import Any
 
 from core.local.embedded.kinds import Kind, Registry
 from core.local.embedded.reviews import REVIEWS
+from core.local.embedded.routing import missing
 from core.local.embedded.statuses import PageNotFoundError
 
 JsonObject = dict[str, Any]
@@ -18,7 +19,7 @@ _STATUS_VERBS = ["get", "patch", "update"]
 
 def describe(path: str, registry: Registry) -> JsonObject:
     """Return the discovery document at a path; PageNotFoundError where there is none."""
-    kinds = [*registry, *(kind for kind, _ in REVIEWS.values())]
+    kinds = list(registry)
     parts = [part for part in path.split("/") if part]
     if path == "/version":
         return VERSION
@@ -28,8 +29,17 @@ def describe(path: str, registry: Registry) -> JsonObject:
         return {"kind": "APIGroupList", "apiVersion": "v1", "groups": _groups(kinds)}
     found = _group_or_version(parts, kinds)
     if found is None:
-        raise PageNotFoundError
+        raise _missing(parts, registry)
     return found
+
+
+def _missing(parts: list[str], registry: Registry) -> Exception:
+    match parts:
+        case ["api", _]:
+            return missing("", registry)
+        case ["apis", group, _]:
+            return missing(group, registry)
+    return PageNotFoundError()
 
 
 def _group_or_version(parts: list[str], kinds: list[Kind]) -> JsonObject | None:
@@ -76,7 +86,7 @@ def _entries(kind: Kind) -> list[JsonObject]:
         "kind": kind.kind,
         "verbs": ["create"] if kind.resource in REVIEWS else _VERBS,
     }
+    status = entry | {"name": f"{kind.plural}/status", "singularName": "", "verbs": _STATUS_VERBS}
     if kind.short_names:
         entry["shortNames"] = list(kind.short_names)
-    status = {"name": f"{kind.plural}/status", "singularName": "", "verbs": _STATUS_VERBS}
-    return [entry, {**entry, **status, "shortNames": []}] if kind.status_subresource else [entry]
+    return [entry, status] if kind.status_subresource else [entry]

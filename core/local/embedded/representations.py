@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from core.local.embedded.calls import Answer
+from core.local.embedded.calls import Answer, Call
 from core.local.embedded.kinds import Kind
 from core.local.embedded.statuses import ApiError, not_acceptable
 from core.local.embedded.store import Listing
@@ -37,8 +37,9 @@ def error_answer(error: ApiError) -> Answer:
     return json_answer(error.code, error.status(), error.headers)
 
 
-def wants_metadata_only(accept: str) -> bool:
+def wants_metadata_only(call: Call) -> bool:
     """Whether the client prefers PartialObjectMetadata; ApiError 406 when it takes no JSON at all."""
+    accept = call.headers.get("accept", "")
     for choice in accept.split(",") if accept else ["*/*"]:
         media_type, *parameters = (part.strip() for part in choice.split(";"))
         named = dict(part.split("=", 1) for part in parameters if "=" in part)

@@ -86,16 +86,18 @@ def _invalid(field: str, value: str, why: str) -> Cause:
     return Cause("FieldValueInvalid", f"Invalid value: {value}: {why}", field)
 
 
-REVIEWS: dict[Target, tuple[Kind, Review]] = {
-    TOKEN_REVIEWS.resource: (TOKEN_REVIEWS, review_token),
-    SUBJECT_ACCESS_REVIEWS.resource: (SUBJECT_ACCESS_REVIEWS, review_access),
+REVIEWS = {kind.resource: kind for kind in (TOKEN_REVIEWS, SUBJECT_ACCESS_REVIEWS)}
+_ANSWERS: dict[Target, Review] = {
+    TOKEN_REVIEWS.resource: review_token,
+    SUBJECT_ACCESS_REVIEWS.resource: review_access,
 }
 
 
-def answer_review(call: Call, access: Access, kind: Kind, review: Review) -> Answer:
-    """Answer a review: the question with its status; ApiError 400, 405, 415, 422."""
+def answer_review(call: Call, access: Access, kind: Kind) -> Answer:
+    """Answer a review: the question with its status; ApiError 400, 405, 413, 415, 422."""
     if call.method != "POST":
         raise method_not_allowed()
     question, _ = read_object(call, kind)
     spec = question.get("spec") or {}
-    return json_answer(201, question | {"spec": spec, "status": review(access, spec)})
+    status = _ANSWERS[kind.resource](access, spec)
+    return json_answer(201, question | {"spec": spec, "status": status})

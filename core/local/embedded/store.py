@@ -14,12 +14,13 @@ from core.local.embedded.history import Change, Collection, Lag
 from core.local.embedded.kinds import Kind
 from core.local.embedded.ownership import Author, updated
 from core.local.embedded.selectors import Predicate
-from core.local.embedded.statuses import Target, not_found, too_new
+from core.local.embedded.statuses import Target, internal, not_found, too_new
 from core.local.embedded.stored import Stored
 
 JsonObject = dict[str, Any]
 
 NAMESPACES = Target("", "namespaces")
+_MAX_STORED = 1_572_864  # bytes; etcd's limit for one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Store:
         """Commit an object and return it; an update that changes nothing commits nothing.
 
         `content` has no resourceVersion and no managedFields. Without an `author`, ownership stays as it is.
+        Raises ApiError 500 for an object that is too large.
         """
         old = before.content if before else {}
         if before and old == content:
@@ -102,8 +104,10 @@ class Store:
         entries = before.entries if before else ()
         if author:
             entries = updated(entries, old=old, new=content, author=author, time=self.timestamp(), custom=kind.custom)
+        after = Stored.seal(content, self.revision + 1, entries)
+        if len(after.json) > _MAX_STORED:
+            raise internal("etcdserver: request is too large")
         self.revision += 1
-        after = Stored.seal(content, self.revision, entries)
         self.collection(kind).commit(Change(self.revision, self.now(), before, after, after))
         return after
 
