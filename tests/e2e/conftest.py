@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.apiserver import KubeApiserver
 from tests.e2e.function import PRODUCTION, FunctionProcess
 from tests.support.cluster import Cluster
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Protocol
 
-    from tests.apiserver import KubeApiserver
+    from tests.apiserver import Binaries
 
     class StartFunction(Protocol):
         def __call__(
@@ -29,6 +30,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker("e2e")
+
+
+@pytest.fixture(scope="session")
+def _breakable_apiserver(kube_apiserver_binaries: Binaries) -> Iterator[KubeApiserver]:
+    with KubeApiserver(binaries=kube_apiserver_binaries) as server:
+        yield server
+
+
+@pytest.fixture
+def breakable_apiserver(_breakable_apiserver: KubeApiserver) -> KubeApiserver:
+    """One that runs, and that a test may stop or pause; it is to resume it."""
+    if _breakable_apiserver.pid is None:
+        _breakable_apiserver.start()
+    return _breakable_apiserver
 
 
 @pytest.fixture

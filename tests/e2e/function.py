@@ -82,6 +82,10 @@ class FunctionProcess:
         self.terminate()
         return self.exit_code()
 
+    def kill(self) -> None:
+        """SIGKILL to master and workers."""
+        self._process.kill()
+
     def exit_code(self) -> int:
         """Wait for the end and return the exit code."""
         ended = self._process.ended_within(STOPS_WITHIN)
