@@ -11,12 +11,14 @@ from jsonschema.validators import extend
 from core.local.embedded.openapi import TransitionRule, check_supported, to_json_schema, transition_rules
 from core.local.embedded.statuses import Cause
 from core.local.embedded.structure import fit
-from core.local.embedded.violations import to_cause
+from core.local.embedded.violations import to_causes
 
 JsonObject = dict[str, Any]
 
 _ENVELOPE = frozenset(("apiVersion", "kind", "metadata"))
 _FORMATS = FormatChecker(("date-time", "date", "email", "ipv4", "ipv6", "uuid"))
+_FORMATS.checks("int32")(lambda value: not isinstance(value, int) or -(2**31) <= value < 2**31)
+_FORMATS.checks("int64")(lambda value: not isinstance(value, int) or -(2**63) <= value < 2**63)
 
 
 def _check_required(_validator: Any, required: list[str], instance: Any, _schema: Any) -> Iterator[ValidationError]:
@@ -69,7 +71,8 @@ class Schema:
             cause
             for name, validator in self._validators.items()
             if name in new and (old is None or old.get(name) != new[name])
-            for cause in _causes(validator, new[name], name, subresource)
+            for error in validator.iter_errors(new[name])
+            for cause in to_causes(error, within=name, subresource=subresource)
         ]
 
     def broken_rules(self, new: JsonObject, old: JsonObject | None) -> list[Cause]:
@@ -81,12 +84,6 @@ class Schema:
             for rule in self.rules
             if _at(old, rule.path) is not None and _at(old, rule.path) != _at(new, rule.path)
         ]
-
-
-def _causes(validator: Any, value: Any, name: str, subresource: str) -> list[Cause]:
-    # The API server validates a status update below status, and words its messages so.
-    body = "" if name == subresource else name
-    return [to_cause(error, within=name, body=body) for error in validator.iter_errors(value)]
 
 
 def _at(obj: Any, path: tuple[str, ...]) -> Any:

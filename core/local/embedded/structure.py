@@ -5,6 +5,7 @@ from typing import Any
 
 JsonObject = dict[str, Any]
 
+_WRITTEN_WITH_EXPONENT = 1e21
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 
 
@@ -17,6 +18,8 @@ def fit(value: Any, schema: Mapping[str, Any], path: str, unknown: list[str]) ->
         return _fit_object(value, schema, path, unknown)
     if isinstance(value, list) and "items" in schema:
         return [fit(item, schema["items"], f"{path}[{index}]", unknown) for index, item in enumerate(value)]
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WRITTEN_WITH_EXPONENT:
+        return int(value)  # as Go writes it
     return value
 
 

@@ -12,6 +12,13 @@ _BLOCKING = frozenset(
     ("FieldValueRequired", "FieldValueTypeInvalid", "FieldValueTooLong", "FieldValueNotSupported", "FieldValueTooMany")
 )
 _TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"))
+_RELATIONS = {
+    "minimum": "greater than or equal to",
+    "maximum": "less than or equal to",
+    "exclusiveMinimum": "greater than",
+    "exclusiveMaximum": "less than",
+    "multipleOf": "a multiple of",
+}
 
 UNCHECKED = Cause(
     "FieldValueInvalid",
@@ -26,15 +33,28 @@ def blocks_rules(causes: Sequence[Cause]) -> bool:
     return any(cause.reason in _BLOCKING for cause in causes)
 
 
-def to_cause(error: ValidationError, *, within: str, body: str) -> Cause:
-    """Return the cause for an error below the field `within`, called `body` in the message's text."""
+def to_causes(error: ValidationError, *, within: str, subresource: str) -> list[Cause]:
+    """Return the causes for an error below the field `within`.
+
+    A status update is validated below status: its messages leave that part of the path out.
+    """
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
     if error.validator == "required":
         path += f".{error.message}"
-    field, called = f"{within}{path}", f"{body}{path}".removeprefix(".")
-    wording = _WORDING.get(str(error.validator), _other)
-    reason, message = wording(error, called)
-    return Cause(reason, message, field)
+    called = f"{'' if within == subresource else within}{path}".removeprefix(".")
+    whole = subresource or UNCHECKED.field
+    if error.validator == "format" and error.validator_value in ("int32", "int64"):
+        return [_number_check(f"integer with format {error.validator_value}", called, whole)]
+    reason, message = _WORDING[str(error.validator)](error, called)
+    causes = [Cause(reason, message, f"{within}{path}")]
+    if error.validator == "type" and wanted_type(error) == "integer" and isinstance(error.instance, float):
+        causes.append(_number_check("integer (default format)", called, whole))
+    return causes
+
+
+def _number_check(wanted: str, called: str, whole: str) -> Cause:
+    message = f'Invalid value: "": Checked value must be of type {wanted} in {called}'
+    return Cause("FieldValueInvalid", message, whole)
 
 
 def type_name(value: Any) -> str:
@@ -54,13 +74,18 @@ def _required(_error: ValidationError, _called: str) -> tuple[str, str]:
 
 
 def _type(error: ValidationError, called: str) -> tuple[str, str]:
-    found = type_name(error.instance)
-    wanted: Any = error.validator_value
-    wanted = wanted if isinstance(wanted, str) else wanted[0]
+    found, wanted = type_name(error.instance), wanted_type(error)
     return (
         "FieldValueTypeInvalid",
         f'Invalid value: "{found}": {called} in body must be of type {wanted}: "{found}"',
     )
+
+
+def wanted_type(error: ValidationError) -> str:
+    """Return the type that a schema asks for, in words."""
+    wanted: Any = error.validator_value
+    names = [wanted] if isinstance(wanted, str) else [name for name in wanted if name != "null"]
+    return ",".join(names)
 
 
 def _format(error: ValidationError, called: str) -> tuple[str, str]:
@@ -73,7 +98,7 @@ def _format(error: ValidationError, called: str) -> tuple[str, str]:
 
 def _enum(error: ValidationError, _called: str) -> tuple[str, str]:
     allowed: Any = error.validator_value
-    supported = ", ".join(quoted(value) for value in allowed)
+    supported = ", ".join(f'"{value}"' for value in allowed)
     return (
         "FieldValueNotSupported",
         f"Unsupported value: {quoted(error.instance)}: supported values: {supported}",
@@ -86,8 +111,14 @@ def _too_long(error: ValidationError, _called: str) -> tuple[str, str]:
 
 def _too_many(error: ValidationError, _called: str) -> tuple[str, str]:
     found: Any = error.instance
-    limit = error.validator_value
-    return "FieldValueTooMany", f"Too many: {len(found)}: must have at most {limit} items"
+    return "FieldValueTooMany", f"Too many: {len(found)}: must have at most {error.validator_value} items"
+
+
+def _too_few(error: ValidationError, called: str) -> tuple[str, str]:
+    found: Any = error.instance
+    what = "items" if error.validator == "minItems" else "properties"
+    text = f"{called} in body should have at least {error.validator_value} {what}"
+    return "FieldValueInvalid", f"Invalid value: {len(found)}: {text}"
 
 
 def _pattern(error: ValidationError, called: str) -> tuple[str, str]:
@@ -98,16 +129,9 @@ def _too_short(error: ValidationError, called: str) -> tuple[str, str]:
     return _wrong(error, f"{called} in body should be at least {error.validator_value} chars long")
 
 
-def _too_low(error: ValidationError, called: str) -> tuple[str, str]:
-    return _wrong(error, f"{called} in body should be greater than or equal to {error.validator_value}")
-
-
-def _too_high(error: ValidationError, called: str) -> tuple[str, str]:
-    return _wrong(error, f"{called} in body should be less than or equal to {error.validator_value}")
-
-
-def _other(error: ValidationError, called: str) -> tuple[str, str]:
-    return _wrong(error, f"{called} in body: {error.message}")
+def _out_of_bounds(error: ValidationError, called: str) -> tuple[str, str]:
+    relation = _RELATIONS[str(error.validator)]
+    return _wrong(error, f"{called} in body should be {relation} {error.validator_value}")
 
 
 def _wrong(error: ValidationError, text: str) -> tuple[str, str]:
@@ -121,8 +145,10 @@ _WORDING: dict[str, Callable[[ValidationError, str], tuple[str, str]]] = {
     "enum": _enum,
     "maxLength": _too_long,
     "maxItems": _too_many,
+    "maxProperties": _too_many,
+    "minItems": _too_few,
+    "minProperties": _too_few,
     "pattern": _pattern,
     "minLength": _too_short,
-    "minimum": _too_low,
-    "maximum": _too_high,
+    **dict.fromkeys(_RELATIONS, _out_of_bounds),
 }
