@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from core.text import excerpt
 from core.timestamps import rfc3339
 
 if TYPE_CHECKING:
@@ -43,7 +44,26 @@ class JsonFormatter(logging.Formatter):
         if trace := trace_id.get():
             entry["logging.googleapis.com/trace"] = trace
         extra = {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS}
-        return to_json(extra | entry, fallback=str, inf_nan_mode="strings").decode()
+        return _written(extra | entry)
+
+
+def _written(fields: dict[str, Any]) -> str:
+    try:
+        return _json(fields)
+    except Exception:  # noqa: BLE001 - a cycle, bytes, half a surrogate pair: the line must not be lost for one field
+        return _json({key: _writable(value) for key, value in fields.items()})
+
+
+def _writable(value: object) -> object:
+    try:
+        _json(value)
+    except Exception:  # noqa: BLE001 - as above
+        return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else excerpt(value)
+    return value
+
+
+def _json(value: object) -> str:
+    return to_json(value, fallback=str, inf_nan_mode="strings").decode()
 
 
 def configure_logging(settings: Settings) -> logging.Logger:
