@@ -1,0 +1,237 @@
+"""Who is let in, what the API server is asked for it, and for how long its yes is remembered."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.auth import KubernetesGate, OpenGate
+from core.breaker import CircuitBreaker
+from core.clock import Deadline, MockClock
+from core.errors import CircuitOpenError, DeadlineExceededError, PermissionDeniedError, UnauthenticatedError
+from core.kube.client import KubeClient
+from core.kube.errors import ApiUnreachableError, ForbiddenError, ServerError
+from core.kube.resources import remediation_requests
+from core.kube.transport import ApiResponse
+from tests.support.scripted import Scripted, answered, refused
+
+WHO = "CREATE tokenreviews"
+MAY = "CREATE subjectaccessreviews"
+USER = {
+    "username": "system:serviceaccount:monitoring:alertmanager",
+    "uid": "u1",
+    "groups": ["system:serviceaccounts"],
+    "extra": {"authentication.kubernetes.io/pod-name": ["alertmanager-0"]},
+}
+KNOWN = answered(201, {"status": {"authenticated": True, "user": USER}})
+ALLOWED = answered(201, {"status": {"allowed": True}})
+DENIED = answered(201, {"status": {"allowed": False, "reason": "no rule"}})
+
+
+class Entrance:
+    """A gate over a script."""
+
+    def __init__(self, *, calls_to_open: int = 10) -> None:
+        self.api = Scripted()
+        self.clock = MockClock(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+        breaker = CircuitBreaker(clock=self.clock, min_calls=calls_to_open)
+        self.gate = KubernetesGate(
+            client=KubeClient(transport=self.api, breaker=breaker, call_timeout=3.0),
+            resource=remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1"),
+            namespace="ops",
+            clock=self.clock,
+        )
+
+    async def admit(self, authorization: str = "Bearer secret", *, seconds: float = 8.0) -> None:
+        await self.gate.admit(authorization, deadline=Deadline(clock=self.clock, seconds=seconds))
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+
+    def will_be_asked(self, who: ApiResponse | Exception = KNOWN, may: ApiResponse | Exception = ALLOWED) -> None:
+        self.api.then(WHO, who)
+        self.api.then(MAY, may)
+
+
+@pytest.fixture
+def entrance():
+    entrance = Entrance()
+    yield entrance
+    entrance.api.finish()
+
+
+async def test_open_gate_lets_everybody_in():
+    deadline = Deadline(clock=MockClock(datetime(2026, 1, 1, tzinfo=UTC)), seconds=0)
+    await OpenGate().admit("", deadline=deadline)
+    await OpenGate().admit("nonsense", deadline=deadline)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer ", "Bearer    ", "Basic dXNlcjpwYXNz", "Token secret", "secret", "bearersecret"],
+)
+async def test_without_a_bearer_token_nobody_is_asked(entrance, authorization):
+    with pytest.raises(UnauthenticatedError, match="send a service account token in the header `Authorization: Bearer"):
+        await entrance.admit(authorization)
+
+
+@pytest.mark.parametrize("authorization", ["Bearer secret", "bearer secret", "BEARER  secret ", "Bearer \tsecret"])
+async def test_api_server_is_asked_who_it_is_and_whether_they_may(entrance, authorization):
+    entrance.will_be_asked()
+    await entrance.admit(authorization)
+    who, may = entrance.api.bodies
+    assert who == {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": "secret"}}
+    assert may == {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": USER["username"],
+            "uid": USER["uid"],
+            "groups": USER["groups"],
+            "extra": USER["extra"],
+            "resourceAttributes": {
+                "verb": "create",
+                "group": "remediation.kubernaut.ai",
+                "version": "v1alpha1",
+                "resource": "remediationrequests",
+                "subresource": "signals",
+                "namespace": "ops",
+            },
+        },
+    }
+
+
+async def test_user_without_groups_or_extra_is_asked_for_all_the_same(entrance):
+    entrance.will_be_asked(answered(201, {"status": {"authenticated": True, "user": {"username": "x"}}}))
+    await entrance.admit()
+    assert {key: entrance.api.bodies[1]["spec"][key] for key in ("user", "uid", "groups", "extra")} == {
+        "user": "x",
+        "uid": "",
+        "groups": [],
+        "extra": {},
+    }
+
+
+@pytest.mark.parametrize("status", [{"authenticated": False, "error": "expired"}, {}, None])
+async def test_token_that_the_api_server_does_not_know_is_refused(entrance, status):
+    entrance.api.then(WHO, answered(201, {"status": status} if status is not None else {}))
+    with pytest.raises(UnauthenticatedError, match="does not know this bearer token"):
+        await entrance.admit()
+
+
+@pytest.mark.parametrize("answer", [DENIED, answered(201, {})])
+async def test_user_without_the_rule_is_told_which_one(entrance, answer):
+    entrance.will_be_asked(may=answer)
+    with pytest.raises(PermissionDeniedError) as caught:
+        await entrance.admit()
+    assert str(caught.value) == (
+        "system:serviceaccount:monitoring:alertmanager may not send signals: bind it to a Role in ops with "
+        'apiGroups: ["remediation.kubernaut.ai"], resources: ["remediationrequests/signals"], verbs: ["create"]'
+    )
+
+
+async def test_yes_is_remembered_for_a_minute_and_then_asked_again(entrance):
+    entrance.will_be_asked()
+    await entrance.admit()
+    entrance.wait(59.9)
+    await entrance.admit()
+    entrance.will_be_asked()
+    entrance.wait(0.1)
+    await entrance.admit()
+    assert len(entrance.api.requests) == 4
+
+
+async def test_being_let_in_does_not_make_the_minute_longer(entrance):
+    entrance.will_be_asked()
+    await entrance.admit()
+    for _ in range(5):
+        entrance.wait(11)
+        await entrance.admit()
+    entrance.will_be_asked(may=DENIED)
+    entrance.wait(5)
+    with pytest.raises(PermissionDeniedError):
+        await entrance.admit()
+
+
+async def test_yes_to_one_token_is_no_yes_to_another(entrance):
+    entrance.will_be_asked()
+    await entrance.admit("Bearer secret")
+    entrance.will_be_asked(may=DENIED)
+    with pytest.raises(PermissionDeniedError):
+        await entrance.admit("Bearer secret2")
+
+
+async def test_refusals_are_not_remembered(entrance):
+    entrance.api.then(WHO, answered(201, {"status": {"authenticated": False}}))
+    with pytest.raises(UnauthenticatedError):
+        await entrance.admit()
+    entrance.will_be_asked(may=DENIED)
+    with pytest.raises(PermissionDeniedError):
+        await entrance.admit()
+    entrance.will_be_asked()
+    await entrance.admit()
+
+
+async def test_thousand_senders_are_remembered_and_the_oldest_goes_first(entrance):
+    for number in range(1001):
+        entrance.will_be_asked()
+        await entrance.admit(f"Bearer {number}")
+    await entrance.admit("Bearer 1")
+    await entrance.admit("Bearer 1000")
+    entrance.will_be_asked()
+    await entrance.admit("Bearer 0")
+
+
+async def test_tokens_are_not_kept(entrance):
+    entrance.will_be_asked()
+    await entrance.admit("Bearer very-secret")
+    assert "very-secret" not in repr(vars(entrance.gate))
+
+
+@pytest.mark.parametrize(
+    ("failed", "error"),
+    [
+        (refused(503), ServerError),
+        (refused(403, "Forbidden"), ForbiddenError),
+        (ApiUnreachableError("no answer"), ApiUnreachableError),
+    ],
+)
+async def test_failure_to_ask_is_no_refusal(entrance, failed, error):
+    entrance.api.then(WHO, failed)
+    with pytest.raises(error):
+        await entrance.admit()
+    entrance.will_be_asked(may=failed)
+    with pytest.raises(error):
+        await entrance.admit()
+    entrance.will_be_asked()
+    await entrance.admit()
+
+
+async def test_gateways_own_missing_rule_is_named(entrance):
+    entrance.api.then(WHO, refused(403, "Forbidden", message="no"))
+    with pytest.raises(ForbiddenError, match=r'resources: \["tokenreviews"\], verbs: \["create"\]'):
+        await entrance.admit()
+
+
+async def test_passed_deadline_asks_nobody(entrance):
+    with pytest.raises(DeadlineExceededError):
+        await entrance.admit(seconds=0)
+
+
+async def test_open_breaker_passes_on():
+    entrance = Entrance(calls_to_open=1)
+    entrance.api.then(WHO, refused(503))
+    with pytest.raises(ServerError):
+        await entrance.admit()
+    with pytest.raises(CircuitOpenError):
+        await entrance.admit()
+    entrance.api.finish()
+
+
+@pytest.mark.parametrize("token", ["ünïcode", "a b", "x" * 10_000, "\xff\x00"])
+async def test_token_of_any_text_is_only_asked_about(entrance, token):
+    entrance.api.then(WHO, answered(201, {"status": {"authenticated": False}}))
+    with pytest.raises(UnauthenticatedError):
+        await entrance.admit(f"Bearer {token}")
+    asked: Any = entrance.api.bodies[0]
+    assert asked["spec"]["token"] == token.strip()
