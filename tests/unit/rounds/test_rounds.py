@@ -67,6 +67,10 @@ class Instance:
         return asyncio.create_task(self.join(*names, of=of, seconds=seconds))
 
 
+async def outcomes(*senders: "asyncio.Task[list[str]]") -> list[list[str]]:
+    return list(await asyncio.gather(*senders))
+
+
 def alert(name: str, workload: str) -> NormalizedSignal:
     plain = signal(workload)
     values = {field: getattr(plain, field) for field in plain.__dataclass_fields__}
@@ -103,7 +107,7 @@ async def test_each_sender_gets_the_results_of_its_own_signals(instance):
     first = instance.joining("a", "b")
     await asyncio.sleep(0.1)
     second, third = instance.joining("c"), instance.joining("d", "e")
-    assert await asyncio.gather(first, second, third) == (["a@1", "b@1"], ["c@2"], ["d@2", "e@2"])
+    assert await outcomes(first, second, third) == [["a@1", "b@1"], ["c@2"], ["d@2", "e@2"]]
 
 
 async def test_storm_of_a_hundred_costs_two_rounds(instance):
@@ -143,7 +147,7 @@ async def test_signals_that_arrive_while_their_round_waits_for_a_slot_still_join
     first = instance.joining("a")
     await asyncio.sleep(0.1)
     second = instance.joining("b")
-    assert await asyncio.gather(blocking, first, second) == (["x@1"], ["a@2"], ["b@2"])
+    assert await outcomes(blocking, first, second) == [["x@1"], ["a@2"], ["b@2"]]
     assert instance.record.rounds == [["x"], ["a", "b"]]
 
 
@@ -180,7 +184,7 @@ async def test_deadline_of_one_sender_does_not_end_the_wait_of_another(instance)
     patient = instance.joining("a", seconds=8)
     await asyncio.sleep(0.1)
     hurried, also_patient = instance.joining("b", seconds=1.2), instance.joining("c", seconds=8)
-    assert await asyncio.gather(patient, hurried, also_patient) == (["a@1"], [Status.FAILED], ["c@2"])
+    assert await outcomes(patient, hurried, also_patient) == [["a@1"], [Status.FAILED], ["c@2"]]
     assert instance.record.rounds == [["a"], ["b", "c"]]
 
 
@@ -196,7 +200,7 @@ async def test_sender_that_gave_up_before_its_round_is_not_recorded(instance):
     first = instance.joining("a")
     await asyncio.sleep(0.1)
     gone, here = instance.joining("b", seconds=0.5), instance.joining("c")
-    assert await asyncio.gather(first, gone, here) == (["a@1"], [Status.FAILED], ["c@2"])
+    assert await outcomes(first, gone, here) == [["a@1"], [Status.FAILED], ["c@2"]]
     assert instance.record.rounds == [["a"], ["c"]]
 
 
@@ -225,9 +229,9 @@ async def test_cancelled_sender_harms_nobody(instance):
 async def test_bug_reaches_every_sender_of_the_round_and_no_other(instance):
     instance.record.bugs = [KeyError("a bug")]
     together = [instance.joining("a"), instance.joining("b")]
-    outcomes = await asyncio.gather(*together, return_exceptions=True)
+    raised = await asyncio.gather(*together, return_exceptions=True)
     assert instance.record.rounds[0] == ["a", "b"]
-    assert [repr(outcome) for outcome in outcomes] == ["KeyError('a bug')"] * 2
+    assert [repr(error) for error in raised] == ["KeyError('a bug')"] * 2
     assert await instance.join("c") == ["c@2"]
 
 
