@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -61,7 +61,8 @@ class Instance:
             user_agent="sluice/test",
             connections=50,
         )
-        transport.calls = self.calls = []
+        self.calls: list[str] = []
+        transport.calls = self.calls
         self.gateway: Gateway = build_gateway(
             settings=Settings(namespace=namespace, auth="none", reads=reads),
             transport=transport,
@@ -90,13 +91,13 @@ async def start(server: Server, namespace: str) -> AsyncIterator[Callable[..., I
         await instance.gateway.close()
 
 
-async def stored(api: Client, requests: str) -> list[dict]:
+async def stored(api: Client, requests: str) -> list[Any]:
     reply = await api.get(requests)
     assert reply.status == 200, reply.body
     return list(reply.body["items"])
 
 
-def count(request: dict) -> int:
+def count(request: Any) -> int:
     return int(request["status"]["deduplication"]["occurrenceCount"])
 
 

@@ -413,7 +413,11 @@ class TestStaleAndMovingViews:
 class TestOneDeadline:
     async def test_hanging_call_ends_with_the_request_and_asks_for_a_retry(self, world: World):
         one = world.instance()
-        one.wire.on(CREATE, before=lambda: asyncio.sleep(0, world.pass_time(9)), drop=True)
+
+        async def hang() -> None:
+            world.pass_time(9)
+
+        one.wire.on(CREATE, before=hang, drop=True)
         (result,) = await one.post(signal())
         assert result.status is Status.FAILED
         assert one.calls == [LOOK, LOCK, CREATE]
