@@ -23,7 +23,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     if request.param == "real":
         async with aiohttp.ClientSession() as session:
             real = Real(request.getfixturevalue("kube_apiserver"), session)
-            await _install_crd(real.admin)
+            await install_crd(real.admin)
             yield real
         return
     clock = MockClock(datetime.now(UTC))
@@ -33,7 +33,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
         yield Embedded(api, clock, session, url)
 
 
-async def _install_crd(admin: Client) -> None:
+async def install_crd(admin: Client) -> None:
     crd = load_crd()
     name = crd["metadata"]["name"]
     if (await admin.get(f"{CRDS}/{name}")).status == 404:

@@ -4,9 +4,7 @@ from typing import Any
 
 from core.local.embedded.decoding import unmarshal_error
 from core.local.embedded.kinds import Kind
-from core.local.embedded.names import annotation_causes, finalizer_causes, label_causes, name_causes
-from core.local.embedded.statuses import Cause, bad_request, internal
-from core.local.embedded.violations import quoted
+from core.local.embedded.statuses import bad_request, internal
 
 JsonObject = dict[str, Any]
 
@@ -28,7 +26,9 @@ _TYPES: dict[str, type] = {
 }
 _SERVER_SET = {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"}
 _SERVER_SET |= {"managedFields", "resourceVersion"}
-_KEPT_ON_UPDATE = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+_KEPT_ON_UPDATE = ("name", "namespace", "creationTimestamp", "deletionTimestamp", "generation")
+_CHECKED_ON_UPDATE = ("uid", "deletionGracePeriodSeconds")
+_DROPPED_ON_UPDATE = ("creationTimestamp", "generation", "managedFields", "resourceVersion")
 _GO_TYPES = {str: "string", int: "int64", dict: "map[string]string", list: "[]string"}
 
 
@@ -74,17 +74,10 @@ def for_create(metadata: JsonObject, *, kind: Kind, namespace: str, uid: str, ti
 
 
 def for_update(metadata: JsonObject, old: JsonObject) -> JsonObject:
-    """Return the metadata of an updated object; what clients may not change is as it was."""
-    changeable = {
-        field: value
-        for field, value in metadata.items()
-        if field not in _KEPT_ON_UPDATE and field not in ("managedFields", "resourceVersion")
-    }
+    """Return the metadata of an updated object; what the server keeps to itself is as it was."""
     kept = {field: old[field] for field in _KEPT_ON_UPDATE if field in old}
-    identity = {"name": old["name"], "uid": metadata.get("uid") or old["uid"]}
-    if "namespace" in old:
-        identity["namespace"] = old["namespace"]
-    return changeable | kept | identity
+    optional = {field: old[field] for field in _CHECKED_ON_UPDATE if field in old and not metadata.get(field)}
+    return {field: value for field, value in metadata.items() if field not in _DROPPED_ON_UPDATE} | optional | kept
 
 
 def resource_version(metadata: JsonObject) -> int:
@@ -99,17 +92,3 @@ def check_namespace(metadata: JsonObject, kind: Kind, namespace: str) -> None:
     """Raise 400 when the object names another namespace than the URL."""
     if kind.namespaced and metadata.get("namespace", namespace) != namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-
-
-def causes(metadata: JsonObject, kind: Kind, old: JsonObject | None) -> list[Cause]:
-    """Return what is wrong with metadata."""
-    name, prefix = metadata.get("name", ""), metadata.get("generateName", "")
-    found = name_causes(prefix.rstrip("-."), shown=prefix, field="metadata.generateName") if prefix else []
-    found += name_causes(name, dns_label=kind.dns_label_names)
-    found += label_causes(metadata.get("labels") or {})
-    found += annotation_causes(metadata.get("annotations") or {})
-    found += finalizer_causes(metadata.get("finalizers") or [])
-    if old is not None and metadata["uid"] != old["uid"]:
-        changed = f"Invalid value: {quoted(metadata['uid'])}: field is immutable"
-        found += 2 * [Cause("FieldValueInvalid", changed, "metadata.uid")]  # so the API server, checking twice
-    return found

@@ -81,8 +81,7 @@ def _flat(obj: Mapping[str, Any], *, custom: bool) -> dict[FieldPath, Any]:
 def _flatten(value: Any, path: FieldPath, flat: dict[FieldPath, Any], *, custom: bool) -> None:
     for key, item in _items(value):
         here = (*path, key)
-        children = (isinstance(item, dict) and item) or _is_set(here, item)
-        if not children:
+        if not isinstance(item, dict) and not _is_set(here, item):
             flat[here] = item
             continue
         if _is_map(here, custom=custom):

@@ -98,18 +98,23 @@ class Store:
         `content` has no resourceVersion and no managedFields. Without an `author`, ownership stays as it is.
         Raises ApiError 500 for an object that is too large.
         """
-        old = before.content if before else {}
-        if before and old == content:
+        if before and before.content == content:
             return before
-        entries = before.entries if before else ()
-        if author:
-            entries = updated(entries, old=old, new=content, author=author, time=self.timestamp(), custom=kind.custom)
-        after = Stored.seal(content, self.revision + 1, entries)
+        after = self.sealed(kind, before, content, author, revision=self.revision + 1)
         if len(after.json) > _MAX_STORED:
             raise internal("etcdserver: request is too large")
         self.revision += 1
         self.collection(kind).commit(Change(self.revision, self.now(), before, after, after))
         return after
+
+    def sealed(
+        self, kind: Kind, before: Stored | None, content: JsonObject, author: Author | None, *, revision: int
+    ) -> Stored:
+        """Return what a write makes of an object, ownership included, without committing it."""
+        old, entries = (before.content, before.entries) if before else ({}, ())
+        if author:
+            entries = updated(entries, old=old, new=content, author=author, time=self.timestamp(), custom=kind.custom)
+        return Stored.seal(content, revision, entries)
 
     def remove(self, kind: Kind, before: Stored) -> None:
         """Commit a deletion."""

@@ -72,10 +72,10 @@ def _replace(store: Store, kind: Kind, old: Stored, body: JsonObject, *, subreso
     objectmeta.check_namespace(body["metadata"], kind, old.namespace)
     new = _new_status(old, body) if subresource == STATUS else _new_object(kind, old, body)
     check(kind, new, old.value, subresource=subresource)
+    author = Author(manager=manager, api_version=kind.api_version, subresource=subresource)
     if "deletionTimestamp" in old.metadata and not kind.finalizers(new):
         store.remove(kind, old)
-        return Stored.seal(new, old.revision, old.entries)
-    author = Author(manager=manager, api_version=kind.api_version, subresource=subresource)
+        return store.sealed(kind, old, new, author, revision=old.revision)
     return store.write(kind, old, new, author)
 
 
