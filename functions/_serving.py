@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _SIGNAL_PATHS = ("/", "/api/v1/signals/prometheus")
 _ALLOWED = {**dict.fromkeys(_SIGNAL_PATHS, "POST"), "/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET"}
+# Answered before the body was read: the server would read what is left of it only to throw it away.
+_BODY_LEFT_UNREAD = (401, 403, 413, 415)
 
 
 class Decode(Protocol):
@@ -61,9 +63,14 @@ async def _measured(worker: Worker, request: Request, route: Callable[[], Awaita
             method=request.method,
             status=str(given.status),
         ).observe(worker.clock.monotonic() - started)
-        return Response(given.body, given.status, dict(given.headers), given.media_type)
+        return _response(given)
     finally:
         trace_id.reset(token)
+
+
+def _response(given: Answer) -> Response:
+    closing = {"Connection": "close"} if given.status in _BODY_LEFT_UNREAD else {}
+    return Response(given.body, given.status, dict(given.headers) | closing, given.media_type)
 
 
 async def _guarded(worker: Worker, route: Callable[[], Awaitable[Answer]]) -> Answer:
