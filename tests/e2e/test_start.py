@@ -37,6 +37,7 @@ def test_function_outside_the_checkout_stores_an_alert(start_function: StartFunc
         "namespace": "prod",
     }
     assert request["metadata"]["name"] == answer.json["results"][0]["remediationRequestName"]
+    assert function.stop() == 0
 
 
 def test_deployed_folders_alone_are_enough(start_function: StartFunction, tmp_path: Path) -> None:
