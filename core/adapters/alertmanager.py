@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pydantic_core import from_json, to_json
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _VERSION = "4"
+_LARGEST_COUNT = 2**64 - 1  # truncatedAlerts is a uint64 in Alertmanager; larger ones fit no counter
+_UNWRITABLE = "half a surrogate pair, which is no text, or is nested too deeply"
 
 
 def decode_alertmanager(body: bytes, *, received_time: datetime, signal_type: str) -> Batch:
@@ -47,7 +49,7 @@ def decode_alertmanager(body: bytes, *, received_time: datetime, signal_type: st
         )
     envelope = {key: value for key, value in webhook.items() if key != "alerts"}
     if not clean and not _is_text(envelope):
-        raise PayloadError("the webhook holds half a surrogate pair, which is no text; send UTF-8", reason="encoding")
+        raise PayloadError(f"the webhook holds {_UNWRITABLE}; send UTF-8, and flat fields", reason="encoding")
     reader = AlertReader(envelope=envelope, received_time=received_time, signal_type=signal_type)
     return Batch(
         entries=[_entry(reader, alert, place, clean=clean) for place, alert in enumerate(alerts)],
@@ -71,7 +73,7 @@ def _parse(body: bytes) -> tuple[Any, bool]:
 
 def _entry(reader: AlertReader, alert: object, place: int, *, clean: bool) -> Entry:
     if not clean and not _is_text(alert):
-        return Poison("encoding", f"alerts[{place}] holds half a surrogate pair, which is no text; send UTF-8")
+        return Poison("encoding", f"alerts[{place}] holds {_UNWRITABLE}; send UTF-8, and flat fields")
     return reader.read(alert, place)
 
 
@@ -85,7 +87,11 @@ def _is_text(value: object) -> bool:
 
 def _truncated(webhook: dict[str, Any]) -> int:
     count = webhook.get("truncatedAlerts")
-    return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 0
+    return count if _is_count(count) else 0
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT
 
 
 def _warnings(webhook: dict[str, Any]) -> list[str]:
@@ -94,6 +100,7 @@ def _warnings(webhook: dict[str, Any]) -> list[str]:
         warnings.append(
             f"webhook version is {excerpt(webhook.get('version'))}, not '4': its alerts are used as they are"
         )
-    if not isinstance(webhook.get("truncatedAlerts", 0), int | None):
-        warnings.append(f"truncatedAlerts is {excerpt(webhook['truncatedAlerts'])}, no number: ignored")
+    truncated = webhook.get("truncatedAlerts")
+    if truncated is not None and not _is_count(truncated):
+        warnings.append(f"truncatedAlerts is {excerpt(truncated)}, no count: ignored")
     return warnings
