@@ -93,6 +93,7 @@ def test_start_without_a_cluster_is_stopped(tmp_path: Path, environment: dict[st
     assert sentence.startswith("sluice: no Kubernetes API is configured: set KUBECONFIG")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process has open is in Linux's /proc")
 def test_import_makes_no_loop_no_client_and_no_thread(gateway_environment: dict[str, str], tmp_path: Path) -> None:
     imports = (
         "import os, threading\n"

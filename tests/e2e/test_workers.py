@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.function import alert, webhook
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import StartFunction
     from tests.e2e.function import FunctionProcess
     from tests.support.cluster import Cluster
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="who holds which socket is in Linux's /proc")
 
 IN_FLIGHT = 8
 
