@@ -1,78 +1,57 @@
-"""SIGTERM reaches the server once; raised again, it waits until the process has ended by itself."""
+"""SIGTERM reaches the server that waits for it once; raised again, it waits for the loop's end."""
 
-from __future__ import annotations
-
+import os
 import signal
-from threading import Thread
-from typing import TYPE_CHECKING
+import threading
 
 import pytest
 
 from functions._ending import outlive_sigterm
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
-
-class Server:
-    """Counts what uvicorn would heed."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-
-    def handle_exit(self, number: int, frame: FrameType | None) -> None:
-        self.seen += 1
-
 
 @pytest.fixture(autouse=True)
-def signals_are_as_before() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
+def signals_put_back():
+    handler = signal.getsignal(signal.SIGTERM)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     yield
-    if signal.SIGTERM in signal.sigpending():
-        signal.sigwait({signal.SIGTERM})
-    signal.signal(signal.SIGTERM, before)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is still pending must not end the tests
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture
-def server() -> Server:
-    server = Server()
-    signal.signal(signal.SIGTERM, server.handle_exit)
-    return server
+def seen():
+    """What a server's handler has seen."""
+    seen: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: seen.append(number))
+    return seen
 
 
-def test_signal_raised_again_under_the_default_handler_ends_nothing(server: Server) -> None:
+def test_server_sees_the_first_signal_and_the_second_waits(seen):
     outlive_sigterm()
-
-    signal.raise_signal(signal.SIGTERM)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.raise_signal(signal.SIGTERM)
-
-    assert server.seen == 1
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert seen == [signal.SIGTERM]
     assert signal.SIGTERM in signal.sigpending()
 
 
-def test_each_try_to_reach_the_api_adds_no_handler(server: Server) -> None:
+def test_second_gateway_of_a_process_changes_nothing_more(seen):
     outlive_sigterm()
     first = signal.getsignal(signal.SIGTERM)
-
     outlive_sigterm()
-
     assert signal.getsignal(signal.SIGTERM) is first
 
 
-def test_process_without_a_server_still_ends_at_once() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN])
+def test_nothing_changes_where_no_server_waits(handler):
+    signal.signal(signal.SIGTERM, handler)
     outlive_sigterm()
+    assert signal.getsignal(signal.SIGTERM) is handler
 
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
-
-def test_loop_beside_the_main_thread_changes_nothing(server: Server) -> None:
-    beside = Thread(target=outlive_sigterm)
-    beside.start()
-    beside.join()
-
-    assert signal.getsignal(signal.SIGTERM) == server.handle_exit
+def test_nothing_changes_in_a_loop_beside_the_main_thread(seen):
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=outlive_sigterm)
+    thread.start()
+    thread.join()
+    assert signal.getsignal(signal.SIGTERM) is before

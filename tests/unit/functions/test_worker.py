@@ -1,0 +1,115 @@
+"""One process: it starts only with what can work, makes nothing too early, and gives everything back."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from prometheus_client import mmap_dict
+from prometheus_client.mmap_dict import mmap_key
+from prometheus_client.parser import text_string_to_metric_families
+
+from core.kube.resources import remediation_requests
+from core.kube.transport import ApiRequest
+from tests.support.wire import deliver
+from tests.unit.functions.conftest import NAMESPACE, Function
+from tests.unit.functions.webhooks import alert, webhook
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("reads", "stale", "SLUICE_READS='stale' cannot work: "),
+        ("max_concurrent", "0", "SLUICE_MAX_CONCURRENT='0' cannot work: "),
+        ("namespace", "Not A Name", "SLUICE_NAMESPACE='Not A Name' cannot work: "),
+    ],
+)
+def test_wrong_setting_stops_the_start_with_one_sentence(function, name, value, sentence):
+    function.set(**{name: value})
+    with pytest.raises(SystemExit) as caught:
+        function.load()
+    assert str(caught.value.code).startswith(f"sluice: {sentence}")
+
+
+def test_start_without_a_cluster_says_what_to_set(function, monkeypatch):
+    monkeypatch.delenv("KUBECONFIG")
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(SystemExit, match="sluice: no Kubernetes API is configured: set KUBECONFIG"):
+        function.load()
+
+
+def test_loading_makes_no_event_loop_and_no_connection(function, wire, monkeypatch):
+    def too_early() -> None:
+        pytest.fail("an event loop was made while the function was loaded")
+
+    monkeypatch.setattr(asyncio, "new_event_loop", too_early)
+    function.load()
+    assert function.transports == []
+
+
+def test_two_functions_of_one_process_share_its_metrics(function, monkeypatch):
+    function.load()
+    Function(monkeypatch).load()
+
+
+def test_connections_are_closed_when_the_worker_ends(function, wire):
+    async def serve() -> None:
+        assert (await function.post(webhook(alert()))).status == 201
+        assert not wire.closed
+
+    asyncio.run(serve())
+    assert wire.closed
+
+
+def test_worker_that_gets_another_loop_connects_anew(function, wire):
+    function.load()
+    for _ in range(2):
+        asyncio.run(function.post(webhook(alert())))
+    assert len(function.transports) == 2
+
+
+def test_real_transport_is_closed_too(function):
+    """Unclosed sessions and connections warn, and warnings are errors."""
+
+    async def serve() -> None:
+        assert (await function.post(webhook(alert()))).status == 503
+
+    asyncio.run(serve())
+
+
+async def test_requests_at_once_share_one_gateway(function, wire):
+    answers = await asyncio.gather(*(function.post(webhook(alert(f"web-{number}"))) for number in range(20)))
+    assert [answer.status for answer in answers] == [201] * 20
+    assert len(function.transports) == 1
+
+
+async def test_identical_alerts_at_once_make_one_request(function, wire):
+    answers = await asyncio.gather(*(function.post(webhook(alert())) for _ in range(16)))
+    assert sorted(answer.status for answer in answers) == [201] + [202] * 15
+    assert len({answer.json["results"][0]["remediationRequestName"] for answer in answers}) == 1
+    assert wire.log.count("CREATE remediationrequests") == 1
+
+
+async def test_settings_reach_what_they_set(function, wire):
+    function.set(max_concurrent=7, payload_encoding="raw", signal_type="alert")
+    await function.post(webhook(alert()))
+    assert function.transports[0]["connections"] == 7
+    path = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1").path(namespace=NAMESPACE)
+    stored = await deliver(wire.app, ApiRequest(method="GET", path=path))
+    (item,) = json.loads(stored.body)["items"]
+    assert item["spec"]["signalType"] == "alert"
+    assert json.loads(item["spec"]["originalPayload"])["alerts"] == [alert()]
+
+
+async def test_metrics_of_all_workers_are_added_up(function, scripted, monkeypatch, tmp_path):
+    name = "gateway_signals_deduplicated"
+    key = mmap_key(name, f"{name}_total", ["signal_name"], ["HighMemoryUsage"], "Repeats.")
+    counters: Any = mmap_dict.MmapedDict
+    for worker in (1, 2):
+        file = counters(str(tmp_path / f"counter_{worker}.db"))
+        file.write_value(key, worker, 0.0)
+        file.close()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    text = (await function.get("/metrics")).body.decode()
+    (family,) = text_string_to_metric_families(text)
+    assert [(sample.labels, sample.value) for sample in family.samples] == [({"signal_name": "HighMemoryUsage"}, 3.0)]
