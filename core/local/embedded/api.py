@@ -149,9 +149,11 @@ class EmbeddedApi:
             create_object(self.store, kind, "", named, manager=_MANAGER)
 
     def _serve(self, change: Change) -> None:
-        """Serve what a CRD defines from the moment it is stored, and no longer than that."""
+        """Serve what a CRD defines from the moment it is stored; its objects go with it."""
         for kind in kinds_of(change.before.value) if change.before else ():
             self.kinds.remove(kind)
+            for stored in self.store.list(kind, "").items if change.after is None else ():
+                self.store.remove(kind, stored)
         for kind in kinds_of(change.after.value) if change.after else ():
             self.kinds.add(kind)
 
