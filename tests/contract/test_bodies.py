@@ -59,8 +59,9 @@ class TestContent:
         message = f"the API version in the data ({version}) does not match the expected API version ({GROUP}/v1alpha1)"
         assert reply.body == failure(400, "BadRequest", message)
 
-    async def test_another_built_in_kind(self, api: Client, leases: str):
-        reply = await api.post(leases, lease("l") | {"kind": "Pod", "apiVersion": "v1"})
+    @pytest.mark.parametrize("other", [{"kind": "Pod", "apiVersion": "v1"}, {"kind": "Foo"}, {"apiVersion": "v5"}])
+    async def test_another_built_in_kind(self, api: Client, leases: str, other: Any):
+        reply = await api.post(leases, lease("l") | other)
         assert (reply.status, reply.body["reason"]) == (400, "BadRequest")
 
     @pytest.mark.parametrize(

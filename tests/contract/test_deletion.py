@@ -1,9 +1,10 @@
+import json
 from typing import Any
 
 import pytest
 
 from tests.contract.client import Client
-from tests.contract.objects import GROUP, LEASE_GROUP, failure, lease, request
+from tests.contract.objects import GROUP, LEASE_GROUP, cause, failure, invalid, lease, request
 
 RESOURCE = f"remediationrequests.{GROUP}"
 OF_REQUEST = {"name": "rr-1", "group": GROUP, "kind": "remediationrequests"}
@@ -119,6 +120,22 @@ class TestFinalizers:
         reply = await api.patch(f"{requests}/rr-1/status", {"status": {"overallPhase": "Cancelled"}})
         assert reply.status == 200
         assert reply.body["metadata"]["deletionTimestamp"] == waiting["metadata"]["deletionTimestamp"]
+
+    async def test_no_other_can_be_added(self, api: Client, requests: str, waiting: Any):
+        reply = await api.patch(f"{requests}/rr-1", {"metadata": {"finalizers": ["test/wait", "test/more"]}})
+        why = "no new finalizers can be added if the object is being deleted, found new finalizers"
+        added = cause("metadata.finalizers", f'Forbidden: {why} []string{{"test/more"}}', "FieldValueForbidden")
+        assert reply.body == invalid(GROUP, "RemediationRequest", "rr-1", added, added)
+
+    @pytest.mark.parametrize(
+        ("field", "value"), [("deletionTimestamp", "2001-01-01T00:00:00Z"), ("deletionGracePeriodSeconds", 5)]
+    )
+    async def test_no_client_can_mark_an_object_itself(
+        self, api: Client, requests: str, made: Any, field: str, value: Any
+    ):
+        reply = await api.patch(f"{requests}/rr-1", {"metadata": {field: value}})
+        wrong = cause(f"metadata.{field}", f"Invalid value: {json.dumps(value)}: field is immutable")
+        assert reply.body == invalid(GROUP, "RemediationRequest", "rr-1", wrong, wrong)
 
     async def test_taking_the_last_away_deletes(self, api: Client, requests: str, waiting: Any):
         reply = await api.patch(f"{requests}/rr-1", {"metadata": {"finalizers": None}})

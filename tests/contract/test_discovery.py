@@ -33,7 +33,15 @@ class TestPaths:
         assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"
 
     @pytest.mark.parametrize(
-        "path", ["/api/v1/nonsense", "/apis/coordination.k8s.io/v1/nonsense", "/api/v2", "/apis/apps/v9"]
+        "path",
+        [
+            "/api/v1/nonsense",
+            "/api/v1/namespaces/default/nodes",
+            "/apis/coordination.k8s.io/v1/nonsense",
+            "/apis/coordination.k8s.io/v1/leases/l",
+            "/api/v2",
+            "/apis/apps/v9",
+        ],
     )
     async def test_below_built_in_groups_name_the_fault(self, api: Client, path: str):
         reply = await api.get(path)

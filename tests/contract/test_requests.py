@@ -453,6 +453,7 @@ class TestJsonPatch:
             {"op": "test", "path": "/metadata/resourceVersion", "value": "1"},
             {"op": "replace", "path": "/status/missing/field", "value": 1},
             {"op": "remove", "path": "/spec/missing"},
+            {"op": "add", "path": "/metadata/managedFields/9", "value": {}},
             {"op": "frobnicate", "path": "/status", "value": 1},
         ],
     )

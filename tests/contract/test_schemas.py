@@ -171,6 +171,7 @@ def unchecked(field: str, wanted: str) -> dict[str, str]:
             {"choice": 3},
             [cause("spec.choice", 'Unsupported value: 3: supported values: "1", "2"', "FieldValueNotSupported")],
         ),
+        ({"records": [5]}, [wrong_type("spec.records[0]", "object", "integer")]),
         ({"records": [{}]}, [cause("spec.records[0].n", "Required value", "FieldValueRequired")]),
         ({"records": [{"n": 1}]}, [wrong_type("spec.records[0].n", "string", "integer")]),
     ],

@@ -71,7 +71,9 @@ class TestOwners:
     async def test_a_pod_is_selected_by_its_fields(self, api: Client, namespace: str):
         pods = f"/api/v1/namespaces/{namespace}/pods"
         await api.post(pods, {"metadata": {"name": "a"}, "spec": POD_SPEC | {"nodeName": "node-1"}})
-        await api.post(pods, {"metadata": {"name": "b"}, "spec": POD_SPEC})
+        await api.post(pods, {"metadata": {"name": "b"}, "spec": POD_SPEC | {"hostNetwork": True}})
+        hosted = await api.get(pods, fieldSelector="spec.hostNetwork=true")
+        assert [item["metadata"]["name"] for item in hosted.body["items"]] == ["b"]
         reply = await api.get(pods, fieldSelector="spec.nodeName=node-1,status.phase=Pending")
         assert [item["metadata"]["name"] for item in reply.body["items"]] == ["a"]
 

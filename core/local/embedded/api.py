@@ -10,7 +10,7 @@ from uuid import uuid4
 from core.clock import RealClock
 from core.local.embedded.access import Access, User
 from core.local.embedded.asgi import AsgiApp, AsgiCallable
-from core.local.embedded.builtin import BUILTIN
+from core.local.embedded.builtin import BUILTIN, NAMESPACES
 from core.local.embedded.calls import Answer, Call
 from core.local.embedded.crds import CRDS, kinds_of, load_crd
 from core.local.embedded.creation import create as create_object
@@ -27,7 +27,7 @@ from core.local.embedded.store import Store
 from core.local.embedded.watching import Watch
 from core.local.embedded.writes import create, delete, patch, update
 
-_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_EVERYWHERE = ("default", "kube-system", "kube-public", "kube-node-lease")
 _MANAGER = "embedded-api"
 _VERBS = {
     "get": get,
@@ -137,16 +137,14 @@ class EmbeddedApi:
         return json_answer(200, describe(call.path, self.kinds))
 
     def _install(self, namespaces: Iterable[str], crds: Iterable[JsonObject]) -> None:
-        space = self.kinds.find("", "v1", "namespaces")
-        for name in dict.fromkeys((*_NAMESPACES, *namespaces)):
-            self._create(space, {"metadata": {"name": name}})
+        for name in dict.fromkeys((*_EVERYWHERE, *namespaces)):
+            self._create(NAMESPACES, {"metadata": {"name": name}})
         for crd in crds:
             self._create(CRDS, crd)
 
-    def _create(self, kind: Kind | None, obj: JsonObject) -> None:
-        if kind:
-            named = {"apiVersion": kind.api_version, "kind": kind.kind} | obj
-            create_object(self.store, kind, "", named, manager=_MANAGER)
+    def _create(self, kind: Kind, obj: JsonObject) -> None:
+        named = {"apiVersion": kind.api_version, "kind": kind.kind} | obj
+        create_object(self.store, kind, "", named, manager=_MANAGER)
 
     def _serve(self, change: Change) -> None:
         """Serve what a CRD defines from the moment it is stored; its objects go with it."""

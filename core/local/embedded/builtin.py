@@ -65,7 +65,7 @@ _LEASES = _kind(
     decode=leases.decode,
     check=leases.check,
 )
-_NAMESPACES = _kind(
+NAMESPACES = _kind(
     "",
     "namespaces",
     "Namespace",
@@ -83,7 +83,7 @@ _EVENTS = {"creates_on_update": True, "selectable": _EVENT_FIELDS}
 
 BUILTIN: tuple[Kind, ...] = (
     _LEASES,
-    _NAMESPACES,
+    NAMESPACES,
     _workload("", "pods", "Pod", "po", returns_deleted=True, selectable=_POD_FIELDS, prepare=_pending),
     _workload("", "nodes", "Node", "no", namespaced=False, counts_generation=False, selectable=_NODE_FIELDS),
     _workload("", "replicationcontrollers", "ReplicationController", "rc", selectable=_REPLICA_FIELDS),

@@ -31,13 +31,6 @@ class Change:
     after: Stored | None
     last: Stored
 
-    @property
-    def event(self) -> str:
-        """The type of a watch event for somebody who sees all objects."""
-        if self.before is None:
-            return "ADDED"
-        return "DELETED" if self.after is None else "MODIFIED"
-
 
 class Collection:
     """All objects of one kind by namespace and name."""

@@ -104,4 +104,5 @@ class TestLagInWrites:
         api.lag = Lag(writes=1)
         assert caller.names(REQUESTS, resourceVersion="0") == []
         api.lag = Lag()
+        assert api.lag == Lag(seconds=0, writes=0)
         assert caller.names(REQUESTS, resourceVersion="0") == ["rr-1"]
