@@ -38,9 +38,11 @@ def check_access(settings: Settings) -> None:
     """Tell at the start, before any event loop, whether some access is configured.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is none, or SLUICE_API_CA is no certificate.
     """
-    if not (settings.api_server or _in_cluster() or _kubeconfig()):
+    if settings.api_server:
+        _google_tls(settings)
+    elif not (_in_cluster() or _kubeconfig()):
         raise ConfigurationError(NO_CLUSTER)
 
 
@@ -86,11 +88,7 @@ def _google(settings: Settings, clock: Clock) -> Access:
     from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
     from google.auth.transport.requests import Request  # noqa: PLC0415
 
-    try:
-        authority = b64decode(settings.api_ca, validate=True).decode()
-        tls = _tls(cadata=authority)
-    except (ValueError, ssl.SSLError) as error:
-        raise ConfigurationError(f"SLUICE_API_CA is no base64 of a PEM certificate: {error}") from error
+    tls = _google_tls(settings)
     try:
         credentials, _ = google.auth.default(scopes=[_GOOGLE_SCOPE])
     except GoogleAuthError as error:
@@ -100,6 +98,13 @@ def _google(settings: Settings, clock: Clock) -> Access:
     refresh: Any = credentials.refresh
     tokens = GoogleToken(credentials=credentials, refresh=lambda: refresh(Request()), clock=clock)
     return Access(settings.api_server, tls, tokens)
+
+
+def _google_tls(settings: Settings) -> ssl.SSLContext:
+    try:
+        return _tls(cadata=b64decode(settings.api_ca, validate=True).decode())
+    except (ValueError, ssl.SSLError) as error:
+        raise ConfigurationError(f"SLUICE_API_CA is no base64 of a PEM certificate: {error}") from error
 
 
 async def _from_kubeconfig(path: str, clock: Clock) -> Access:

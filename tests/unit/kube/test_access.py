@@ -330,6 +330,8 @@ class TestGoogle:
     @pytest.mark.parametrize("wrong", ["%%%", "bm8gY2VydGlmaWNhdGU=", "//79", "AAAA"])
     async def test_authority_that_is_no_certificate_is_named(self, credentials, clock, wrong):
         with pytest.raises(ConfigurationError, match="SLUICE_API_CA is no base64 of a PEM certificate: "):
+            check_access(settings(api_server="https://example.com", api_ca=wrong))
+        with pytest.raises(ConfigurationError, match="SLUICE_API_CA is no base64 of a PEM certificate: "):
             await find_access(settings(api_server="https://example.com", api_ca=wrong), clock=clock)
 
     async def test_missing_google_credentials_are_told_in_a_sentence(self, monkeypatch, clock):
