@@ -190,9 +190,8 @@ class TestRevisions:
         assert names((await api.get(requests, resourceVersion=version)).body) == ["rr-1"]
         assert (await api.get(requests, resourceVersion="0")).status == 200
 
-    @pytest.mark.parametrize("path", ["{requests}", "{requests}/rr-1"])
-    async def test_that_were_never_reached_time_out(self, api: Client, requests: str, made: Any, path: str):
-        reply = await api.get(path.format(requests=requests), resourceVersion="999999999")
+    async def test_that_were_never_reached_time_out(self, api: Client, requests: str, made: Any):
+        reply = await api.get(requests, resourceVersion="999999999")
         assert (reply.status, reply.body["reason"]) == (504, "Timeout")
         assert reply.body["message"].startswith("Timeout: Too large resource version: 999999999, current: ")
         assert reply.body["details"] == {

@@ -70,7 +70,7 @@ async def things(api: Client, namespace: str) -> str:
     """The path of the kind with all keywords."""
     assert (await api.post(CRDS, CRD)).status in (201, 409)
     path = f"/apis/{GROUP}/v1/namespaces/{namespace}/things"
-    while (await api.get(path)).status != 200:
+    while (await api.get(path, resourceVersion="0")).status != 200:
         pass
     return path
 

@@ -57,6 +57,10 @@ class TestLagInSeconds:
         caller.request("rr-2")
         assert caller.names(REQUESTS, resourceVersion=first) == ["rr-1"]
 
+    def test_a_get_of_a_revision_never_reached_times_out(self, caller: Caller):
+        caller.request("rr-1")
+        assert caller.answer("GET", f"{REQUESTS}/rr-1", resourceVersion="999").status == 504
+
     def test_a_get_sees_all_unless_it_asks_the_cache(self, caller: Caller):
         caller.request("rr-1")
         assert caller.answer("GET", f"{REQUESTS}/rr-1").status == 200
