@@ -1,11 +1,12 @@
 """The Kubernetes object that an alert's labels name.
 
 1. `exported_*` labels come before the plain ones: Prometheus renames a metric's own labels so when the
-   scraped target carries the same ones, and the plain ones then belong to the exporter.
+   scraped target carries the same ones, and the plain ones then belong to the exporter: never used instead.
 2. Among labels that are valid Kubernetes names, the most specific kind wins, in the order of `_KINDS`.
 3. `pod` does not count where it names the exporter that measured another object: the scrape's `job` or
-   `service` is kube-state-metrics or ends in `-exporter`, and the pod's name starts with it. Where a `uid`
-   label stands beside it, kube-state-metrics speaks about that very pod, be it its own.
+   `service` ends in kube-state-metrics or `-exporter`, and the pod's name has it as whole words, after a Helm
+   release's name too. Where a `uid` label stands beside it, kube-state-metrics speaks about that very pod, be
+   it its own.
 4. `job`, `service`, `instance`, `endpoint`, `container` and `namespace` say how a sample was scraped, or
    where: they never name the target.
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 _LONGEST_NAME = 253
+_EXPORTERS = ("kube-state-metrics", "-exporter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +75,24 @@ def _candidates(labels: Mapping[str, str]) -> Iterator[tuple[str, _Kind]]:
     for prefix in ("exported_", ""):
         for plain, kind in _KINDS.items():
             label = prefix + plain
-            if labels.get(label) and not (label == "pod" and _is_exporter(labels)):
+            if labels.get(label) and not (label == plain and _is_exporters_own(plain, labels)):
                 yield label, kind
 
 
-def _is_exporter(labels: Mapping[str, str]) -> bool:
-    if "uid" in labels:
-        return False
-    scraped = [labels.get("job", ""), labels.get("service", "")]
-    exporters = [name for name in scraped if name == "kube-state-metrics" or name.endswith("-exporter")]
-    return any(labels["pod"].startswith(f"{name}-") for name in exporters)
+def _is_exporters_own(label: str, labels: Mapping[str, str]) -> bool:
+    if labels.get(f"exported_{label}"):
+        return True
+    return label == "pod" and "uid" not in labels and _is_exporter(labels["pod"], labels)
+
+
+def _is_exporter(pod: str, labels: Mapping[str, str]) -> bool:
+    scraped = (_component(labels.get(label, "")) for label in ("job", "service"))
+    return any(f"-{name}-" in f"-{pod}" for name in scraped if name.endswith(_EXPORTERS))
+
+
+def _component(scraped: str) -> str:
+    """Return `kube-state-metrics` of `monitoring/kube-state-metrics`: a PodMonitor's jobs have a path before it."""
+    return scraped.rpartition("/")[2].replace("_", "-")
 
 
 def _namespace(labels: Mapping[str, str]) -> str | Poison:

@@ -55,6 +55,30 @@ class TestRealAlerts:
         target = named(**KSM, **KSM_POD, **{label: "the-name"})
         assert target == TargetResource(kind=kind, name="the-name", namespace="prod", api_version=api_version)
 
+    @pytest.mark.parametrize(
+        ("job", "service"),
+        [
+            ("kube-state-metrics", "kube-prometheus-stack-kube-state-metrics"),
+            ("kube-state-metrics", ""),
+            ("", "kube-prometheus-stack-kube-state-metrics"),
+            ("monitoring/kube-state-metrics", ""),
+            ("integrations/kubernetes/kube-state-metrics", ""),
+            ("kube_state_metrics", ""),
+        ],
+    )
+    def test_replicas_mismatch_as_a_helm_release_reports_it(self, job, service):
+        labels = {**KSM, "job": job, "service": service, "container": "kube-state-metrics", "namespace": "kube-system"}
+        pod = "kube-prometheus-stack-kube-state-metrics-6f664bc8c4-5lwq6"
+        target = named(**labels, pod=pod, deployment="metrics-server")
+        assert (target.kind, target.name, target.namespace) == ("Deployment", "metrics-server", "kube-system")
+
+    def test_pod_of_kube_state_metrics_that_no_exporter_measured_is_a_target(self):
+        pod = "kube-prometheus-stack-kube-state-metrics-6f664bc8c4-5lwq6"
+        assert named(namespace="monitoring", pod=pod).name == pod
+
+    def test_pod_whose_name_only_resembles_the_exporters_is_a_target(self):
+        assert named(**KSM, namespace="prod", pod="kube-state-metricsworld-1").kind == "Pod"
+
     def test_node_has_no_namespace(self):
         target = named(**KSM, **KSM_POD, node="worker-1.example.internal")
         assert target == TargetResource(kind="Node", name="worker-1.example.internal", api_version="v1")
@@ -93,6 +117,16 @@ class TestExportedLabels:
     def test_exported_namespace_comes_before_the_plain_one(self):
         assert named(pod="web-1", namespace="monitoring", exported_namespace="shop").namespace == "shop"
 
+    def test_plain_label_beside_an_unusable_exported_one_is_still_the_exporters(self):
+        labels = {"exported_pod": "Web_1", "pod": "collector-1", "namespace": "obs", "exported_namespace": "shop"}
+        poison = refused(**labels)
+        assert poison.reason == "invalid_target"
+        assert "exported_pod='Web_1'" in poison.message
+        assert named(**labels, exported_deployment="web").kind == "Deployment"
+
+    def test_empty_exported_label_does_not_count(self):
+        assert named(exported_pod="", pod="web-1", namespace="prod").name == "web-1"
+
     def test_empty_exported_namespace_does_not_count(self):
         assert named(pod="web-1", namespace="prod", exported_namespace="").namespace == "prod"
 
@@ -104,10 +138,12 @@ class TestReservedLabels:
         assert poison.reason == "no_target"
         assert "deployment" in poison.message
 
-    def test_node_exporters_own_pod_never_names_the_target(self):
+    @pytest.mark.parametrize("pod", ["node-exporter-x2x9z", "kube-prometheus-stack-prometheus-node-exporter-x2x9z"])
+    @pytest.mark.parametrize("job", ["node-exporter", "node_exporter", "integrations/node_exporter"])
+    def test_node_exporters_own_pod_never_names_the_target(self, job, pod):
         labels = {
-            "job": "node-exporter",
-            "pod": "node-exporter-x2x9z",
+            "job": job,
+            "pod": pod,
             "namespace": "monitoring",
             "instance": "worker-1",
         }
