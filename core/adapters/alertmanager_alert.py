@@ -20,6 +20,7 @@ SOURCE = "alertmanager"
 _NAME_BYTES = 253
 _SEVERITY_BYTES = 50
 _CLUSTER_BYTES = 253
+_SHOWN_KEY = 80
 _UNKNOWN = "unknown"
 
 
@@ -47,7 +48,7 @@ class AlertReader:
         self._group_status = envelope.get("status")
         self._received_time = received_time
         self._signal_type = signal_type
-        written = to_json(envelope)[:-1]
+        written = _json(envelope)[:-1]
         self._payload_start = written + (b"," if envelope else b"") + b'"alerts":['
 
     def read(self, raw: object, place: int) -> Entry:
@@ -82,13 +83,22 @@ class AlertReader:
 
     def _payload(self, raw: object) -> bytes:
         """Write the webhook reduced to this one alert, newer and unknown fields included."""
-        return b"".join((self._payload_start, to_json(raw), b"]}"))
+        return b"".join((self._payload_start, _json(raw), b"]}"))
+
+
+def _json(value: object) -> bytes:
+    # 1e400 is JSON, but no float: it is read as infinity, for which JSON has no word.
+    return to_json(value, inf_nan_mode="strings")
 
 
 def _malformed(error: ValidationError, place: int) -> Poison:
     first = error.errors(include_url=False)[0]
-    field = ".".join([f"alerts[{place}]", *map(str, first["loc"])])
+    field = ".".join([f"alerts[{place}]", *(_step(str(key)) for key in first["loc"])])
     return Poison("malformed_alert", f"{field} is {excerpt(first['input'])}: {first['msg']}")
+
+
+def _step(key: str) -> str:
+    return key if key.isprintable() and len(key) <= _SHOWN_KEY else excerpt(key)
 
 
 def _moment(text: object) -> datetime | None:
