@@ -121,9 +121,6 @@ def write_kubeconfig(path: Path, *, server: str, namespace: str) -> Path:
 
 
 def _current_context(files: list[Path]) -> str:
-    """Return the first one set, as kubectl merges several files."""
-    for file in files:
-        config = yaml.safe_load(file.read_text()) if file.is_file() else None
-        if isinstance(config, dict) and config.get("current-context"):
-            return str(config["current-context"])
-    return ""
+    """Return the first one set, as kubectl merges several files; `find_access` has read them all before."""
+    configs = (yaml.safe_load(file.read_text()) for file in files if file.is_file())
+    return next((str(config["current-context"]) for config in configs if config.get("current-context")), "")

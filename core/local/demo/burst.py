@@ -47,12 +47,11 @@ def make_burst(plan: BurstPlan, *, now: datetime) -> list[Wave]:
     further = [_alert(workload, 1, now) for workload in workloads if random.random() < _FURTHER_SHARE]
     waves = []
     missing = plan.alerts
-    for wave in _waves(first, further, now, random):
-        alerts = wave[:missing]
+    source = _waves(first, further, now, random)
+    while missing:
+        alerts = next(source)[:missing]
         waves.append([_notification(group) for group in _groups(alerts)])
         missing -= len(alerts)
-        if not missing:
-            break
     return waves
 
 

@@ -54,7 +54,7 @@ class Demo:
         """
         url = check_url(self.url)
         await self._check_ready(url)
-        settings = _settings_behind(find_running(url, folder=self.folder), self.settings, url)
+        settings = settings_behind(find_running(url, folder=self.folder), self.settings, url)
         async with open_client(settings, clock=self.clock) as client:
             before = await read_requests(client, settings, clock=self.clock)
             started = self.clock.monotonic()
@@ -81,7 +81,7 @@ class Demo:
         return sender.tally
 
 
-def _settings_behind(running: Running | None, settings: Settings, url: str) -> Settings:
+def settings_behind(running: Running | None, settings: Settings, url: str) -> Settings:
     """Return the settings, and set the KUBECONFIG, that read where the function at `url` writes."""
     if running is None:
         if not is_named(settings, kubeconfig=os.environ.get("KUBECONFIG", "")):

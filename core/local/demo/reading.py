@@ -11,7 +11,7 @@ from core.kube.resources import remediation_requests
 from core.models.remediation_request import RemediationRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from core.clock import Clock
     from core.kube.client import KubeClient
@@ -89,5 +89,5 @@ def doubled(requests: Iterable[ShownRequest]) -> list[str]:
 
 
 def _target(resource: Mapping[str, str]) -> str:
-    names: Sequence[str] = [resource.get("namespace", ""), resource.get("name", "")]
-    return f"{resource.get('kind', '')} {'/'.join(name for name in names if name)}"
+    name = "/".join(part for part in (resource.get("namespace"), resource.get("name")) if part)
+    return f"{resource.get('kind', '')} {name}".strip() or "-"

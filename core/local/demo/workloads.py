@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count, product
+from itertools import product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from random import Random
 
 # Names and severities as in the kubernetes-mixin, the rules most clusters run.
@@ -54,15 +53,15 @@ class Workload:
 
 def choose_workloads(number: int, *, random: Random) -> list[Workload]:
     """Return `number` different workloads."""
-    names = _endless_names()
-    pool = [next(names) for _ in range(max(number, len(_NAMES)))]
-    return [_workload(*name, random) for name in random.sample(pool, number)]
+    places = random.sample(range(max(number, len(_NAMES))), number)
+    return [_workload(*_name(place), random) for place in places]
 
 
-def _endless_names() -> Iterator[tuple[str, str]]:
-    for generation in count(1):
-        for namespace, app, role in _NAMES:
-            yield namespace, f"{app}-{role}" if generation == 1 else f"{app}-{role}-{generation}"
+def _name(place: int) -> tuple[str, str]:
+    """Return namespace and name; from the end of the list on, a number keeps names apart."""
+    generation, index = divmod(place, len(_NAMES))
+    namespace, app, role = _NAMES[index]
+    return namespace, f"{app}-{role}-{generation + 1}" if generation else f"{app}-{role}"
 
 
 def _workload(namespace: str, name: str, random: Random) -> Workload:

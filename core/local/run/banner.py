@@ -23,8 +23,9 @@ _WIDTH_OF_TEXT = 100
 
 _SHAPE = """\
 {"summary": {"received": 1, "created": 1, ...},
- "results": [{"status": "created", "fingerprint": "...", "remediationRequestName": "rr-...", "duplicate": false,
-              "metadata": {"count": 1, ...}, ...}]}"""
+ "results": [{"status": "created", "fingerprint": "...",
+              "remediationRequestName": "rr-...", "duplicate": false,
+              "metadata": {"count": 1, ...}}]}"""
 
 
 def show_starting(console: Console, cluster: Cluster, *, url: str) -> None:
@@ -41,19 +42,19 @@ def show_banner(console: Console, cluster: Cluster, *, url: str, namespace: str,
     console.print()
     _rule(console, "Sluice is ready", style="bold green")
     console.print(_addresses(cluster, url, namespace))
-    _step(console, "Send it an alert, from another terminal:")
+    _step(console, "1. Send it an alert, from another terminal:")
     _verbatim(console, curl_line(url, now=now))
     console.print()
-    _note(console, "The first time it answers 201, for it created a RemediationRequest:")
+    _note(console, "The first time it answers 201: a RemediationRequest was created.")
     console.print(Text(_SHAPE), style="cyan", soft_wrap=True)
-    _note(console, 'Sent again it answers 202: "deduplicated", the same request, counted once more.')
-    _step(console, "Look at the requests:")
+    _note(console, "Sent again it answers 202: the same request, counted once more.")
+    _step(console, "2. Look at the requests:")
     _verbatim(console, _kubectl(cluster, namespace))
-    _step(console, "Point an Alertmanager at it (alertmanager.yml):")
-    _verbatim(console, receiver_snippet(url))
-    _step(console, "Next, a burst of some hundred alerts:")
+    _step(console, "3. Send it a burst of some hundred alerts:")
     port = url.rpartition(":")[2]
     _verbatim(console, "make demo" if port == str(DEFAULT_PORT) else f"make demo PORT={port}")
+    _step(console, "4. Point an Alertmanager at it (alertmanager.yml):")
+    _verbatim(console, receiver_snippet(url))
     console.print()
     _rule(console, "Logs follow; Ctrl-C stops", style="dim")
 

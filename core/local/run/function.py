@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 LOOPBACK = "127.0.0.1"
-_SOURCE = Path(__file__).parents[2] / "functions" / "alertmanager.py"
+_SOURCE = Path(__file__).parents[3] / "functions" / "alertmanager.py"
 _LAST_PORT = 65_535
 
 # Google credentials would outrank the embedded API's kubeconfig. DEBUG, which people set for other tools,

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from core.clock import Deadline
-from core.kube.errors import ForbiddenError, KubernetesError, NotFoundError
+from core.kube.errors import ForbiddenError, KubernetesError, NamespaceNotFoundError
 from core.kube.resources import Resource
 from core.local.cluster import open_client
 from core.local.errors import CommandError
@@ -75,7 +75,7 @@ async def namespace_obstacle(settings: Settings, *, clock: Clock) -> str:
     async with open_client(settings, clock=clock) as client:
         try:
             await client.get(NAMESPACES, name=settings.namespace, deadline=deadline)
-        except NotFoundError:
+        except NamespaceNotFoundError:
             return (
                 f"the namespace {settings.namespace!r} does not exist: run `kubectl create namespace "
                 f"{settings.namespace}`, or set SLUICE_NAMESPACE to one that does"
