@@ -95,6 +95,12 @@ def test_half_of_ten_calls_failing_opens_it(guarded):
     assert guarded.is_open()
 
 
+def test_four_of_ten_failing_leave_it_closed(guarded):
+    guarded.fail(4)
+    guarded.succeed(6)
+    assert guarded.is_closed()
+
+
 def test_success_that_completes_the_ten_opens_it_too_where_half_failed(guarded):
     guarded.fail(5)
     guarded.succeed(4)
@@ -132,6 +138,13 @@ def test_ten_failures_within_ten_seconds_open_it_also_when_they_come_slowly(guar
         guarded.wait(1.1)
     assert guarded.is_closed()
     guarded.fail()
+    assert guarded.is_open()
+
+
+def test_call_of_exactly_ten_seconds_ago_still_counts(guarded):
+    guarded.fail()
+    guarded.wait(10)
+    guarded.fail(9)
     assert guarded.is_open()
 
 
@@ -188,6 +201,13 @@ def test_three_probes_that_pass_close_it(guarded):
 
 def test_answers_that_are_no_failures_pass_as_probes(guarded):
     guarded.half_open().fail(3, error=AnswerError)
+    assert guarded.is_closed()
+
+
+def test_closed_again_it_counts_from_nothing(guarded):
+    guarded.half_open().succeed(3)
+    guarded.succeed(6)
+    guarded.fail(4)
     assert guarded.is_closed()
 
 
@@ -251,6 +271,14 @@ def test_cancelled_probe_frees_its_place(guarded):
     assert guarded.is_half_open()
     guarded.succeed(3)
     assert guarded.is_closed()
+
+
+def test_cancelled_probe_frees_no_more_than_its_place(guarded):
+    guarded.half_open()
+    with pytest.raises(asyncio.CancelledError), guarded.guard():
+        raise asyncio.CancelledError
+    with guarded.guard(), guarded.guard(), guarded.guard():
+        guarded.refusal()
 
 
 def test_cancelled_call_counts_neither_way(guarded):

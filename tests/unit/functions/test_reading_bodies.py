@@ -26,7 +26,7 @@ def limit(function):
 async def test_other_content_types_are_refused_unread(function, scripted, content_type):
     answered = await function.post(webhook(alert()), Content_Type=content_type)
     assert answered.problem(415) == f"Content-Type is {content_type!r}; send application/json"
-    assert answered.chunks_read == 0
+    assert (answered.chunks_read, answered.headers["Connection"]) == (0, "close")
 
 
 @pytest.mark.parametrize("charset", ["latin-1", "utf-16", '"utf-7"'])
@@ -53,13 +53,13 @@ async def test_body_announced_too_large_is_not_read_at_all(function, scripted):
     assert detail == (
         f"the body has {LIMIT + 1} bytes, the limit is {LIMIT}; split the group by group_by, or raise SLUICE_MAX_BODY"
     )
-    assert answered.chunks_read == 0
+    assert (answered.chunks_read, answered.headers["Connection"]) == (0, "close")
 
 
 async def test_body_that_grows_too_large_is_not_read_past_the_limit(function, scripted):
     answered = await function.post([b" " * 1000] * 1_000_000)
     assert f"the body has more than {LIMIT} bytes" in answered.problem(413)
-    assert answered.chunks_read == 3
+    assert (answered.chunks_read, answered.headers["Connection"]) == (3, "close")
 
 
 async def test_body_that_lies_about_its_length_is_not_read_past_the_limit_either(function, scripted):
@@ -71,7 +71,9 @@ async def test_body_that_lies_about_its_length_is_not_read_past_the_limit_either
 async def test_body_of_exactly_the_limit_is_taken(function, wire):
     body = webhook(alert())
     whole = body + b" " * (LIMIT - len(body))
-    assert (await function.post(whole, Content_Length=str(LIMIT))).status == 201
+    answered = await function.post(whole, Content_Length=str(LIMIT))
+    assert answered.status == 201
+    assert "Connection" not in answered.headers
     assert (await function.post([whole[:1], whole[1:]])).status == 202
 
 
@@ -91,4 +93,5 @@ async def test_slow_sender_is_told_to_come_again_when_the_time_is_over(function,
 async def test_sender_that_goes_away_stores_nothing(function, scripted, chunks, capsys):
     answered = await function.post(chunks, then="away")
     assert answered.problem(503) == "the sender went away before its body was complete"
+    assert answered.headers["Retry-After"] == "1"
     assert "stack_trace" not in capsys.readouterr().out

@@ -100,6 +100,8 @@ class TestMetrics:
         await function.post(webhook(alert()), "/another/path")
         after = await samples(function)
         assert [after[key] - before.get(key, 0) for key in keys] == [1, 1, 2]
+        seconds = keys[0].replace("_count", "_sum")
+        assert 0 < after[seconds] - before.get(seconds, 0) < 60
 
     async def test_count_signals_requests_and_repeats(self, function, wire):
         keys = {

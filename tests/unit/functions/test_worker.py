@@ -31,6 +31,12 @@ def test_wrong_setting_stops_the_start_with_one_sentence(function, name, value, 
     assert str(caught.value.code).startswith(f"sluice: {sentence}")
 
 
+def test_wrong_authority_of_the_api_server_stops_the_start_too(function):
+    function.set(api_server="https://example.com", api_ca="none")
+    with pytest.raises(SystemExit, match="sluice: SLUICE_API_CA is no base64 of a PEM certificate"):
+        function.load()
+
+
 def test_start_without_a_cluster_says_what_to_set(function, monkeypatch):
     monkeypatch.delenv("KUBECONFIG")
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)

@@ -328,7 +328,9 @@ class TestGoogle:
         assert found.tls.check_hostname
 
     @pytest.mark.parametrize("wrong", ["%%%", "bm8gY2VydGlmaWNhdGU=", "//79", "AAAA"])
-    async def test_authority_that_is_no_certificate_is_named(self, credentials, clock, wrong):
+    async def test_authority_that_is_no_certificate_is_named_at_the_start(self, credentials, clock, wrong):
+        with pytest.raises(ConfigurationError, match="SLUICE_API_CA is no base64 of a PEM certificate: "):
+            check_access(settings(api_server="https://example.com", api_ca=wrong))
         with pytest.raises(ConfigurationError, match="SLUICE_API_CA is no base64 of a PEM certificate: "):
             check_access(settings(api_server="https://example.com", api_ca=wrong))
         with pytest.raises(ConfigurationError, match="SLUICE_API_CA is no base64 of a PEM certificate: "):

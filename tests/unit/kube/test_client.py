@@ -142,9 +142,17 @@ async def test_redirect_is_no_object_either(caller):
         await caller.get()
 
 
-async def test_refusal_comes_out_as_its_class(caller):
-    caller.api.then("GET leases", refused(404, "NotFound", details={"name": "l", "kind": "leases"}))
-    with pytest.raises(errors.NotFoundError):
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (refused(400, "BadRequest"), errors.BadRequestError),
+        (refused(404, "NotFound", details={"name": "l", "kind": "leases"}), errors.NotFoundError),
+        (refused(599), errors.ServerError),
+    ],
+)
+async def test_refusal_comes_out_as_its_class(caller, answer, error):
+    caller.api.then("GET leases", answer)
+    with pytest.raises(error):
         await caller.get()
 
 

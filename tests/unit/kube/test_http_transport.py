@@ -1,6 +1,7 @@
 """HTTP to a real socket: what is sent, and how each way to fail comes out."""
 
 import asyncio
+import gzip
 import socket
 from contextlib import closing
 
@@ -94,6 +95,20 @@ async def test_calls_at_once_use_no_more_connections_than_allowed(connect):
 async def test_redirect_is_an_answer_and_never_followed(connect):
     async with HttpServer(answers(302, b"", Location="/elsewhere")) as server:
         assert (await connect(server.url).send(GET, timeout=LONG)).status == 302
+
+
+async def test_packed_answer_is_unpacked(connect):
+    """kube-apiserver packs answers above 128 KB."""
+    whole = b'{"items": [' + b"1," * 100_000 + b"1]}"
+    async with HttpServer(answers(200, gzip.compress(whole), Content_Encoding="gzip")) as server:
+        assert (await connect(server.url).send(GET, timeout=LONG)).body == whole
+    assert "gzip" in server.requests[0].headers["accept-encoding"]
+
+
+async def test_packed_answer_that_is_broken_is_unreachable(connect):
+    async with HttpServer(answers(200, b"not packed at all", Content_Encoding="gzip")) as server:
+        with pytest.raises(ApiUnreachableError):
+            await connect(server.url).send(GET, timeout=LONG)
 
 
 async def test_cookies_are_not_kept(connect):

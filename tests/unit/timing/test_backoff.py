@@ -39,6 +39,12 @@ def test_wait_is_always_positive_and_within_the_jittered_cap(tries, random):
     assert 0 < delay <= LOCK_WAIT_BACKOFF.cap * (1 + LOCK_WAIT_BACKOFF.jitter)
 
 
+@pytest.mark.parametrize("least", [{"steps": 1}, {"duration": 0.001}, {"factor": 1}, {"jitter": 0}, {"jitter": 0.99}])
+def test_policy_at_the_edge_of_what_works_is_taken(least):
+    policy = Backoff(**({"steps": 3, "duration": 0.1, "factor": 2.0, "jitter": 0.1} | least))
+    assert policy.delay(1, random=lambda: MIDDLE) == policy.duration
+
+
 @pytest.mark.parametrize(
     "wrong", [{"steps": 0}, {"duration": 0}, {"duration": -1}, {"factor": 0.5}, {"jitter": -0.1}, {"jitter": 1}]
 )
