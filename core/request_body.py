@@ -7,6 +7,8 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic_core import to_json
+
 from core.models.remediation_request import ATTEMPT_ANNOTATION
 from core.text import cut_utf8
 from core.timestamps import rfc3339
@@ -24,7 +26,10 @@ SEED_GROUP = "remediation.kubernaut.ai"
 
 _LABEL_VALUE_BYTES = 63
 _ANNOTATION_VALUE_BYTES = 256 * 1024
-_PAYLOAD_BYTES = 512 * 1024  # etcd refuses objects above 1.5 MiB; base64 adds a third
+# etcd takes 1.5 MiB. The API server answers a larger object with 500, which would be tried again for ever.
+_SPEC_BYTES = 1024 * 1024
+_SURELY_FITS = 64 * 1024  # however much escaping adds: no need to write it out twice to measure
+_DROPPED_FIRST = ("originalPayload", "signalAnnotations", "providerData", "signalLabels")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,19 +72,35 @@ class RequestBuilder:
             "signalAnnotations": truncated(signal.annotations, limit=_ANNOTATION_VALUE_BYTES),
             "providerData": json.dumps({"namespace": signal.target.namespace, "labels": labels}),
         }
-        return spec | _present(
-            signalSource=signal.signal_source,
-            clusterID=signal.cluster_id,
-            originalPayload=self._payload(signal.payload()),
-            # The newest upstream CRD has no such fields: it would prune them, or refuse them when strict.
-            environment=signal.environment if self.resource.group == SEED_GROUP else "",
-            priority=signal.priority if self.resource.group == SEED_GROUP else "",
+        return _fitting(
+            spec
+            | _present(
+                signalSource=signal.signal_source,
+                clusterID=signal.cluster_id,
+                originalPayload=self._payload(signal.payload()),
+                # The newest upstream CRD has no such fields: it would prune them, or refuse them when strict.
+                environment=signal.environment if self.resource.group == SEED_GROUP else "",
+                priority=signal.priority if self.resource.group == SEED_GROUP else "",
+            )
         )
 
     def _payload(self, payload: bytes) -> str:
-        if len(payload) > _PAYLOAD_BYTES:
-            return ""
         return b64encode(payload).decode() if self.payload_encoding == "base64" else payload.decode()
+
+
+def _fitting(spec: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what can be spared, the payload first, where the object would be too large to store."""
+    if _characters(spec) > _SURELY_FITS:
+        for field in _DROPPED_FIRST:
+            if len(to_json(spec)) <= _SPEC_BYTES:
+                break
+            spec.pop(field, None)
+    return spec
+
+
+def _characters(spec: dict[str, Any]) -> int:
+    maps = (spec["signalLabels"], spec["signalAnnotations"])
+    return sum(len(key) + len(value) for values in (*maps, spec) for key, value in values.items())
 
 
 def truncated(values: Mapping[str, str], *, limit: int) -> dict[str, str]:

@@ -5,11 +5,13 @@ from reprlib import Repr
 _EXCERPTS = Repr()
 _EXCERPTS.maxlevel = 3
 _EXCERPTS.maxstring = _EXCERPTS.maxother = 80
+_LONGEST_EXCERPT = 200
 
 
 def excerpt(value: object) -> str:
     """Return a short, one-line picture of any value, however large or deep it is."""
-    return _EXCERPTS.repr(value)
+    text = _EXCERPTS.repr(value)
+    return text if len(text) <= _LONGEST_EXCERPT else f"{text[:_LONGEST_EXCERPT]}..."
 
 
 def cut_utf8(text: str, *, limit: int) -> str:

@@ -109,14 +109,34 @@ def test_payload_is_the_json_text_where_the_consumer_wants_it_raw():
     assert build(encoding="raw")["spec"]["originalPayload"] == PAYLOAD.decode()
 
 
+ETCD_TAKES = 1_500_000
+
+
 @pytest.mark.parametrize("encoding", ["raw", "base64"])
 def test_payload_that_etcd_could_not_take_is_left_out(encoding):
-    limit = 512 * 1024
-    fits = replace(SIGNAL, payload=lambda: b"x" * limit)
-    too_large = replace(SIGNAL, payload=lambda: b"x" * (limit + 1))
-    assert "originalPayload" in build(fits, encoding=encoding)["spec"]
-    assert "originalPayload" not in build(too_large, encoding=encoding)["spec"]
-    assert len(json.dumps(build(fits, encoding=encoding))) < 1_500_000
+    fits = build(replace(SIGNAL, payload=lambda: b"x" * 512 * 1024), encoding=encoding)
+    too_large = build(replace(SIGNAL, payload=lambda: b"x" * 1024 * 1024), encoding=encoding)
+    assert "originalPayload" in fits["spec"]
+    assert "originalPayload" not in too_large["spec"]
+    assert too_large["spec"]["signalLabels"]
+    assert len(json.dumps(fits)) < ETCD_TAKES
+
+
+@pytest.mark.parametrize("character", ["x", "ä", "\0", '"'])
+def test_object_is_never_larger_than_etcd_takes_whatever_the_alert_holds(character):
+    huge = replace(
+        SIGNAL,
+        labels={f"l{place}": character * 60 for place in range(20_000)},
+        annotations={f"a{place}": character * 200_000 for place in range(20)},
+        payload=lambda: b"x" * 700_000,
+    )
+    assert len(json.dumps(build(huge), ensure_ascii=False).encode()) < ETCD_TAKES
+
+
+def test_small_annotations_are_kept_where_the_payload_has_to_go():
+    spec = build(replace(SIGNAL, annotations={"a": "short"}, payload=lambda: b"x" * 2_000_000))["spec"]
+    assert spec["signalAnnotations"] == {"a": "short"}
+    assert "originalPayload" not in spec
 
 
 def test_label_and_annotation_values_are_cut_to_their_limits():
