@@ -7,6 +7,11 @@ import pytest
 from pytest_asyncio import is_async_test
 
 
+def pytest_sessionstart() -> None:
+    """In sync tests too, looptime asks for the current loop; Python 3.11 would make one that nobody closes."""
+    asyncio.set_event_loop(None)
+
+
 @pytest.fixture(autouse=True)
 def leaked_tasks_fail(request: pytest.FixtureRequest) -> None:
     """Watch async tests; free for all others."""
