@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.backoff import LOCK_WAIT_BACKOFF, Backoff, Random
+from core.clock import Deadline
 from core.deduplication import View
 from core.errors import ContentionError, TransientError
 from core.kube.errors import KubernetesError, NotFoundError
@@ -13,7 +14,7 @@ from core.kube.errors import KubernetesError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.clock import Clock, Deadline
+    from core.clock import Clock
     from core.creator import CRDCreator
     from core.deduplication import PhaseBasedDeduplicationChecker
     from core.lease import Lease
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 VIEW_FRESH_SECONDS = 2.0
 """A view older than this is not created upon: a wait for the Lease or a pause lies in between."""
+
+RELEASE_GRACE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,16 @@ class Placement:
             raise
 
     async def release(self, lease: Lease | None, *, deadline: Deadline) -> None:
-        """Release a lock if there is one. A failure costs others a wait, so it is not passed on."""
+        """Release a lock if there is one. A failure costs others a wait, so it is not passed on.
+
+        Nobody waits for it any more once the deadline has passed, but the next delivery would wait for the
+        Lease to run out: so it has a moment of its own at least.
+        """
         if lease is None:
             return
+        grace = Deadline(clock=self._clock, seconds=max(deadline.remaining(), RELEASE_GRACE_SECONDS))
         try:
-            await self._locks.release_lock(lease, deadline=deadline)
+            await self._locks.release_lock(lease, deadline=grace)
         except (KubernetesError, TransientError):
             return
 

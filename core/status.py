@@ -119,7 +119,7 @@ class StatusUpdater:
     async def _pause(self, step: int, error: KubernetesError, deadline: Deadline) -> None:
         if step == 1 and not error.transient:
             return  # the request as remembered was old: most often one fresh read settles it
-        seconds = max(self._backoff.delay(step, random=self._random), error.retry_after or 0.0)
+        seconds = max(self._backoff.delay(max(1, step - 1), random=self._random), error.retry_after or 0.0)
         if seconds >= deadline.remaining():
             raise error
         await self._clock.sleep(seconds)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SIGNAL_PATHS = ("/", "/api/v1/signals/prometheus")
 _ALLOWED = {**dict.fromkeys(_SIGNAL_PATHS, "POST"), "/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET"}
 # Answered before the body was read: the server would read what is left of it only to throw it away.
-_BODY_LEFT_UNREAD = (401, 403, 413, 415)
+_BODY_LEFT_UNREAD = (401, 403, 404, 405, 413, 415)
 
 
 class Decode(Protocol):

@@ -11,6 +11,7 @@ class Resource:
     version: str
     plural: str
     kind: str
+    custom: bool = False
 
     @property
     def api_version(self) -> str:
@@ -44,4 +45,4 @@ SUBJECT_ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "subjectaccessre
 
 def remediation_requests(*, group: str, version: str) -> Resource:
     """Return the RemediationRequest kind of an API group: two are in the field."""
-    return Resource(group, version, "remediationrequests", "RemediationRequest")
+    return Resource(group, version, "remediationrequests", "RemediationRequest", custom=True)

@@ -101,7 +101,7 @@ class TestTheLease:
         a.wire.on(CREATE, before=stall)
         (result,) = await a.post(signal())
         assert result.status is Status.FAILED
-        assert a.calls == [LOOK, LOCK, CREATE]
+        assert a.calls == [LOOK, LOCK, CREATE, UNLOCK]
         assert count(await world.only_request()) == 1
 
     async def test_stall_before_the_lease_makes_the_view_too_old_to_create_upon(self, world: World):
@@ -420,8 +420,22 @@ class TestOneDeadline:
         one.wire.on(CREATE, before=hang, drop=True)
         (result,) = await one.post(signal())
         assert result.status is Status.FAILED
-        assert one.calls == [LOOK, LOCK, CREATE]
+        assert one.calls == [LOOK, LOCK, CREATE, UNLOCK]
         assert result.retry_after >= 1
+
+    async def test_lease_of_a_request_whose_time_is_over_does_not_hold_up_the_next_delivery(self, world: World):
+        one = world.instance()
+
+        async def pass_the_deadline() -> None:
+            world.pass_time(9)
+
+        one.wire.on(LOCK, after=pass_the_deadline)
+        (late,) = await one.post(signal())
+        assert late.status is Status.FAILED
+        assert one.calls == [LOOK, LOCK, UNLOCK]
+        assert await world.leases() == []
+        (again,) = await one.post(signal())
+        assert again.status is Status.CREATED
 
     async def test_failed_lookup_is_retryable_and_names_the_cause(self, world: World):
         one = world.instance()

@@ -1,0 +1,141 @@
+"""The seed's parts one by one, where a whole delivery does not show them."""
+
+import pytest
+
+from core.clock import Deadline
+from core.deduplication import PhaseBasedDeduplicationChecker
+from core.kube.errors import ForbiddenError, UnreadableAnswerError
+from core.kube.transport import ApiResponse
+from core.lease import LeaseStore
+from core.lock import DistributedLockManager
+from core.models.remediation_request import RemediationRequest
+from core.models.result import Status
+from core.status import StatusUpdater
+from tests.support.instances import NAMESPACE, REQUESTS, Instance, World, count, fingerprint, signal
+from tests.support.wire import Fault
+
+COUNT = "PATCH remediationrequests/status"
+FORBIDDEN = ApiResponse(403, {}, b'{"kind":"Status","reason":"Forbidden","message":"no"}')
+THROTTLED = ApiResponse(429, {"Retry-After": "60"}, b'{"kind":"Status","reason":"TooManyRequests","message":"slow"}')
+
+
+@pytest.fixture
+def deadline(world: World) -> Deadline:
+    return Deadline(clock=world.clock, seconds=8)
+
+
+class TestShouldDeduplicate:
+    def checker(self, world: World, one: Instance) -> PhaseBasedDeduplicationChecker:
+        return PhaseBasedDeduplicationChecker(
+            client=one.gateway.client, resource=REQUESTS, namespace=NAMESPACE, clock=world.clock
+        )
+
+    async def test_nothing_to_join_where_there_is_no_request(self, world: World, deadline: Deadline):
+        checker = self.checker(world, world.instance())
+        assert await checker.should_deduplicate(fingerprint(), deadline=deadline) == (False, None)
+
+    async def test_active_request_is_joined(self, world: World, deadline: Deadline):
+        one = world.instance()
+        (result,) = await one.post(signal())
+        found, request = await self.checker(world, one).should_deduplicate(fingerprint(), deadline=deadline)
+        assert found
+        assert request is not None
+        assert request.name == result.request_name
+
+    async def test_ended_request_is_not_joined(self, world: World, deadline: Deadline):
+        one = world.instance()
+        await one.post(signal())
+        await world.set_phase("TimedOut")
+        checker = self.checker(world, one)
+        assert await checker.should_deduplicate(fingerprint(), deadline=deadline) == (False, None)
+
+
+class TestLockManager:
+    def locks(self, world: World, one: Instance) -> DistributedLockManager:
+        store = LeaseStore(client=one.gateway.client, namespace=NAMESPACE, clock=world.clock)
+        return DistributedLockManager(store=store)
+
+    async def test_holder_that_asks_again_still_holds_it(self, world: World, deadline: Deadline):
+        locks = self.locks(world, world.instance())
+        first = await locks.acquire_lock(fingerprint(), holder="me", deadline=deadline)
+        assert first is not None
+        assert await locks.acquire_lock(fingerprint(), holder="me", deadline=deadline) == first
+
+    async def test_losing_is_a_value(self, world: World, deadline: Deadline):
+        locks = self.locks(world, world.instance())
+        await locks.acquire_lock(fingerprint(), holder="me", deadline=deadline)
+        assert await locks.acquire_lock(fingerprint(), holder="you", deadline=deadline) is None
+
+    async def test_releasing_twice_is_fine(self, world: World, deadline: Deadline):
+        locks = self.locks(world, world.instance())
+        held = await locks.acquire_lock(fingerprint(), holder="me", deadline=deadline)
+        assert held is not None
+        await locks.release_lock(held, deadline=deadline)
+        await locks.release_lock(held, deadline=deadline)
+        assert await world.leases() == []
+
+    def test_duration_that_no_lease_can_have_is_refused(self, world: World):
+        store = LeaseStore(client=world.instance().gateway.client, namespace=NAMESPACE, clock=world.clock)
+        with pytest.raises(ValueError, match="lock duration is 0 s"):
+            DistributedLockManager(store=store, duration_seconds=0)
+
+    async def test_answer_that_is_no_lease_is_told_as_such(self, world: World, deadline: Deadline):
+        one = world.instance()
+        one.wire.on("CREATE leases", answer=ApiResponse(201, {}, b'{"kind":"Lease"}'))
+        with pytest.raises(UnreadableAnswerError, match="Lease cannot be read"):
+            await self.locks(world, one).acquire_lock(fingerprint(), holder="me", deadline=deadline)
+
+
+class TestStatusUpdater:
+    async def seen(self, world: World) -> RemediationRequest:
+        return RemediationRequest.from_object(await world.only_request())
+
+    def updater(self, world: World, one: Instance) -> StatusUpdater:
+        return StatusUpdater(client=one.gateway.client, resource=REQUESTS, clock=world.clock, random=lambda: 0.5)
+
+    async def test_signals_are_added_to_what_is_there(self, world: World, deadline: Deadline):
+        one = world.instance()
+        await one.post(signal())
+        counted = await self.updater(world, one).update_deduplication_status(
+            await self.seen(world), occurrences=3, deadline=deadline
+        )
+        assert counted.stored
+        assert count(await world.only_request()) == 4
+
+    async def test_refusal_is_not_tried_again(self, world: World, deadline: Deadline):
+        one = world.instance()
+        await one.post(signal())
+        one.restart()
+        one.wire.on(COUNT, answer=FORBIDDEN)
+        with pytest.raises(ForbiddenError, match="remediationrequests/status"):
+            await self.updater(world, one).update_deduplication_status(
+                await self.seen(world), occurrences=1, deadline=deadline
+            )
+        assert one.calls == [COUNT]
+
+    async def test_server_that_asks_for_more_time_than_there_is_ends_the_tries(self, world: World):
+        one = world.instance()
+        await one.post(signal())
+        one.restart()
+        one.wire.on(COUNT, answer=THROTTLED)
+        (result,) = await one.post(signal())
+        assert one.calls == [COUNT]
+        assert result.status is Status.FAILED
+        assert result.retry_after == 60
+
+    async def test_conflicts_are_met_four_times_after_the_first(self, world: World):
+        one = world.instance()
+        await one.post(signal())
+        one.restart()
+        phases = iter(["Pending", "Processing", "Analyzing", "Executing", "Verifying"])
+
+        async def move() -> None:
+            await world.set_phase(next(phases))
+
+        one.wire.faults += [Fault(call=COUNT, before=move) for _ in range(5)]
+        started = world.clock.monotonic()
+        (result,) = await one.post(signal())
+        assert one.calls == [COUNT, *(["GET remediationrequests", COUNT] * 4)]
+        assert result.status is Status.FAILED
+        waited = world.clock.monotonic() - started
+        assert 0.310 * 0.9 <= waited <= 0.310 * 1.1  # 10, 50 and 250 ms; none before the first fresh read
