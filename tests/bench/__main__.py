@@ -21,7 +21,9 @@ from rich.console import Console
 
 from tests.apiserver import KubeApiserver
 from tests.bench.api_calls import count_calls
+from tests.bench.checks import check_counts
 from tests.bench.cold_start import ColdStart, cold_start, write_hello
+from tests.bench.comparison import comparison, read_earlier
 from tests.bench.figures import Row, ratio, side, table
 from tests.bench.floor import BareClient
 from tests.bench.gateway import Poster
@@ -94,7 +96,7 @@ class Bench:
                 calls[kind] = calls.get(kind, 0) + number
             bare.append(await workload.floor(floor))
         signals = sum(len(one.latencies) for one in mine) * workload.signals
-        self._check_counts(workload, signals)
+        check_counts(self._cluster.requests(), sent=ours.sent)
         return Row(
             workload=workload.name,
             ours=side(mine, signals=workload.signals),
@@ -103,18 +105,6 @@ class Bench:
             calls_per_signal=sum(calls.values()) / signals,
             calls=calls,
         )
-
-    def _check_counts(self, workload: Workload, signals: int) -> None:
-        """A benchmark of wrong work is worth nothing: every repeat must have been counted."""
-        if not workload.known:
-            return
-        names = {workload.known_name(place) for place in range(workload.known)}
-        counted = sum(
-            request["status"]["deduplication"]["occurrenceCount"]
-            for request in self._cluster.requests()
-            if request["spec"]["targetResource"]["name"] in names
-        )
-        assert counted == signals + workload.known, f"{workload.name}: {counted} counted, {signals} sent"
 
     async def _warm_up(self, ours: Poster, floor: BareClient) -> None:
         await ours.new("warm-up")
@@ -130,9 +120,13 @@ def main(
     pairs: Annotated[int, typer.Option(help="slices of each side, in turn")] = 4,
     cold: Annotated[int, typer.Option(help="cold starts of each side")] = 5,
     only: Annotated[str, typer.Option(help="workloads whose name contains this")] = "",
-    save: Annotated[Path, typer.Option(help="where the figures go as JSON")] = RESULTS / "latest.json",
+    quick: Annotated[bool, typer.Option("--quick", help="one pair and one cold start: does it work at all?")] = False,
+    save: Annotated[Path, typer.Option("--json", help="where the figures go")] = RESULTS / "latest.json",
+    compare: Annotated[Path | None, typer.Option(help="figures of an earlier run to put beside these")] = None,
 ) -> None:
     """Measure the gateway beside the bare API calls, in the same run."""
+    earlier = _earlier(compare)
+    pairs, cold = (1, min(cold, 1)) if quick else (pairs, cold)
     console = Console()
     if not console.is_terminal:
         console.width = 120
@@ -143,6 +137,8 @@ def main(
         rows = asyncio.run(bench.measure(workloads, pairs=pairs))
         ours, hello = bench.cold_starts(runs=cold)
     console.print(table(rows))
+    if earlier:
+        console.print(comparison(rows, earlier))
     if cold:
         console.print(
             f"cold start to first 201: {_seconds(ours):.2f} s, {_megabytes(ours):.0f} MB; "
@@ -151,6 +147,14 @@ def main(
     save.parent.mkdir(parents=True, exist_ok=True)
     save.write_text(json.dumps(_document(rows, ours, hello), indent=2))
     console.print(f"written to {save}")
+
+
+def _earlier(path: Path | None) -> dict[str, Any]:
+    """Read it before the run, which a wrong name would otherwise cost."""
+    try:
+        return read_earlier(path) if path else {}
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _document(rows: list[Row], ours: list[ColdStart], hello: list[ColdStart]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Poster:
-    """Sends webhooks to one function."""
+    """Sends webhooks to one function, and remembers how many signals of each workload it acknowledged."""
 
     session: aiohttp.ClientSession
     url: str
+    sent: Counter[str] = field(default_factory=Counter)
 
     async def new(self, *workloads: str) -> None:
         """Send alerts on workloads that were never seen."""
@@ -33,6 +35,7 @@ class Poster:
             answer = await response.json()
             assert response.status == expected, answer
             assert len(answer["results"]) == len(workloads)
+            self.sent.update(workloads)
 
 
 def webhook(workloads: Sequence[str]) -> bytes:
