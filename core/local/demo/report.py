@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -45,11 +46,11 @@ def show_report(
 
 
 def _table(requests: Sequence[ShownRequest], counted: Counter[str]) -> Table:
-    table = Table(header_style="bold", row_styles=["", "dim"])
+    table = Table(box=SIMPLE_HEAD, header_style="bold", row_styles=["", "dim"], pad_edge=False)
     table.add_column("RemediationRequest", no_wrap=True)
-    table.add_column("Alert", overflow="fold")
-    table.add_column("Target", overflow="fold")
-    table.add_column("Phase")
+    table.add_column("Alert", no_wrap=True, overflow="ellipsis")
+    table.add_column("Target", no_wrap=True, overflow="ellipsis")
+    table.add_column("Phase", no_wrap=True)
     table.add_column("Count", justify="right", no_wrap=True)
     table.add_column("First seen", no_wrap=True)
     table.add_column("Last (UTC)", no_wrap=True)

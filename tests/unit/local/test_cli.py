@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from core.local import cli
+from core.local import cli, commands
 from core.local.demo import Demo
 from core.local.errors import CommandError
 from core.local.run import Run
@@ -21,7 +21,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def invoke(*arguments: str) -> Result:
-    result = CliRunner().invoke(cli.app, arguments)
+    result = CliRunner().invoke(commands.app, arguments)
     assert isinstance(result.exception, SystemExit | None)
     return result
 

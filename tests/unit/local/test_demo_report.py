@@ -110,7 +110,7 @@ def test_untouched_requests_are_not_shown() -> None:
 @pytest.mark.parametrize(("last", "shown"), [("yesterday", "yesterday"), ("", "-")])
 def test_unreadable_time_is_shown_as_it_is(last: str, shown: str) -> None:
     _, text = report(tally_of(rr_1=1), after=(request(count=1, last=last),))
-    assert f"│ {shown} " in text
+    assert any(line.rstrip().endswith(f"  {shown}") for line in text.splitlines())
 
 
 def test_request_without_a_count_stands_for_one_alert_seen_at_its_creation() -> None:
