@@ -21,10 +21,14 @@ from core.memory import RequestMemory
 from core.observer import LoggingObserver
 from core.pipeline import Pipeline
 from core.placement import Placement
+from core.qualification import Qualification
 from core.recorder import Recorder
 from core.request_body import RequestBuilder
 from core.rounds import Rounds
 from core.status import StatusUpdater
+from core.workloads.metadata import MetadataReader
+from core.workloads.owners import OwnerResolver
+from core.workloads.scope import Scope
 
 if TYPE_CHECKING:
     import logging
@@ -47,6 +51,7 @@ class Gateway:
     gate: Gate
     rounds: Rounds
     pipeline: Pipeline
+    logger: logging.Logger
 
     async def check_ready(self, *, deadline: Deadline) -> None:
         """Read one page of RemediationRequests: proves access, CRD, selectable field and rule.
@@ -113,11 +118,25 @@ def build_gateway(
         gate=_gate(settings, client, resource, clock),
         rounds=rounds,
         pipeline=Pipeline(
+            qualification=_qualification(settings, client, metrics, clock),
             rounds=rounds,
             stored_earlier=Credits(clock=clock, capacity=_CREDITED_ALERTS),
             metrics=metrics,
             logger=logger,
         ),
+        logger=logger,
+    )
+
+
+def _qualification(settings: Settings, client: KubeClient, metrics: Metrics, clock: Clock) -> Qualification:
+    reader = MetadataReader(client=client, clock=clock)
+    return Qualification(
+        owners=OwnerResolver(reader=reader, remember=settings.owner_cache, metrics=metrics)
+        if settings.owners == "resolve"
+        else None,
+        scope=Scope(label=settings.scope_label, reader=reader) if settings.scope_label else None,
+        cluster=settings.cluster,
+        max_concurrent=settings.max_concurrent,
     )
 
 

@@ -33,6 +33,18 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.signals_ignored = Counter(
+            "gateway_signals_ignored_total",
+            "Signals that ask for nothing, such as resolved alerts and old events, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.owner_resolution = Counter(
+            "gateway_owner_resolution_total",
+            "Lookups of the workload a target belongs to, by its kind: resolved, unchanged, vanished, error.",
+            ["kind", "outcome"],
+            registry=registry,
+        )
         self.crds_created = Counter(
             "gateway_crds_created_total",
             "RemediationRequests created.",

@@ -1,8 +1,9 @@
-"""From a decoded payload to one result per alert: group by fingerprint, record side by side, count."""
+"""From a decoded payload to one result per alert: qualify, group by fingerprint, record side by side, count."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from core.models.batch import Ignored, Poison
@@ -10,20 +11,29 @@ from core.models.result import SignalResult, Status
 from core.models.signal import NormalizedSignal
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Mapping, Sequence
 
     from core.clock import Deadline
     from core.credits import Credits
     from core.metrics import Metrics
-    from core.models.batch import Batch
+    from core.models.batch import Batch, Entry
+    from core.qualification import Qualification
     from core.rounds import Rounds
 
 
 class Pipeline:
     """What every trigger feeds its batches into."""
 
-    def __init__(self, *, rounds: Rounds, stored_earlier: Credits, metrics: Metrics, logger: logging.Logger) -> None:
+    def __init__(
+        self,
+        *,
+        qualification: Qualification,
+        rounds: Rounds,
+        stored_earlier: Credits,
+        metrics: Metrics,
+        logger: logging.Logger,
+    ) -> None:
+        self._qualification = qualification
         self._rounds = rounds
         self._stored_earlier = stored_earlier
         self._metrics = metrics
@@ -41,18 +51,25 @@ class Pipeline:
             One result for each entry, in order. A signal that could not be stored has status `failed`.
         """
         self._note(batch)
-        groups = _group(batch)
-        recorded = await self._record(groups, digest, deadline)
+        qualified = await self._qualify(batch.entries, deadline)
+        groups = _group(qualified)
+        unsettled = any(isinstance(each, SignalResult) and each.status is Status.FAILED for each in qualified)
+        recorded = await self._record(groups, digest, deadline, unsettled=unsettled)
         iterators = {fingerprint: iter(results) for fingerprint, results in recorded.items()}
         results = [
-            next(iterators[entry.fingerprint]) if isinstance(entry, NormalizedSignal) else _settled(entry)
-            for entry in batch.entries
+            next(iterators[each.fingerprint]) if isinstance(each, NormalizedSignal) else _settled(each)
+            for each in qualified
         ]
         self._count(batch, results)
         return results
 
+    async def _qualify(self, entries: Sequence[Entry], deadline: Deadline) -> list[Entry | SignalResult]:
+        signals = [entry for entry in entries if isinstance(entry, NormalizedSignal)]
+        qualified = iter(await self._qualification.qualify(signals, deadline=deadline))
+        return [next(qualified) if isinstance(entry, NormalizedSignal) else entry for entry in entries]
+
     async def _record(
-        self, groups: Mapping[str, Sequence[NormalizedSignal]], digest: bytes, deadline: Deadline
+        self, groups: Mapping[str, Sequence[NormalizedSignal]], digest: bytes, deadline: Deadline, *, unsettled: bool
     ) -> dict[str, Sequence[SignalResult]]:
         earlier = self._stored_earlier.take(digest)
         stored = {key: results for key, results in earlier.items() if len(groups.get(key, ())) == len(results)}
@@ -61,7 +78,7 @@ class Pipeline:
             *(self._rounds.join(groups[fingerprint], deadline=deadline) for fingerprint in missing)
         )
         recorded = stored | dict(zip(missing, answers, strict=True))
-        if any(result.status is Status.FAILED for results in answers for result in results):
+        if unsettled or any(result.status is Status.FAILED for results in answers for result in results):
             self._stored_earlier.keep(digest, _wholly_stored(recorded))
         return recorded
 
@@ -84,6 +101,8 @@ class Pipeline:
                     self._metrics.signals_deduplicated.labels(signal_name=entry.signal_name).inc()
                 elif result.status is not Status.CREATED:
                     self._report(result)
+            elif isinstance(entry, Ignored):
+                self._metrics.signals_ignored.labels(reason=entry.reason).inc()
             elif isinstance(entry, Poison):
                 self._metrics.signals_rejected.labels(reason=entry.reason).inc()
                 self._logger.warning(entry.message, extra={"reason": entry.reason, "source": batch.source})
@@ -91,18 +110,23 @@ class Pipeline:
     def _report(self, result: SignalResult) -> None:
         if result.status is Status.INVALID:
             self._metrics.signals_rejected.labels(reason="refused_by_api").inc()
-        self._logger.error(result.error, extra={"fingerprint": result.fingerprint, "status": result.status})
+        if result.status is Status.REJECTED:
+            self._metrics.signals_rejected.labels(reason="out_of_scope").inc()
+        level = logging.INFO if result.status is Status.REJECTED else logging.ERROR
+        self._logger.log(level, result.error, extra={"fingerprint": result.fingerprint, "status": result.status})
 
 
-def _group(batch: Batch) -> dict[str, list[NormalizedSignal]]:
+def _group(qualified: Sequence[Entry | SignalResult]) -> dict[str, list[NormalizedSignal]]:
     groups: dict[str, list[NormalizedSignal]] = {}
-    for entry in batch.entries:
+    for entry in qualified:
         if isinstance(entry, NormalizedSignal):
             groups.setdefault(entry.fingerprint, []).append(entry)
     return groups
 
 
-def _settled(entry: Ignored | Poison | NormalizedSignal) -> SignalResult:
+def _settled(entry: Ignored | Poison | SignalResult) -> SignalResult:
+    if isinstance(entry, SignalResult):
+        return entry
     if isinstance(entry, Poison):
         return SignalResult(status=Status.INVALID, error=entry.message)
     return SignalResult(status=Status.IGNORED)

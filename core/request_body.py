@@ -52,7 +52,11 @@ class RequestBuilder:
                     "app.kubernetes.io/managed-by": "gateway-service",
                     "app.kubernetes.io/component": "remediation",
                 },
-                "annotations": {"kubernaut.ai/created-at": rfc3339(now), ATTEMPT_ANNOTATION: attempt_id},
+                "annotations": {
+                    **signal.provenance,
+                    "kubernaut.ai/created-at": rfc3339(now),
+                    ATTEMPT_ANNOTATION: attempt_id,
+                },
             },
             "spec": self._spec(signal),
         }

@@ -17,6 +17,9 @@ _FALLBACK_NAMESPACE = "sluice-system"
 _DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
+_LABEL_KEY = r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABEL_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+
 
 def _default_namespace() -> str:
     from_pod = os.environ.get("POD_NAMESPACE", "")
@@ -58,6 +61,35 @@ class Settings(BaseSettings):
         min_length=1,
         max_length=50,
         description="spec.signalType of Alertmanager alerts; the newest upstream consumers expect `alert`",
+    )
+    cluster: str = Field(
+        "",
+        max_length=253,
+        description="this cluster's name in `cluster` labels; alerts of other clusters are taken as they name their "
+        "target, for it cannot be looked up here",
+    )
+    owners: Literal["resolve", "as-named"] = Field(
+        "resolve",
+        description="`resolve` makes one problem of all Pods, Jobs and ReplicaSets of a workload; `as-named` looks "
+        "nothing up",
+    )
+    owner_cache: float = Field(600.0, ge=0, le=86_400, description="seconds an owner that was looked up is remembered")
+    scope_label: str = Field(
+        "",
+        pattern=rf"^({_LABEL_KEY}(={_LABEL_VALUE})?)?$",
+        description="only targets that carry this label, or whose namespace does, are in scope: "
+        "`kubernaut.ai/managed=true` for example; empty: all",
+    )
+    event_max_age: float = Field(
+        300.0, gt=0, description="seconds after which a Kubernetes Event is old and ignored: a relist shows many"
+    )
+    dead_letter_topic: str = Field(
+        "",
+        pattern=r"^(projects/[^/\s]+/topics/[^/\s]+)?$",
+        description="Pub/Sub topic that messages which can never work are published to: `projects/P/topics/T`",
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65_535, description="port of /metrics for the CloudEvents functions, which take POST only; 0: none"
     )
     request_deadline: float = Field(
         8.0, gt=0, le=600, description="seconds until a request is answered; Alertmanager waits 10 at least"

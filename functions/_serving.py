@@ -6,21 +6,19 @@ import hashlib
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from core.answers import Answer, answer, problem
 from core.clock import Deadline
-from core.errors import AccessError, ConfigurationError, PayloadError, TransientError, UnauthenticatedError
-from core.kube.errors import KubernetesError
-from core.logs import trace_id
-from core.verdict import retry_after
+from functions._answering import measured, trace_of
 from functions._body import read_json_body
 from functions._worker import Worker, start_worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
+
+    from starlette.requests import Request
 
     from core.gateway import Gateway
     from core.models.batch import Batch
@@ -47,51 +45,19 @@ def serve_http(*, name: str, decode: Decode) -> Callable[[Request], Awaitable[Re
     worker = start_worker()
 
     async def function(request: Request) -> Response:
-        return await _measured(worker, request, partial(_route, worker, request, decode))
+        path = request.url.path
+        given = await measured(
+            worker,
+            partial(_route, worker, request, decode),
+            endpoint=path if path in _ALLOWED else "other",
+            method=request.method,
+            trace=trace_of(request.headers),
+        )
+        closing = {"Connection": "close"} if given.status in _BODY_LEFT_UNREAD else {}
+        return Response(given.body, given.status, dict(given.headers) | closing, given.media_type)
 
     function.__name__ = name
     return function
-
-
-async def _measured(worker: Worker, request: Request, route: Callable[[], Awaitable[Answer]]) -> Response:
-    started = worker.clock.monotonic()
-    token = trace_id.set(_trace_of(request))
-    try:
-        given = await _guarded(worker, route)
-        worker.metrics.request_duration.labels(
-            endpoint=request.url.path if request.url.path in _ALLOWED else "other",
-            method=request.method,
-            status=str(given.status),
-        ).observe(worker.clock.monotonic() - started)
-        return _response(given)
-    finally:
-        trace_id.reset(token)
-
-
-def _response(given: Answer) -> Response:
-    closing = {"Connection": "close"} if given.status in _BODY_LEFT_UNREAD else {}
-    return Response(given.body, given.status, dict(given.headers) | closing, given.media_type)
-
-
-async def _guarded(worker: Worker, route: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Turn every error into its answer; an unforeseen one is ours, so the sender must try again."""
-    try:
-        return await route()
-    except PayloadError as error:
-        worker.metrics.parse_dropped.labels(reason=error.reason).inc()
-        worker.logger.warning("a body was refused: %s", error, extra={"field": error.field, "reason": error.reason})
-        return problem(error.status, str(error))
-    except AccessError as error:
-        headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else {}
-        return problem(error.status, str(error), headers=headers)
-    except (KubernetesError, TransientError, ConfigurationError) as error:
-        worker.logger.error("a request has to be sent again: %s", error)  # noqa: TRY400 - its sentence says it all
-        return problem(503, str(error), retry_after=retry_after(error))
-    except ClientDisconnect:
-        return problem(503, "the sender went away before its body was complete", retry_after=1)
-    except Exception:
-        worker.logger.exception("unforeseen error; the sender is asked to try again")
-        return problem(503, "an unforeseen error; it is logged, and the same request may work later", retry_after=5)
 
 
 async def _route(worker: Worker, request: Request, decode: Decode) -> Answer:
@@ -119,10 +85,3 @@ async def _receive(gateway: Gateway, request: Request, decode: Decode, deadline:
     digest = hashlib.sha256(body).digest()
     results = await gateway.pipeline.process(batch, digest=digest, deadline=deadline)
     return answer(results, truncated=batch.truncated)
-
-
-def _trace_of(request: Request) -> str:
-    traceparent = request.headers.get("traceparent", "").split("-")
-    if len(traceparent) == 4:  # W3C Trace Context: version-trace-span-flags
-        return traceparent[1]
-    return request.headers.get("x-cloud-trace-context", "").split("/")[0]

@@ -63,6 +63,13 @@ class KubeClient:
         path = resource.path(namespace=namespace, name=name)
         return await self._call(resource, ApiRequest(method="GET", path=path, accept=accept), deadline)
 
+    async def discover(self, *, group: str, version: str, deadline: Deadline) -> list[JsonObject]:
+        """Return the kinds of an API group's version (APIResourceList)."""
+        anything = Resource(group, version, "*", "")
+        request = ApiRequest(method="GET", path=anything.root)
+        reply = await self._call(anything, request, deadline)
+        return list(reply.obj.get("resources") or ())
+
     async def list(
         self, resource: Resource, *, namespace: str, query: Mapping[str, str], deadline: Deadline
     ) -> list[JsonObject]:

@@ -23,13 +23,17 @@ class Resource:
         """The name RBAC rules and error messages use, such as `leases.coordination.k8s.io`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
+    @property
+    def root(self) -> str:
+        """The URL path of the API group's version."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
     def path(self, *, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """Return the URL path; an empty part is left out."""
-        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         scope = f"/namespaces/{namespace}" if namespace else ""
         return "".join(
             [
-                root,
+                self.root,
                 scope,
                 f"/{self.plural}",
                 f"/{name}" if name else "",
@@ -38,6 +42,8 @@ class Resource:
         )
 
 
+CORE_EVENTS = Resource("", "v1", "events", "Event")
+EVENTS = Resource("events.k8s.io", "v1", "events", "Event")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 TOKEN_REVIEWS = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview")
 SUBJECT_ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview")

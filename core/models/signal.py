@@ -7,12 +7,13 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetResource:
-    """The object a signal is about; `namespace` is empty for cluster-scoped kinds."""
+    """The object a signal is about; `namespace` is empty for cluster-scoped kinds, `uid` where it is not known."""
 
     kind: str
     name: str
     namespace: str = ""
     api_version: str = ""
+    uid: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,8 @@ class NormalizedSignal:
     """A firing alert or a warning event, whatever system sent it.
 
     `fingerprint` is the 64-character lower-case SHA-256 that names the problem. Times are timezone-aware.
-    `payload` writes the JSON document kept on the request as `originalPayload`; only a new request needs it.
+    `provenance` are annotations of the request that say where the signal came from. `payload` writes the
+    JSON document kept on the request as `originalPayload`; only a new request needs it.
     """
 
     fingerprint: str
@@ -37,4 +39,5 @@ class NormalizedSignal:
     priority: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
     payload: Callable[[], bytes] = bytes

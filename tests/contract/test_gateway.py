@@ -64,7 +64,7 @@ class Instance:
         self.calls: list[str] = []
         transport.calls = self.calls
         self.gateway: Gateway = build_gateway(
-            settings=Settings(namespace=namespace, auth="none", reads=reads),
+            settings=Settings(namespace=namespace, auth="none", reads=reads, owners="as-named"),
             transport=transport,
             metrics=Metrics(registry=CollectorRegistry()),
             logger=logging.getLogger("sluice.test"),

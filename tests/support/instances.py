@@ -103,7 +103,7 @@ class World:
         """Start an instance with settings of its own; nothing is shared with the others."""
         wire = Wire(self.app, take_turns=bool(name))
         gateway = build_gateway(
-            settings=Settings(namespace=NAMESPACE, auth="none", **settings),
+            settings=Settings(**({"namespace": NAMESPACE, "auth": "none", "owners": "as-named"} | settings)),
             transport=wire,
             metrics=Metrics(registry=CollectorRegistry()),
             logger=logging.getLogger("sluice.test"),

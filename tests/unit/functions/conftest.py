@@ -76,6 +76,7 @@ def function(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> It
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     monkeypatch.setenv("SLUICE_NAMESPACE", NAMESPACE)
     monkeypatch.setenv("SLUICE_AUTH", "none")
+    monkeypatch.setenv("SLUICE_OWNERS", "as-named")
     monkeypatch.setenv("FUNCTION_TARGET", "")
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "alertmanager", raising=False)

@@ -17,6 +17,7 @@ from core.models.batch import Batch, Entry, Ignored, Poison
 from core.models.result import SignalResult, Status
 from core.models.signal import NormalizedSignal
 from core.pipeline import Pipeline
+from core.qualification import Qualification
 from tests.support.instances import fingerprint, signal
 
 
@@ -60,6 +61,7 @@ class Processing:
         self.registry = CollectorRegistry()
         rounds: Any = self.rounds
         self.pipeline = Pipeline(
+            qualification=Qualification(owners=None, scope=None, cluster="", max_concurrent=100),
             rounds=rounds,
             stored_earlier=Credits(clock=self.clock, capacity=100),
             metrics=Metrics(registry=self.registry),

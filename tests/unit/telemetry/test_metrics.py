@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 
 from core.metrics import Metrics
 
-# As the field knows them; owner resolution (gateway_owner_resolution_total) comes with the part that resolves owners.
+# As the field knows them; signals_ignored is ours.
 KNOWN = {
     "gateway_signals_received_total": ("counter", {"source_type", "severity"}),
     "gateway_signals_deduplicated_total": ("counter", {"signal_name"}),
@@ -14,6 +14,8 @@ KNOWN = {
     "gateway_http_request_duration_seconds": ("histogram", {"endpoint", "method", "status"}),
     "gateway_circuit_breaker_state": ("gauge", {"name"}),
     "gateway_signals_rejected_total": ("counter", {"reason"}),
+    "gateway_owner_resolution_total": ("counter", {"kind", "outcome"}),
+    "gateway_signals_ignored_total": ("counter", {"reason"}),
     "gateway_signals_parse_dropped_total": ("counter", {"reason"}),
 }
 

@@ -1,0 +1,117 @@
+"""Incidents of Google Cloud Monitoring (notification channel Pub/Sub, schema version 1.2)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
+
+from core.adapters.targets import target_of
+from core.fingerprint import fingerprint_of
+from core.models.batch import Entry, Ignored, Poison
+from core.models.signal import NormalizedSignal, TargetResource
+from core.text import cut_utf8, excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SOURCE = "cloud-monitoring"
+SIGNAL_TYPE = "cloud-monitoring-incident"
+
+# Resource type → label that names the target; its namespace is `namespace_name`.
+_TARGETS = {
+    "k8s_container": ("pod", "pod_name"),
+    "k8s_pod": ("pod", "pod_name"),
+    "k8s_node": ("node", "node_name"),
+}
+_NAME_BYTES, _SEVERITY_BYTES = 253, 50
+
+
+class _Resource(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    type: str
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class Incident(BaseModel):
+    """The fields that the gateway reads; all others stay in the payload."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    state: str
+    resource: _Resource
+    incident_id: str = ""
+    policy_name: str | None = None
+    condition_name: str | None = None
+    severity: str | None = None
+    summary: str | None = None
+    url: str | None = None
+    started_at: float | None = None
+    policy_user_labels: dict[str, str] | None = None
+
+
+def read_incident(body: Mapping[str, Any], *, received_time: datetime) -> Entry:
+    """Return what becomes of a notification: `open` is firing, `closed` is resolved."""
+    try:
+        incident = Incident.model_validate(body.get("incident"))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(["incident", *(str(key) for key in first["loc"])])
+        return Poison("malformed_incident", f"{field} is {excerpt(first['input'])}: {first['msg']}")
+    if incident.state == "closed":
+        return Ignored("resolved")
+    if incident.state != "open":
+        return Poison("malformed_incident", f"incident.state is {excerpt(incident.state)}; it must be open or closed")
+    target = _target(incident.resource)
+    if isinstance(target, Poison):
+        return target
+    cluster = incident.resource.labels.get("cluster_name", "")
+    return NormalizedSignal(
+        fingerprint=fingerprint_of(target, cluster=cluster),
+        signal_name=cut_utf8(incident.policy_name or incident.condition_name or "unknown", limit=_NAME_BYTES),
+        severity=cut_utf8((incident.severity or "unknown").lower(), limit=_SEVERITY_BYTES),
+        signal_type=SIGNAL_TYPE,
+        signal_source=SOURCE,
+        target=target,
+        cluster_id=cut_utf8(cluster, limit=_NAME_BYTES),
+        firing_time=_moment(incident.started_at) or received_time,
+        received_time=received_time,
+        labels={"incident_id": incident.incident_id, **incident.resource.labels, **(incident.policy_user_labels or {})},
+        annotations=_annotations(incident),
+        payload=partial(to_json, dict(body), inf_nan_mode="strings"),
+    )
+
+
+def _target(resource: _Resource) -> TargetResource | Poison:
+    if resource.type not in _TARGETS:
+        return Poison(
+            "no_target",
+            f"incident.resource.type is {excerpt(resource.type)}; only {', '.join(_TARGETS)} name a Kubernetes "
+            "object: route other policies elsewhere",
+        )
+    label, carrier = _TARGETS[resource.type]
+    labels = {label: resource.labels.get(carrier, ""), "namespace": resource.labels.get("namespace_name", "")}
+    target = target_of(labels)
+    if isinstance(target, Poison):
+        return Poison(
+            target.reason,
+            f"incident.resource.labels of a {resource.type}: {carrier} is {excerpt(labels[label])}, namespace_name is "
+            f"{excerpt(labels['namespace'])}; both must be names of Kubernetes objects",
+        )
+    return target
+
+
+def _annotations(incident: Incident) -> dict[str, str]:
+    known = {"summary": incident.summary, "url": incident.url, "condition_name": incident.condition_name}
+    return {key: value for key, value in known.items() if value}
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if seconds and seconds > 0 else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,1 @@
+"""What happens to a CloudEvent before the pipeline: opened, read, known from before, put aside."""

@@ -1,0 +1,88 @@
+"""Makes a signal the one of its workload, or says why it goes no further: owners, then scope."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING
+
+from core.errors import SluiceError
+from core.fingerprint import fingerprint_of
+from core.models.result import SignalResult, Status
+from core.verdict import failure
+from core.workloads.owners import Lineage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.clock import Deadline
+    from core.models.signal import NormalizedSignal
+    from core.workloads.owners import OwnerResolver
+    from core.workloads.scope import Scope
+
+OWNER_ANNOTATION = "gateway.kubernaut.ai/owner"
+"""On a request: the workload whose identity is its fingerprint, where the signal named a part of it."""
+
+
+class Qualification:
+    """Looks up what the cluster knows of a signal's target.
+
+    Args:
+        owners: None takes every target as it is named.
+        scope: None takes every target.
+        cluster: this cluster's own name in `cluster` labels; other clusters' objects cannot be looked up.
+        max_concurrent: targets looked up at once.
+    """
+
+    def __init__(self, *, owners: OwnerResolver | None, scope: Scope | None, cluster: str, max_concurrent: int) -> None:
+        self._owners = owners
+        self._scope = scope
+        self._cluster = cluster
+        self._slots = asyncio.Semaphore(max_concurrent)
+
+    async def qualify(
+        self, signals: Sequence[NormalizedSignal], *, deadline: Deadline
+    ) -> list[NormalizedSignal | SignalResult]:
+        """Return for each signal the one to store, or its result where it is not stored.
+
+        A lookup that fails for the moment makes the signal `failed`; one out of scope is `rejected`.
+        """
+        return list(await asyncio.gather(*(self._qualify(signal, deadline) for signal in signals)))
+
+    async def _qualify(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | SignalResult:
+        if signal.cluster_id not in ("", self._cluster):
+            return self._foreign(signal)
+        try:
+            async with self._slots:
+                lineage = await self._lineage(signal, deadline)
+                refusal = await self._scope.refusal(lineage, deadline=deadline) if self._scope else ""
+        except SluiceError as error:
+            return failure(error, fingerprint=signal.fingerprint)
+        resolved = _resolved(signal, lineage)
+        return _rejected(resolved, refusal) if refusal else resolved
+
+    async def _lineage(self, signal: NormalizedSignal, deadline: Deadline) -> Lineage:
+        if self._owners is None:
+            return Lineage((signal.target,))
+        return await self._owners.resolve(signal.target, deadline=deadline)
+
+    def _foreign(self, signal: NormalizedSignal) -> NormalizedSignal | SignalResult:
+        if self._scope is None:
+            return signal
+        return _rejected(
+            signal,
+            f"its cluster {signal.cluster_id!r} is not this one, whose labels decide; SLUICE_CLUSTER names this one",
+        )
+
+
+def _resolved(signal: NormalizedSignal, lineage: Lineage) -> NormalizedSignal:
+    if not signal.cluster_id and len(lineage.members) == 1:
+        return signal
+    # The own cluster's name is no part of it: events do not carry it, and must meet the alerts that do.
+    top = lineage.top
+    owner = {} if top is signal.target else {OWNER_ANNOTATION: f"{top.kind}/{top.name}"}
+    return dataclasses.replace(signal, fingerprint=fingerprint_of(top), provenance={**signal.provenance, **owner})
+
+
+def _rejected(signal: NormalizedSignal, reason: str) -> SignalResult:
+    return SignalResult(status=Status.REJECTED, fingerprint=signal.fingerprint, error=f"out of scope: {reason}")

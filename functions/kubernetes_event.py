@@ -1,0 +1,19 @@
+"""CloudEvents function `kubernetes_event`: Kubernetes Events from a Knative ApiServerSource or Trigger.
+
+Run it with `functions-framework --asgi --source functions/kubernetes_event.py --target kubernetes_event`.
+"""
+
+import sys
+from pathlib import Path
+
+import functions_framework.aio
+
+# functions-framework loads this file by path, with only its own folder importable.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from core.intake.events import KubernetesEventIntake
+from functions._events import serve_events
+
+kubernetes_event = functions_framework.aio.cloud_event(
+    serve_events(name="kubernetes_event", intake_over=KubernetesEventIntake.over)
+)

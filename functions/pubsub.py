@@ -1,0 +1,19 @@
+"""CloudEvents function `pubsub`: Pub/Sub messages with alerts, Kubernetes Events or Cloud Monitoring incidents.
+
+Run it with `functions-framework --asgi --source functions/pubsub.py --target pubsub`.
+"""
+
+import sys
+from pathlib import Path
+
+import functions_framework.aio
+
+# functions-framework loads this file by path, with only its own folder importable.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from core.intake.pubsub import PubSubIntake
+from functions._events import serve_events
+
+pubsub = functions_framework.aio.cloud_event(
+    serve_events(name="pubsub", intake_over=PubSubIntake.over, acknowledge_poison=True)
+)
