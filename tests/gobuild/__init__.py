@@ -1,0 +1,6 @@
+"""Programs that tests need and that come as Go modules: built once for each user and state of the sources."""
+
+from tests.gobuild.program import GoProgram, Report, to_stderr
+from tests.gobuild.toolchain import BuildError
+
+__all__ = ["BuildError", "GoProgram", "Report", "to_stderr"]
