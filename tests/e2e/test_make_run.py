@@ -190,7 +190,7 @@ def test_own_cluster_is_used_as_soon_as_crd_and_namespace_are_there(
         run.wait_for("Using your cluster")
         assert f"Using your cluster (context test, {kube_apiserver.url}); no embedded Kubernetes API" in run.shown
         run.wait_for("Waiting until it is.")
-        assert f"remediationrequests.{own_group} is not installed here: apply knative/crd.yaml" in run.shown
+        assert f"remediationrequests.{own_group} is not installed here: apply knative/base/crd.yaml" in run.shown
 
         assert kube_apiserver.request("POST", CRDS, load_crd(group=own_group)).status == 201
         run.wait_for(f"kubectl create namespace {namespace}")

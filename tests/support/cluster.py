@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     Rule = dict[str, list[str]]
 
-CRD = Path(__file__).parents[2] / "knative" / "crd.yaml"
+_BASE = Path(__file__).parents[2] / "knative" / "base"
+CRD = _BASE / "crd.yaml"
 GATEWAY, SENDER = "sluice", "alertmanager"
 GROUP = "remediation.kubernaut.ai"
 
@@ -30,14 +32,18 @@ def rule(group: str, resource: str, *verbs: str) -> Rule:
     return {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
 
 
-GATEWAY_RULES = [
-    rule("coordination.k8s.io", "leases", "create", "get", "update", "delete"),
-    rule(GROUP, "remediationrequests", "create", "get", "list"),
-    rule(GROUP, "remediationrequests/status", "patch"),
-]
-REVIEW_RULES = [
-    rule("authentication.k8s.io", "tokenreviews", "create"),
-    rule("authorization.k8s.io", "subjectaccessreviews", "create"),
+def _manifest_rules(name: str) -> list[Rule]:
+    """The rules of a Role or ClusterRole in the manifests."""
+    documents = [yaml.safe_load_all((_BASE / file).read_text()) for file in ("rbac.yaml", "rbac-owners.yaml")]
+    roles = [each for each in chain(*documents) if each.get("rules") and each["metadata"]["name"] == name]
+    return [rule for role in roles for rule in role["rules"]]
+
+
+GATEWAY_RULES = _manifest_rules("sluice")
+REVIEW_RULES = _manifest_rules("sluice-reviews")
+# A controller, which this API server has not, adds them up in sluice-workloads.
+WORKLOAD_RULES = [
+    rule for part in ("owners", "scope", "events") for rule in _manifest_rules(f"sluice-workloads-{part}")
 ]
 SENDER_RULES = [rule(GROUP, "remediationrequests/signals", "create")]
 
@@ -51,7 +57,7 @@ class Cluster:
         created = self._call("POST", "/api/v1/namespaces", {"metadata": {"generateName": "e2e-"}})
         self.namespace: str = created.body["metadata"]["name"]
         self.token = self.add_account(GATEWAY, GATEWAY_RULES)
-        review_role = {"metadata": {"name": self.namespace}, "rules": REVIEW_RULES}
+        review_role = {"metadata": {"name": self.namespace}, "rules": REVIEW_RULES + WORKLOAD_RULES}
         self.call("POST", f"{_RBAC}/clusterroles", review_role)
         self.call("POST", f"{_RBAC}/clusterrolebindings", self._binding(GATEWAY, "ClusterRole", self.namespace))
 
@@ -69,7 +75,11 @@ class Cluster:
         self.call("PATCH", f"{self._rbac}/roles/{name}", {"rules": list(rules)}, content_type=_MERGE)
 
     def set_review_rules(self, rules: Sequence[Rule]) -> None:
-        """Give the gateway `rules` in the whole cluster in place of those it has."""
+        """Give the gateway `rules` in the whole cluster in place of those it has for reviews."""
+        self.set_cluster_rules([*rules, *WORKLOAD_RULES])
+
+    def set_cluster_rules(self, rules: Sequence[Rule]) -> None:
+        """Give the gateway `rules` in the whole cluster in place of all those it has."""
         self.call("PATCH", f"{_RBAC}/clusterroles/{self.namespace}", {"rules": list(rules)}, content_type=_MERGE)
 
     def requests(self) -> list[Any]:
@@ -116,7 +126,7 @@ class Cluster:
 
 
 def install_crd(server: KubeApiserver) -> None:
-    """Apply knative/crd.yaml where it is not there yet, and wait until the kind is served."""
+    """Apply knative/base/crd.yaml where it is not there yet, and wait until the kind is served."""
     crd = yaml.safe_load(CRD.read_text())
     status = server.request("POST", _CRDS, crd).status
     assert status in (201, 409)

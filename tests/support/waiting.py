@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 T = TypeVar("T")
 
@@ -20,3 +21,11 @@ def wait_for(condition: Callable[[], T | None], *, what: str, within: float) -> 
         assert time.monotonic() < deadline, f"waited {within:g} s in vain for {what}; last seen: {value!r}"
         time.sleep(POLL_INTERVAL)
     return value
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], *, what: str, within: float) -> None:
+    """Return as soon as `condition` holds; AssertionError where it does not after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not await condition():
+        assert time.monotonic() < deadline, f"waited {within:g} s in vain for {what}"
+        await asyncio.sleep(POLL_INTERVAL)

@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def _answer(self, status: int) -> None:
-        body = b'{"detail": "apply knative/crd.yaml"}'
+        body = b'{"detail": "apply knative/base/crd.yaml"}'
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -124,7 +124,7 @@ async def test_burst_that_is_refused_fails_and_says_why(stub: Stub, tmp_path: Pa
     text = out.getvalue()
     assert "12/12" in text
     assert "FAIL  every webhook was accepted" in text
-    assert "was answered 404: apply knative/crd.yaml" in text
+    assert "was answered 404: apply knative/base/crd.yaml" in text
     assert "PASS  every acknowledged alert is counted" in text
 
 

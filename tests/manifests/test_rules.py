@@ -1,0 +1,263 @@
+"""The service account has every rule it needs, and none that it does not: each one is taken away in turn."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import random
+import ssl
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from core.clock import Deadline, RealClock
+from core.errors import SluiceError
+from core.gateway import Gateway, build_gateway
+from core.intake.events import KubernetesEventIntake
+from core.kube.credentials import StaticToken
+from core.kube.transport import HttpTransport
+from core.metrics import Metrics
+from core.models.batch import Batch
+from core.models.cloud_event import CloudEvent
+from core.models.signal import TargetResource
+from core.naming import lease_name
+from core.settings import Settings
+from tests.support.cluster import (
+    GATEWAY_RULES,
+    REVIEW_RULES,
+    SENDER,
+    SENDER_RULES,
+    WORKLOAD_RULES,
+    Cluster,
+    rule,
+)
+from tests.support.instances import signal
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from tests.apiserver import KubeApiserver
+    from tests.support.cluster import Rule
+
+HEEDED_WITHIN = 10.0  # seconds; the API server hears of a new rule through a watch
+_names = count()
+
+
+@dataclass
+class Scene:
+    """A gateway that runs with one service account's token."""
+
+    cluster: Cluster
+    gateway: Gateway
+    sender: str
+
+    async def post(self, name: str, *, kind: str = "Deployment", api_version: str = "apps/v1") -> str:
+        """Send a signal about an object; return what went wrong."""
+        target = TargetResource(
+            kind=kind,
+            name=name,
+            namespace="" if kind in ("Node", "PersistentVolume") else self.cluster.namespace,
+            api_version=api_version,
+        )
+        sent = dataclasses.replace(signal(name), target=target)
+        (result,) = await self.gateway.pipeline.process(
+            Batch([sent], "test"), digest=random.randbytes(8), deadline=self.deadline()
+        )
+        return result.error
+
+    def deadline(self) -> Deadline:
+        return Deadline(clock=self.gateway.clock, seconds=8.0)
+
+    def name(self) -> str:
+        """One that was never used."""
+        return f"n{next(_names)}"
+
+
+async def new_signal(scene: Scene) -> str:
+    return await scene.post(scene.name())
+
+
+LEASE_LEFT = 'apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["delete"]'
+
+
+async def lease_is_left(scene: Scene) -> str:
+    # A Lease that cannot be released only costs others a wait, so nobody is told.
+    error = await scene.post(scene.name())
+    left = scene.cluster.leases()
+    return error or (LEASE_LEFT if left else "")
+
+
+async def lease_of_another(scene: Scene, *, seconds: int = 30) -> str:
+    name = scene.name()
+    fingerprint = signal(name).fingerprint
+    scene.cluster.call(
+        "POST",
+        f"/apis/coordination.k8s.io/v1/namespaces/{scene.cluster.namespace}/leases",
+        {
+            "metadata": {"name": lease_name(fingerprint)},
+            "spec": {"holderIdentity": "another", "leaseDurationSeconds": seconds},
+        },
+    )
+    return await scene.post(name)
+
+
+async def expired_lease(scene: Scene) -> str:
+    return await lease_of_another(scene, seconds=1)
+
+
+async def ended_request(scene: Scene) -> str:
+    name = scene.name()
+    if error := await scene.post(name):
+        return error
+    fingerprint = signal(name).fingerprint
+    (request,) = [each for each in scene.cluster.requests() if each["spec"]["signalFingerprint"] == fingerprint]
+    scene.cluster.set_phase(request["metadata"]["name"], "Completed")
+    return await scene.post(name)
+
+
+async def repeated_signal(scene: Scene) -> str:
+    name = scene.name()
+    return await scene.post(name) or await scene.post(name)
+
+
+async def sender(scene: Scene) -> str:
+    await scene.gateway.gate.admit(f"Bearer {scene.sender}", deadline=scene.deadline())
+    return ""
+
+
+def alert_on(kind: str, api_version: str) -> Callable[[Scene], Awaitable[str]]:
+    async def step(scene: Scene) -> str:
+        return await scene.post(scene.name(), kind=kind, api_version=api_version)
+
+    return step
+
+
+def reference_to(api_version: str) -> Callable[[Scene], Awaitable[str]]:
+    async def step(scene: Scene) -> str:
+        data = {"apiVersion": api_version, "kind": "Event", "name": "gone", "namespace": scene.cluster.namespace}
+        event = CloudEvent(type="dev.knative.apiserver.ref.add", source="test", id="1", data=data)
+        await KubernetesEventIntake.over(scene.gateway).receive(event, deadline=scene.deadline())
+        return ""
+
+    return step
+
+
+# What of the gateway's work each rule is for. A rule without its row fails the tests, and so does one whose row
+# works without it.
+STEPS: dict[tuple[str, str, str], Callable[[Scene], Awaitable[str]]] = {
+    ("remediation.kubernaut.ai", "remediationrequests", "create"): new_signal,
+    ("remediation.kubernaut.ai", "remediationrequests", "get"): ended_request,
+    ("remediation.kubernaut.ai", "remediationrequests", "list"): new_signal,
+    ("remediation.kubernaut.ai", "remediationrequests/status", "patch"): repeated_signal,
+    ("coordination.k8s.io", "leases", "create"): new_signal,
+    ("coordination.k8s.io", "leases", "get"): lease_of_another,
+    ("coordination.k8s.io", "leases", "update"): expired_lease,
+    ("coordination.k8s.io", "leases", "delete"): lease_is_left,
+    ("authentication.k8s.io", "tokenreviews", "create"): sender,
+    ("authorization.k8s.io", "subjectaccessreviews", "create"): sender,
+    ("", "pods", "get"): alert_on("Pod", "v1"),
+    ("", "replicationcontrollers", "get"): alert_on("ReplicationController", "v1"),
+    ("apps", "replicasets", "get"): alert_on("ReplicaSet", "apps/v1"),
+    ("apps", "deployments", "get"): alert_on("Deployment", "apps/v1"),
+    ("apps", "statefulsets", "get"): alert_on("StatefulSet", "apps/v1"),
+    ("apps", "daemonsets", "get"): alert_on("DaemonSet", "apps/v1"),
+    ("batch", "jobs", "get"): alert_on("Job", "batch/v1"),
+    ("batch", "cronjobs", "get"): alert_on("CronJob", "batch/v1"),
+    ("", "namespaces", "get"): alert_on("Deployment", "apps/v1"),
+    ("", "nodes", "get"): alert_on("Node", "v1"),
+    ("", "persistentvolumes", "get"): alert_on("PersistentVolume", "v1"),
+    ("", "persistentvolumeclaims", "get"): alert_on("PersistentVolumeClaim", "v1"),
+    ("autoscaling", "horizontalpodautoscalers", "get"): alert_on("HorizontalPodAutoscaler", "autoscaling/v2"),
+    ("policy", "poddisruptionbudgets", "get"): alert_on("PodDisruptionBudget", "policy/v1"),
+    ("", "events", "get"): reference_to("v1"),
+    ("events.k8s.io", "events", "get"): reference_to("events.k8s.io/v1"),
+}
+SCOPED = {"namespaces", "nodes", "persistentvolumes", "persistentvolumeclaims"} | {
+    "horizontalpodautoscalers",
+    "poddisruptionbudgets",
+}
+
+
+def single(rules: list[Rule]) -> list[tuple[str, str, str]]:
+    """Each rule taken apart: one group, one resource, one verb."""
+    return [
+        (group, resource, verb)
+        for each in rules
+        for group in each["apiGroups"]
+        for resource in each["resources"]
+        for verb in each["verbs"]
+    ]
+
+
+IN_NAMESPACE, IN_CLUSTER = single(GATEWAY_RULES), single(REVIEW_RULES + WORKLOAD_RULES)
+
+
+@pytest.fixture
+def cluster(kube_apiserver: KubeApiserver) -> Cluster:
+    """A namespace of its own, whose rules a test may change before anybody uses them."""
+    return Cluster(kube_apiserver)
+
+
+@asynccontextmanager
+async def scene_with(cluster: Cluster, *, scope: str = "") -> AsyncIterator[Scene]:
+    tls = ssl.create_default_context(cafile=cluster.server.ca_file)
+    gateway = build_gateway(
+        settings=Settings(namespace=cluster.namespace, auth="kubernetes", scope_label=scope, owner_cache=0),
+        transport=HttpTransport(
+            server=cluster.server.url,
+            tls=tls,
+            tokens=StaticToken(cluster.token),
+            user_agent="sluice/test",
+            connections=10,
+        ),
+        metrics=Metrics(registry=CollectorRegistry()),
+        logger=logging.getLogger("sluice.test"),
+        clock=RealClock(),
+    )
+    try:
+        yield Scene(cluster, gateway, sender=cluster.add_account(SENDER, SENDER_RULES))
+    finally:
+        await gateway.close()
+
+
+async def outcome(scene: Scene, step: Callable[[Scene], Awaitable[str]]) -> str:
+    try:
+        return await step(scene)
+    except SluiceError as error:
+        return str(error)
+
+
+def test_every_rule_has_its_use() -> None:
+    assert set(IN_NAMESPACE + IN_CLUSTER) == STEPS.keys()
+
+
+@pytest.mark.parametrize("missing", STEPS, ids="-".join)
+async def test_without_a_single_rule_something_fails(cluster: Cluster, missing: tuple[str, str, str]) -> None:
+    cluster.set_rules("sluice", [rule(*each) for each in IN_NAMESPACE if each != missing])
+    cluster.set_cluster_rules([rule(*each) for each in IN_CLUSTER if each != missing])
+    group, resource, verb = missing
+    named = f'apiGroups: ["{group}"], resources: ["{resource}"], verbs: ["{verb}"]'
+    scope = "kubernaut.ai/managed=true" if resource in SCOPED else ""
+
+    async with scene_with(cluster, scope=scope) as scene:
+
+        async def is_named() -> bool:
+            return named in await outcome(scene, STEPS[missing])
+
+        await eventually(is_named, what=f"the answer to name {named}", within=HEEDED_WITHIN)
+
+
+async def test_with_all_rules_everything_works(cluster: Cluster) -> None:
+    # A Lease that another holds makes a signal wait in vain, whatever the rules.
+    steps = [step for step in dict.fromkeys(STEPS.values()) if step is not lease_of_another]
+    async with scene_with(cluster) as scene:
+
+        async def works() -> bool:
+            return not [error for step in steps if (error := await outcome(scene, step))]
+
+        await eventually(works, what="every step to work", within=HEEDED_WITHIN)
