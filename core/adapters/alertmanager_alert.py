@@ -9,18 +9,18 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
+from core.adapters.complaints import complaint
 from core.adapters.targets import target_of
 from core.fingerprint import fingerprint_of
 from core.models.batch import Entry, Ignored, Poison
 from core.models.signal import NormalizedSignal
-from core.text import cut_utf8, excerpt
+from core.text import cut_utf8
 
 SOURCE = "alertmanager"
 
 _NAME_BYTES = 253
 _SEVERITY_BYTES = 50
 _CLUSTER_BYTES = 253
-_SHOWN_KEY = 80
 _UNKNOWN = "unknown"
 
 
@@ -92,13 +92,7 @@ def _json(value: object) -> bytes:
 
 
 def _malformed(error: ValidationError, place: int) -> Poison:
-    first = error.errors(include_url=False)[0]
-    field = ".".join([f"alerts[{place}]", *(_step(str(key)) for key in first["loc"])])
-    return Poison("malformed_alert", f"{field} is {excerpt(first['input'])}: {first['msg']}")
-
-
-def _step(key: str) -> str:
-    return key if key.isprintable() and len(key) <= _SHOWN_KEY else excerpt(key)
+    return Poison("malformed_alert", complaint(error, root=f"alerts[{place}]")[1])
 
 
 def _moment(text: object) -> datetime | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
+from core.adapters.object_names import API_VERSION, KIND, NAME, NAMESPACE
 from core.models.signal import TargetResource
 
 
@@ -48,6 +50,16 @@ class _Reference(_Part):
     uid: _Text = ""
     field_path: _Text = Field("", alias="fieldPath")
 
+    @property
+    def could_exist(self) -> bool:
+        """Whether its parts are names: the API server checks none but the namespace, and they become a URL."""
+        return bool(
+            re.search(KIND, self.kind)
+            and re.search(NAME, self.name)
+            and (not self.namespace or re.search(NAMESPACE, self.namespace))
+            and (not self.api_version or re.search(API_VERSION, self.api_version))
+        )
+
 
 class _Source(_Part):
     component: _Text = ""
@@ -75,9 +87,9 @@ class EventObject(_Part):
 
     @property
     def target(self) -> TargetResource | None:
-        """The object the Event is about, if it names one."""
+        """The object the Event is about, if it names one that Kubernetes can have."""
         about = self.regarding
-        if about is None or not about.kind or not about.name:
+        if about is None or not about.could_exist:
             return None
         return TargetResource(
             kind=about.kind,

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
+from core.adapters.complaints import complaint
 from core.adapters.event_object import EventObject
+from core.adapters.object_names import NAME, NAMESPACE
 from core.errors import PayloadError
 from core.fingerprint import fingerprint_of
 from core.models.batch import Entry, Ignored, Poison
@@ -39,15 +41,15 @@ class EventReference(BaseModel):
 
     api_version: Literal["v1", "events.k8s.io/v1"] = Field(alias="apiVersion")
     kind: Literal["Event"]
-    name: str = Field(min_length=1)
-    namespace: str = Field(min_length=1)
+    name: str = Field(pattern=NAME)
+    namespace: str = Field(pattern=NAMESPACE)
 
 
 def open_cloud_event(event_type: str, data: object) -> dict[str, Any] | EventReference | Ignored:
     """Return the Event that a CloudEvent carries, where to read it, or why it asks for nothing.
 
     Raises:
-        PayloadError: a type that is none of ApiServerSource's, or data that is no object.
+        PayloadError: a type that is none of ApiServerSource's, or data that is no object of text.
     """
     if event_type in _DELETIONS:
         return Ignored("deleted_event")
@@ -62,6 +64,12 @@ def open_cloud_event(event_type: str, data: object) -> dict[str, Any] | EventRef
         raise PayloadError(
             f"CloudEvent data is {excerpt(data)}; send the Event as a JSON object", field="data", reason="no_object"
         )
+    if not _is_text(data):
+        raise PayloadError(
+            "CloudEvent data holds half a surrogate pair, which is no text, or is nested too deeply; send UTF-8",
+            field="data",
+            reason="encoding",
+        )
     return data if event_type in _WHOLE else _reference(data)
 
 
@@ -69,12 +77,9 @@ def _reference(data: dict[str, Any]) -> EventReference:
     try:
         return EventReference.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(["data", *(str(key) for key in first["loc"])])
+        field, sentence = complaint(error, root="data")
         raise PayloadError(
-            f"{field} is {excerpt(first['input'])}: {first['msg']}; let the ApiServerSource watch Events only",
-            field=field,
-            reason="malformed_reference",
+            f"{sentence}; let the ApiServerSource watch Events only", field=field, reason="malformed_reference"
         ) from None
 
 
@@ -90,7 +95,7 @@ class EventReader:
         try:
             event = EventObject.model_validate(raw)
         except ValidationError as error:
-            return _malformed(error)
+            return Poison("malformed_event", complaint(error, root="Event")[1])
         if event.type not in _SIGNAL_TYPES:
             return Ignored("normal_event")
         happened = event.last_time or self.received_time
@@ -101,7 +106,8 @@ class EventReader:
             return Poison(
                 "no_target",
                 f"involvedObject (regarding) of Event {excerpt(event.metadata.name)} is "
-                f"{excerpt(raw.get('involvedObject') or raw.get('regarding'))}; it must name a kind and a name",
+                f"{excerpt(raw.get('involvedObject') or raw.get('regarding'))}; its kind, name, namespace and apiVersion "
+                "must be ones that Kubernetes can have",
             )
         return NormalizedSignal(
             fingerprint=fingerprint_of(target),
@@ -137,7 +143,9 @@ def _payload(raw: dict[str, Any]) -> bytes:
     return to_json(raw | {"metadata": metadata}, inf_nan_mode="strings")
 
 
-def _malformed(error: ValidationError) -> Poison:
-    first = error.errors(include_url=False)[0]
-    field = ".".join(str(key) for key in first["loc"])
-    return Poison("malformed_event", f"{field} of the Event is {excerpt(first['input'])}: {first['msg']}")
+def _is_text(data: object) -> bool:
+    try:
+        to_json(data, inf_nan_mode="strings")
+    except ValueError:
+        return False
+    return True

@@ -68,9 +68,8 @@ def test_missing_crd_names_the_file_to_apply(start_function: StartFunction, clus
     answer = function.get(path) if path == "/readyz" else function.post(alert("web-1"))
 
     _check_problem(answer, status=503)
-    assert (
-        "remediationrequests.nobody.example is not installed here: apply knative/base/crd.yaml" in answer.json["detail"]
-    )
+    missing = "remediationrequests.nobody.example is not installed here: apply knative/cluster/crd.yaml"
+    assert missing in answer.json["detail"]
 
 
 def test_missing_namespace_is_named(start_function: StartFunction, cluster: Cluster, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def run(server: KubeApiserver, tmp_path_factory: pytest.TempPathFactory) -> Kube
 def test_every_manifest_is_taken_dry_then_for_real_then_unchanged(run: Kubectl, folder: str) -> None:
     # Objects cannot be tried dry in a namespace that is not there, nor of a kind that is not.
     for first in ("namespace.yaml", "crd.yaml"):
-        assert run("apply", "--server-side", "-f", str(ROOT / "base" / first)).returncode == 0
+        assert run("apply", "--server-side", "-f", str(ROOT / "cluster" / first)).returncode == 0
     assert run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s").returncode == 0
     apply = ("apply", "--server-side", "--force-conflicts", "--validate=strict", "-k", str(ROOT / folder))
 
@@ -85,7 +85,7 @@ def test_new_cluster_takes_everything_in_one_go(kube_apiserver_binaries: Binarie
 
 
 def test_misspelt_field_is_refused(run: Kubectl, tmp_path: Path) -> None:
-    text = (ROOT / "base" / "flow-control.yaml").read_text().replace("matchingPrecedence", "matchingPrecedense")
+    text = (ROOT / "cluster" / "flow-control.yaml").read_text().replace("matchingPrecedence", "matchingPrecedense")
     (tmp_path / "broken.yaml").write_text(text)
     refused = run(
         "apply", "--server-side", "--validate=strict", "--dry-run=server", "-f", str(tmp_path / "broken.yaml")

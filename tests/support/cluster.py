@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     Rule = dict[str, list[str]]
 
-_BASE = Path(__file__).parents[2] / "knative" / "base"
-CRD = _BASE / "crd.yaml"
+_CLUSTER = Path(__file__).parents[2] / "knative" / "cluster"
+CRD = _CLUSTER / "crd.yaml"
 GATEWAY, SENDER = "sluice", "alertmanager"
 GROUP = "remediation.kubernaut.ai"
 
@@ -34,7 +34,7 @@ def rule(group: str, resource: str, *verbs: str) -> Rule:
 
 def _manifest_rules(name: str) -> list[Rule]:
     """The rules of a Role or ClusterRole in the manifests."""
-    documents = [yaml.safe_load_all((_BASE / file).read_text()) for file in ("rbac.yaml", "rbac-owners.yaml")]
+    documents = [yaml.safe_load_all((_CLUSTER / file).read_text()) for file in ("rbac.yaml", "rbac-owners.yaml")]
     roles = [each for each in chain(*documents) if each.get("rules") and each["metadata"]["name"] == name]
     return [rule for role in roles for rule in role["rules"]]
 
@@ -126,7 +126,7 @@ class Cluster:
 
 
 def install_crd(server: KubeApiserver) -> None:
-    """Apply knative/base/crd.yaml where it is not there yet, and wait until the kind is served."""
+    """Apply knative/cluster/crd.yaml where it is not there yet, and wait until the kind is served."""
     crd = yaml.safe_load(CRD.read_text())
     status = server.request("POST", _CRDS, crd).status
     assert status in (201, 409)

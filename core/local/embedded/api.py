@@ -51,7 +51,7 @@ class EmbeddedApi:
     """A Kubernetes API in memory, for a person's machine and for tests.
 
     `clock` gives creation times, managedFields times and the Date header. `new_uid` and `random` make uids and
-    generated names. `crds` are CRD objects to install at the start (default: the one in knative/base/crd.yaml);
+    generated names. `crds` are CRD objects to install at the start (default: the one in knative/cluster/crd.yaml);
     `namespaces` are made beside the four that every cluster has. `access` holds tokens and rules; without
     tokens everybody may do everything. `app` is the ASGI application, and what EmbeddedServer serves: tests may
     wrap it. `lag` delays what reads with resourceVersion=0 see, and may be

@@ -14,7 +14,7 @@ from core.local.embedded.statuses import Cause
 
 DEFAULT_GROUP = "remediation.kubernaut.ai"
 # Beside the packages in a checkout; the embedded API never runs from anywhere else.
-CRD_FILE = Path(__file__).parents[3] / "knative" / "base" / "crd.yaml"
+CRD_FILE = Path(__file__).parents[3] / "knative" / "cluster" / "crd.yaml"
 
 
 def load_crd(path: Path = CRD_FILE, *, group: str = DEFAULT_GROUP) -> JsonObject:

@@ -31,7 +31,7 @@ def test_missing_crd_names_the_file_to_apply():
     assert isinstance(error, errors.ResourceNotServedError)
     assert str(error).endswith(
         ": 404 page not found; remediationrequests.remediation.kubernaut.ai is not installed here: "
-        "apply knative/base/crd.yaml to the cluster"
+        "apply knative/cluster/crd.yaml to the cluster"
     )
 
 

@@ -41,7 +41,7 @@ async def test_bug_while_an_alert_is_stored_reaches_its_sender_as_503(function, 
 @pytest.mark.parametrize(
     ("said", "remedy"),
     [
-        (answered(404, b"404 page not found\n"), "apply knative/base/crd.yaml to the cluster"),
+        (answered(404, b"404 page not found\n"), "apply knative/cluster/crd.yaml to the cluster"),
         (refused(403, "Forbidden", message="no"), 'resources: ["remediationrequests"], verbs: ["list"]'),
         (refused(503, message="etcd is down"), "etcd is down"),
         (ApiUnreachableError("the Kubernetes API did not answer"), "the Kubernetes API did not answer"),

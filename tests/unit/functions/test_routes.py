@@ -45,7 +45,7 @@ class TestReadiness:
     @pytest.mark.parametrize(
         ("said", "remedy"),
         [
-            (CRD_MISSING, "apply knative/base/crd.yaml to the cluster"),
+            (CRD_MISSING, "apply knative/cluster/crd.yaml to the cluster"),
             (refused(403, "Forbidden", message="no"), 'resources: ["remediationrequests"], verbs: ["list"]'),
             (refused(400, "BadRequest", message="field label not supported"), "field label not supported"),
             (refused(401, "Unauthorized", message="Unauthorized"), "401"),

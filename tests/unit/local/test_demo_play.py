@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def _answer(self, status: int) -> None:
-        body = b'{"detail": "apply knative/base/crd.yaml"}'
+        body = b'{"detail": "apply knative/cluster/crd.yaml"}'
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -104,7 +104,7 @@ async def test_nothing_at_the_url_is_told_with_the_command_that_starts_it(tmp_pa
 
 async def test_function_that_is_not_ready_is_told_in_its_own_words(stub: Stub, tmp_path: Path, out: StringIO) -> None:
     stub.ready = 503
-    with pytest.raises(CommandError, match=r"is not ready, it answers 503 to /readyz: apply knative/crd\.yaml"):
+    with pytest.raises(CommandError, match=r"is not ready, it answers 503 to /readyz: apply knative/cluster/crd\.yaml"):
         await demo(stub.url, tmp_path, out).play()
     assert stub.posts == 0
 
@@ -124,7 +124,7 @@ async def test_burst_that_is_refused_fails_and_says_why(stub: Stub, tmp_path: Pa
     text = out.getvalue()
     assert "12/12" in text
     assert "FAIL  every webhook was accepted" in text
-    assert "was answered 404: apply knative/base/crd.yaml" in text
+    assert "was answered 404: apply knative/cluster/crd.yaml" in text
     assert "PASS  every acknowledged alert is counted" in text
 
 

@@ -1,0 +1,26 @@
+"""The first thing that a model refuses of a document, told to people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.text import excerpt
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+_SHOWN_KEY = 80
+
+
+def complaint(error: ValidationError, *, root: str) -> tuple[str, str]:
+    """Return the path of the field below `root`, and a sentence that names it, its value and what it must be.
+
+    Both are short, on one line and text, whatever keys the document has.
+    """
+    first = error.errors(include_url=False)[0]
+    field = ".".join([root, *(_step(str(key)) for key in first["loc"])])
+    return field, f"{field} is {excerpt(first['input'])}: {first['msg']}"
+
+
+def _step(key: str) -> str:
+    return key if key.isprintable() and len(key) <= _SHOWN_KEY else excerpt(key)
