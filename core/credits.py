@@ -39,7 +39,9 @@ class Credits:
         return stored if self._clock.monotonic() - kept_at <= CREDIT_SECONDS else {}
 
     def keep(self, body: bytes, stored: Mapping[str, Sequence[SignalResult]]) -> None:
-        """Remember what was stored of `body` although it is not acknowledged."""
+        """Remember what was stored of `body` although it is not acknowledged; an empty digest is nobody's."""
+        if not body:
+            return
         self.take(body)
         self._bodies[body] = (self._clock.monotonic(), dict(stored))
         self._alerts += _alerts(stored)

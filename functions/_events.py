@@ -52,10 +52,16 @@ def serve_events(
         SystemExit: a setting is wrong.
     """
     worker = start_worker()
-    metrics_port = PerLoop(lambda: MetricsPort.open(port=worker.settings.metrics_port, logger=worker.logger))
+
+    async def listen() -> MetricsPort:
+        return await MetricsPort.open(
+            port=worker.settings.metrics_port, registry=worker.registry(), logger=worker.logger
+        )
+
+    metrics_ports = PerLoop(listen)
 
     async def build() -> Intake:
-        await metrics_port.get()
+        await metrics_ports.get()
         return intake_over(await worker.gateway())
 
     intakes: PerLoop[Intake] = PerLoop(build)
@@ -66,7 +72,7 @@ def serve_events(
             deadline = Deadline(clock=worker.clock, seconds=worker.settings.request_deadline)
             return answer(await intake.receive(_opened(event), deadline=deadline))
 
-        trace = trace_of({"traceparent": str(event.get("traceparent") or "")})
+        trace = trace_of({"traceparent": _text(event.get("traceparent") or "")})
         given = await measured(worker, receive, endpoint="/", method="POST", trace=trace)
         if given.status >= _POISON and not (acknowledge_poison and given.status == _POISON):
             raise HTTPException(given.status, from_json(given.body)["detail"], dict(given.headers))
@@ -76,4 +82,11 @@ def serve_events(
 
 
 def _opened(event: Any) -> CloudEvent:
-    return CloudEvent(type=event["type"], source=event["source"], id=event["id"], data=event.get_data())
+    return CloudEvent(
+        type=_text(event["type"]), source=_text(event["source"]), id=_text(event["id"]), data=event.get_data()
+    )
+
+
+def _text(attribute: object) -> str:
+    """Attributes of structured mode may be anything that JSON has, half a surrogate pair too."""
+    return str(attribute).encode(errors="backslashreplace").decode()

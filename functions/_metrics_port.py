@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from threading import Thread
     from wsgiref.simple_server import WSGIServer
 
+    from prometheus_client import CollectorRegistry
+
 
 class MetricsPort:
     """A server in a thread, from the first event on: before, gunicorn has not forked yet."""
@@ -20,12 +22,12 @@ class MetricsPort:
         self._thread = thread
 
     @classmethod
-    async def open(cls, *, port: int, logger: logging.Logger) -> Self:
-        """Listen on `port`, unless it is 0; events matter more than metrics, so a taken port is only logged."""
+    async def open(cls, *, port: int, registry: CollectorRegistry, logger: logging.Logger) -> Self:
+        """Serve `registry` on `port` if that is not 0; a taken port is only logged, for events matter more."""
         if not port:
             return cls()
         try:
-            server, thread = start_http_server(port)
+            server, thread = start_http_server(port, registry=registry)
         except OSError as error:
             logger.warning("SLUICE_METRICS_PORT=%d cannot be listened on (%s): no metrics of this worker", port, error)
             return cls()

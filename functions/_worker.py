@@ -47,15 +47,19 @@ class Worker:
         return await self._gateways.get()
 
     def exposition(self) -> bytes:
-        """Return the metrics as text; of all workers where PROMETHEUS_MULTIPROC_DIR is set."""
+        """Return the metrics as text."""
+        return generate_latest(self.registry())
+
+    def registry(self) -> CollectorRegistry:
+        """Return what collects the metrics; those of all workers where PROMETHEUS_MULTIPROC_DIR is set."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(REGISTRY)
+            return REGISTRY
         from prometheus_client import multiprocess  # noqa: PLC0415
 
         collect: Any = multiprocess.MultiProcessCollector
         registry = CollectorRegistry()
         collect(registry)
-        return generate_latest(registry)
+        return registry
 
     async def _build(self) -> Gateway:
         outlive_sigterm()

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import to_json
 
+from core.adapters.complaints import complaint
 from core.adapters.targets import target_of
 from core.fingerprint import fingerprint_of
 from core.models.batch import Entry, Ignored, Poison
@@ -34,7 +35,7 @@ class _Resource(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     type: str
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, str] | None = None
 
 
 class Incident(BaseModel):
@@ -43,8 +44,8 @@ class Incident(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     state: str
-    resource: _Resource
-    incident_id: str = ""
+    resource: _Resource | None = None
+    incident_id: str | None = None
     policy_name: str | None = None
     condition_name: str | None = None
     severity: str | None = None
@@ -59,17 +60,17 @@ def read_incident(body: Mapping[str, Any], *, received_time: datetime) -> Entry:
     try:
         incident = Incident.model_validate(body.get("incident"))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(["incident", *(str(key) for key in first["loc"])])
-        return Poison("malformed_incident", f"{field} is {excerpt(first['input'])}: {first['msg']}")
-    if incident.state == "closed":
+        return Poison("malformed_incident", complaint(error, root="incident")[1])
+    state = incident.state.lower()  # the console's test notification writes OPEN
+    if state == "closed":
         return Ignored("resolved")
-    if incident.state != "open":
+    if state != "open":
         return Poison("malformed_incident", f"incident.state is {excerpt(incident.state)}; it must be open or closed")
+    resource = (incident.resource and incident.resource.labels) or {}
     target = _target(incident.resource)
     if isinstance(target, Poison):
         return target
-    cluster = incident.resource.labels.get("cluster_name", "")
+    cluster = resource.get("cluster_name", "")
     return NormalizedSignal(
         fingerprint=fingerprint_of(target, cluster=cluster),
         signal_name=cut_utf8(incident.policy_name or incident.condition_name or "unknown", limit=_NAME_BYTES),
@@ -80,21 +81,22 @@ def read_incident(body: Mapping[str, Any], *, received_time: datetime) -> Entry:
         cluster_id=cut_utf8(cluster, limit=_NAME_BYTES),
         firing_time=_moment(incident.started_at) or received_time,
         received_time=received_time,
-        labels={"incident_id": incident.incident_id, **incident.resource.labels, **(incident.policy_user_labels or {})},
+        labels={"incident_id": incident.incident_id or "", **resource, **(incident.policy_user_labels or {})},
         annotations=_annotations(incident),
         payload=partial(to_json, dict(body), inf_nan_mode="strings"),
     )
 
 
-def _target(resource: _Resource) -> TargetResource | Poison:
-    if resource.type not in _TARGETS:
+def _target(resource: _Resource | None) -> TargetResource | Poison:
+    if resource is None or resource.type not in _TARGETS:
         return Poison(
             "no_target",
-            f"incident.resource.type is {excerpt(resource.type)}; only {', '.join(_TARGETS)} name a Kubernetes "
-            "object: route other policies elsewhere",
+            f"incident.resource.type is {excerpt(resource and resource.type)}; only {', '.join(_TARGETS)} name a "
+            "Kubernetes object: route other policies elsewhere",
         )
     label, carrier = _TARGETS[resource.type]
-    labels = {label: resource.labels.get(carrier, ""), "namespace": resource.labels.get("namespace_name", "")}
+    known = resource.labels or {}
+    labels = {label: known.get(carrier, ""), "namespace": known.get("namespace_name", "")}
     target = target_of(labels)
     if isinstance(target, Poison):
         return Poison(

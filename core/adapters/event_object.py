@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -54,10 +53,10 @@ class _Reference(_Part):
     def could_exist(self) -> bool:
         """Whether its parts are names: the API server checks none but the namespace, and they become a URL."""
         return bool(
-            re.search(KIND, self.kind)
-            and re.search(NAME, self.name)
-            and (not self.namespace or re.search(NAMESPACE, self.namespace))
-            and (not self.api_version or re.search(API_VERSION, self.api_version))
+            KIND.search(self.kind)
+            and NAME.search(self.name)
+            and (not self.namespace or NAMESPACE.search(self.namespace))
+            and (not self.api_version or API_VERSION.search(self.api_version))
         )
 
 

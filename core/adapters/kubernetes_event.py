@@ -106,8 +106,8 @@ class EventReader:
             return Poison(
                 "no_target",
                 f"involvedObject (regarding) of Event {excerpt(event.metadata.name)} is "
-                f"{excerpt(raw.get('involvedObject') or raw.get('regarding'))}; its kind, name, namespace and apiVersion "
-                "must be ones that Kubernetes can have",
+                f"{excerpt(raw.get('involvedObject') or raw.get('regarding'))}; its kind, name, namespace and "
+                "apiVersion must be ones that Kubernetes can have",
             )
         return NormalizedSignal(
             fingerprint=fingerprint_of(target),

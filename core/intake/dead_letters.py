@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic_core import to_json
 
-from core.errors import TransientError
+from core.errors import PayloadError, TransientError
+from core.text import cut_utf8, excerpt
 
 if TYPE_CHECKING:
     import logging
@@ -25,7 +27,7 @@ class Publisher(Protocol):
     """Publishes one message."""
 
     async def publish(self, data: bytes, attributes: Mapping[str, str], *, timeout: float) -> None:
-        """Publish, or raise TransientError."""
+        """Publish, or raise TransientError; PayloadError where no later try can publish it."""
 
     async def close(self) -> None:
         """Close the connection, if there is one."""
@@ -44,21 +46,20 @@ class DeadLetters:
         Raises:
             TransientError: it could not be published; the sender must keep it.
         """
+        data = _writable(event.data)
         self._logger.error(
             "a message can never work and is put aside: %s",
             "; ".join(reasons),
-            extra={"event_id": event.id, "event_type": event.type, "event_source": event.source, "data": event.data},
+            extra={"event_id": event.id, "event_type": event.type, "event_source": event.source, "data": data},
         )
         if self._publisher is None:
             return
-        attributes = {
-            "reason": "; ".join(reasons).encode()[:_ATTRIBUTE_BYTES].decode(errors="ignore"),
-            "ce-id": event.id,
-            "ce-type": event.type,
-            "ce-source": event.source,
-        }
-        data = to_json(event.data, inf_nan_mode="strings", fallback=str)
-        await self._publisher.publish(data, attributes, timeout=deadline.remaining())
+        about = {"reason": "; ".join(reasons), "ce-id": event.id, "ce-type": event.type, "ce-source": event.source}
+        attributes = {key: cut_utf8(value, limit=_ATTRIBUTE_BYTES) for key, value in about.items()}
+        try:
+            await self._publisher.publish(_json(data), attributes, timeout=deadline.remaining())
+        except PayloadError as error:
+            self._logger.error("this log line is all that is kept of the message: %s", error)  # noqa: TRY400
 
     async def close(self) -> None:
         """Close the publisher's connection."""
@@ -80,13 +81,15 @@ class PubSubPublisher:
     async def publish(self, data: bytes, attributes: Mapping[str, str], *, timeout: float) -> None:
         """Publish one message; seconds until it is given up."""
         # Half a second of imports that only poison needs.
-        from google.api_core.exceptions import GoogleAPIError  # noqa: PLC0415
+        from google.api_core.exceptions import GoogleAPIError, InvalidArgument  # noqa: PLC0415
         from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
 
         message = {"data": data, "attributes": dict(attributes)}
         try:
             self._client = self._client or _connect()
             await self._client.publish(topic=self._topic, messages=[message], timeout=timeout, retry=None)
+        except InvalidArgument as error:  # it is too large: sent again, it would come back for ever
+            raise PayloadError(f"{self._topic} does not take this message: {error}", reason="unpublishable") from error
         except (GoogleAPIError, GoogleAuthError) as error:
             raise TransientError(
                 f"a dead letter could not be published to {self._topic}: {error}", retry_after=_RETRY_AFTER
@@ -108,3 +111,23 @@ def _connect() -> Any:
     from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport  # noqa: PLC0415
 
     return PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=grpc.aio.insecure_channel(emulator)))
+
+
+def _writable(data: object) -> object:
+    """Return `data`, or a text that says as much where JSON in UTF-8 cannot hold it."""
+    try:
+        _json(data)
+    except ValueError:  # bytes that are no UTF-8, half a surrogate pair, too deep
+        pass
+    else:
+        return data
+    if isinstance(data, bytes):
+        return data.decode(errors="backslashreplace")
+    try:
+        return json.dumps(data)
+    except RecursionError:
+        return excerpt(data)
+
+
+def _json(data: object) -> bytes:
+    return to_json(data, inf_nan_mode="strings")

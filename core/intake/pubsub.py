@@ -13,6 +13,8 @@ from core.models.batch import Batch, Ignored, Poison
 from core.models.result import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.clock import Clock, Deadline
     from core.gateway import Gateway
     from core.models.cloud_event import CloudEvent
@@ -69,19 +71,19 @@ class PubSubIntake:
         try:
             message = open_message(event.type, event.data)
         except PayloadError as error:
-            return await self._poisoned(error, event, deadline)
-        key = hashlib.sha256(f"{event.source}/{message.message_id}".encode()).digest() if message.message_id else b""
+            return await self._poisoned(error, event, deadline, key=b"")
+        key = _key(event, message)
         if self._redeliveries.known(key):
+            await self._put_aside(event, self._redeliveries.owed(key), key, deadline)
             return await self._process(Batch([Ignored("redelivered")], SOURCE), key, deadline)
         try:
             batch = self._read(message)
         except PayloadError as error:
-            return await self._poisoned(error, event, deadline)
+            return await self._poisoned(error, event, deadline, key=key)
         results = await self._process(batch, key, deadline)
-        if poison := [result.error for result in results if result.status is Status.INVALID]:
-            await self._dead_letters.put(event, reasons=poison, deadline=deadline)
-        if not any(result.status is Status.FAILED for result in results):
-            self._redeliveries.remember(key)
+        if any(result.status is Status.FAILED for result in results):
+            return results  # it comes again, poison and all
+        await self._put_aside(event, [each.error for each in results if each.status is Status.INVALID], key, deadline)
         return results
 
     def _read(self, message: PubSubMessage) -> Batch:
@@ -90,9 +92,24 @@ class PubSubIntake:
         )
         return reader.read(message.content(), provenance=message.provenance)
 
-    async def _poisoned(self, error: PayloadError, event: CloudEvent, deadline: Deadline) -> list[SignalResult]:
+    async def _poisoned(
+        self, error: PayloadError, event: CloudEvent, deadline: Deadline, *, key: bytes
+    ) -> list[SignalResult]:
         await self._dead_letters.put(event, reasons=[str(error)], deadline=deadline)
+        self._redeliveries.remember(key)
         return await self._process(Batch([Poison(error.reason, str(error))], SOURCE), b"", deadline)
+
+    async def _put_aside(self, event: CloudEvent, reasons: Sequence[str], key: bytes, deadline: Deadline) -> None:
+        """Put the poison of a message aside, whose other signals are stored: they are not to be counted again."""
+        self._redeliveries.remember(key, owed=reasons)
+        if reasons:
+            await self._dead_letters.put(event, reasons=reasons, deadline=deadline)
+            self._redeliveries.remember(key)
 
     async def _process(self, batch: Batch, digest: bytes, deadline: Deadline) -> list[SignalResult]:
         return await self._pipeline.process(batch, digest=digest, deadline=deadline)
+
+
+def _key(event: CloudEvent, message: PubSubMessage) -> bytes:
+    """What a message is known by when it is delivered again; nothing where it has no id."""
+    return hashlib.sha256(f"{event.source}/{message.message_id}".encode()).digest() if message.message_id else b""

@@ -9,6 +9,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.clock import Clock
 
 REMEMBERED_DELIVERIES = 10_000
@@ -22,18 +24,22 @@ class Redeliveries:
     def __init__(self, *, clock: Clock, capacity: int = REMEMBERED_DELIVERIES) -> None:
         self._clock = clock
         self._capacity = capacity
-        self._stored_at: OrderedDict[bytes, float] = OrderedDict()
+        self._stored: OrderedDict[bytes, tuple[float, Sequence[str]]] = OrderedDict()
 
     def known(self, key: bytes) -> bool:
         """Tell whether `key` was stored lately; an empty one never was."""
-        stored_at = self._stored_at.get(key)
-        return stored_at is not None and self._clock.monotonic() - stored_at <= REMEMBERED_SECONDS
+        stored = self._stored.get(key)
+        return stored is not None and self._clock.monotonic() - stored[0] <= REMEMBERED_SECONDS
 
-    def remember(self, key: bytes) -> None:
-        """Note that what `key` stands for is stored."""
+    def owed(self, key: bytes) -> Sequence[str]:
+        """Return why parts of a known delivery are still to be put aside; nothing where none are."""
+        return self._stored[key][1]
+
+    def remember(self, key: bytes, *, owed: Sequence[str] = ()) -> None:
+        """Note that what `key` stands for is stored, but for the parts that are `owed` to the dead letters."""
         if not key:
             return
-        self._stored_at[key] = self._clock.monotonic()
-        self._stored_at.move_to_end(key)
-        if len(self._stored_at) > self._capacity:
-            self._stored_at.popitem(last=False)
+        self._stored[key] = (self._clock.monotonic(), owed)
+        self._stored.move_to_end(key)
+        if len(self._stored) > self._capacity:
+            self._stored.popitem(last=False)
