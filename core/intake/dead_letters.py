@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic_core import to_json
 
-from core.errors import PayloadError, TransientError
+from core.errors import DeadlineExceededError, PayloadError, TransientError
 from core.text import cut_utf8, excerpt
 
 if TYPE_CHECKING:
@@ -56,8 +56,11 @@ class DeadLetters:
             return
         about = {"reason": "; ".join(reasons), "ce-id": event.id, "ce-type": event.type, "ce-source": event.source}
         attributes = {key: cut_utf8(value, limit=_ATTRIBUTE_BYTES) for key, value in about.items()}
+        timeout = deadline.remaining()
+        if timeout <= 0:  # Google's client takes 0 for no limit
+            raise DeadlineExceededError("no time was left to publish a dead letter")
         try:
-            await self._publisher.publish(_json(data), attributes, timeout=deadline.remaining())
+            await self._publisher.publish(_json(data), attributes, timeout=timeout)
         except PayloadError as error:
             self._logger.error("this log line is all that is kept of the message: %s", error)  # noqa: TRY400
 

@@ -74,6 +74,7 @@ class Instance:
 
     gateway: Gateway
     wire: Wire
+    registry: CollectorRegistry
 
     async def post(self, *signals: NormalizedSignal, deadline: float = 8.0) -> list[SignalResult]:
         """Send signals as one webhook."""
@@ -85,6 +86,10 @@ class Instance:
     def calls(self) -> list[str]:
         """What this instance has called so far."""
         return self.wire.log
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A counter's value so far."""
+        return self.registry.get_sample_value(name, labels) or 0.0
 
     def restart(self) -> None:
         """Forget the calls written down so far."""
@@ -102,15 +107,16 @@ class World:
     def instance(self, name: str = "", *, skew: timedelta = timedelta(0), **settings: Any) -> Instance:
         """Start an instance with settings of its own; nothing is shared with the others."""
         wire = Wire(self.app, take_turns=bool(name))
+        registry = CollectorRegistry()
         gateway = build_gateway(
             settings=Settings(**({"namespace": NAMESPACE, "auth": "none", "owners": "as-named"} | settings)),
             transport=wire,
-            metrics=Metrics(registry=CollectorRegistry()),
+            metrics=Metrics(registry=registry),
             logger=logging.getLogger("sluice.test"),
             clock=SkewedClock(self.clock, skew),
             source_of_random=random.Random(f"{name} {len(self.instances)}"),
         )
-        self.instances.append(Instance(gateway, wire))
+        self.instances.append(Instance(gateway, wire, registry))
         return self.instances[-1]
 
     async def call(self, method: str, resource: Resource, name: str = "", subresource: str = "", **body: Any) -> Any:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["MERGE_PATCH", "Fault", "Wire", "deliver", "describe"]
 
 _VERBS = {"POST": "CREATE", "PUT": "UPDATE", "PATCH": "PATCH", "DELETE": "DELETE"}
-_KINDS = ("remediationrequests", "leases", "tokenreviews", "subjectaccessreviews")
+_KINDS = ("remediationrequests", "leases", "tokenreviews", "subjectaccessreviews", "events")
 
 
 @dataclass(kw_only=True)
