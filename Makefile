@@ -9,7 +9,7 @@ PORT ?= 8080
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types bench lock kube-apiserver knative alertmanager clean
+.PHONY: help setup run demo test lint fmt types bench lock kube-apiserver knative alertmanager serverless clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,7 +30,7 @@ run: $(READY) ## start the alertmanager function on an embedded Kubernetes API (
 demo: $(READY) ## post a burst of alerts to what `make run` started, and show the requests
 	@$(BIN)/sluice demo --url http://127.0.0.1:$(PORT)
 
-test: lint types kube-apiserver knative alertmanager ## lint, types, layers and all tests, the real kube-apiserver included
+test: lint types kube-apiserver knative alertmanager serverless ## lint, types, layers and all tests, the real kube-apiserver included
 	@$(BIN)/coverage erase
 	@$(BIN)/pytest --cov --cov-report=term --cov-fail-under=95
 
@@ -58,6 +58,9 @@ knative: kube-apiserver ## build Knative's queue-proxy and validation, and kubec
 
 alertmanager: $(READY) ## fetch the Alertmanager that tests use, once, from Debian's packages
 	@$(BIN)/python -m tests.e2e
+
+serverless: $(READY) ## install the Serverless Framework's CLI that tests use, once
+	@$(BIN)/python -m tests.serverless
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 lock: $(READY) ## pin the dependencies anew; requirements.txt is also what a source deploy installs

@@ -62,10 +62,10 @@ class GoProgram:
         Safe to call in several processes at once: one compiles, the others wait.
         Raises BuildError when there is no Go or it fails.
         """
-        binary = _cache_folder() / f"{self.name}-{self.version}-{self._digest()}"
+        binary = cache_folder() / f"{self.name}-{self.version}-{self._digest()}"
         if binary.exists():
             return binary
-        with self._exclusive(binary.with_name(f"{binary.name}.lock"), report=report):
+        with exclusive(binary.with_name(f"{binary.name}.lock"), what=self.name, report=report):
             if not binary.exists():
                 self._compile(binary, report=report)
         return binary
@@ -112,18 +112,21 @@ class GoProgram:
                 report(f"building {self.name}: {compiled} packages compiled…")
         return "".join(last_lines)
 
-    @contextmanager
-    def _exclusive(self, path: Path, *, report: Report) -> Iterator[None]:
-        with path.open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                report(f"another process builds {self.name}; waiting for it…")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+
+@contextmanager
+def exclusive(path: Path, *, what: str, report: Report) -> Iterator[None]:
+    """Hold the lock file `path`: one process makes `what`, the others wait."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(f"another process builds {what}; waiting for it…")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Where what tests need is kept between runs, for this user."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "sluice"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Deploys the functions to Google Cloud (second generation: Cloud Run functions). Safe to run again.
+#
+#   functions/deploy-google.sh [--dry-run] [alertmanager|kubernetes_event|pubsub ...]    all three by default
+#
+# Required: GOOGLE_CLOUD_PROJECT, SERVICE_ACCOUNT (an email), SLUICE_API_SERVER and SLUICE_API_CA (the cluster's
+# endpoint and masterAuth.clusterCaCertificate); for pubsub also TOPIC.
+# Optional: REGION (europe-west1), RUNTIME (python312), MIN_INSTANCES (0), MAX_INSTANCES (20), INGRESS (internal-only),
+# VPC_CONNECTOR for a private endpoint, DEAD_LETTER_TOPIC (projects/P/topics/T) for what can never work, and every
+# other SLUICE_* variable that is set.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+  echo "deploy-google.sh: $*" >&2
+  exit 2
+}
+
+run() {
+  printf '+ %s\n' "${*@Q}" >&2
+  if [[ -z "${dry_run}" ]]; then "$@"; fi
+}
+
+need() {
+  local name
+  for name in "$@"; do
+    [[ -n "${!name:-}" ]] || fail "${name} is not set; see the top of this file for what it is"
+  done
+}
+
+settings() {
+  # The platform's IAM has checked the caller before the function sees the request.
+  export SLUICE_AUTH="${SLUICE_AUTH:-none}" SLUICE_NAMESPACE="${SLUICE_NAMESPACE:-sluice-system}"
+  [[ -z "${DEAD_LETTER_TOPIC:-}" ]] || export SLUICE_DEAD_LETTER_TOPIC="${DEAD_LETTER_TOPIC}"
+  local name list=""
+  for name in $(compgen -e SLUICE_ | sort); do
+    [[ "${!name}" != *"@@"* ]] || fail "${name} holds @@, which separates settings here"
+    list+="@@${name}=${!name}"
+  done
+  # A separator of our own: values may hold commas.
+  printf '^@@^%s' "${list#@@}"
+}
+
+trigger() {
+  case "$1" in
+    pubsub) printf '%s\n' "--trigger-topic=${TOPIC}" --retry ;;
+    *) printf '%s\n' --trigger-http --no-allow-unauthenticated ;;
+  esac
+}
+
+deploy() {
+  local function=$1 name="sluice-${1//_/-}" flags
+  mapfile -t flags < <(trigger "${function}")
+  [[ -z "${VPC_CONNECTOR:-}" ]] || flags+=("--vpc-connector=${VPC_CONNECTOR}" --egress-settings=private-ranges-only)
+  # --concurrency needs a whole CPU; a request waits for the API server most of its time.
+  run gcloud functions deploy "${name}" --gen2 \
+    "--project=${GOOGLE_CLOUD_PROJECT}" "--region=${region}" "--runtime=${RUNTIME:-python312}" \
+    --source=. "--entry-point=${function}" "${flags[@]}" \
+    "--service-account=${SERVICE_ACCOUNT}" "--ingress-settings=${INGRESS:-internal-only}" \
+    --cpu=1 --memory=256Mi --concurrency=80 --timeout=60s \
+    "--min-instances=${MIN_INSTANCES:-0}" "--max-instances=${MAX_INSTANCES:-20}" \
+    "--set-build-env-vars=GOOGLE_FUNCTION_SOURCE=functions/${function}.py" \
+    "--set-env-vars=$(settings)"
+}
+
+dry_run=""
+if [[ "${1:-}" == --dry-run ]]; then
+  dry_run=yes
+  shift
+fi
+region="${REGION:-europe-west1}"
+functions=("$@")
+[[ ${#functions[@]} -gt 0 ]] || functions=(alertmanager kubernetes_event pubsub)
+need GOOGLE_CLOUD_PROJECT SERVICE_ACCOUNT SLUICE_API_SERVER SLUICE_API_CA
+for function in "${functions[@]}"; do
+  [[ "${function}" =~ ^[a-z][a-z_]*$ && -f "functions/${function}.py" ]] || fail "there is no function ${function}"
+  [[ "${function}" != pubsub ]] || need TOPIC
+done
+for function in "${functions[@]}"; do deploy "${function}"; done

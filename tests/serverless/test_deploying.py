@@ -1,0 +1,139 @@
+"""functions/deploy-google.sh, with a gcloud that writes down how it was called."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "functions" / "deploy-google.sh"
+REQUIRED = {
+    "GOOGLE_CLOUD_PROJECT": "shop",
+    "SERVICE_ACCOUNT": "sluice@shop.iam.gserviceaccount.com",
+    "SLUICE_API_SERVER": "https://192.0.2.1",
+    "SLUICE_API_CA": "Q0E=",
+    "TOPIC": "incidents",
+}
+GCLOUD = """#!{python}
+import json, os, sys
+with open({calls!r}, "a") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + "\\n")
+sys.exit({exit_code})
+"""
+
+
+class Google:
+    """A folder with a gcloud in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._calls = folder / "calls"
+        self.answer(0)
+
+    def answer(self, exit_code: int) -> None:
+        """Let gcloud end with this code from now on."""
+        gcloud = self._folder / "gcloud"
+        gcloud.write_text(GCLOUD.format(python=sys.executable, calls=str(self._calls), exit_code=exit_code))
+        gcloud.chmod(0o755)
+
+    @property
+    def calls(self) -> list[list[str]]:
+        return [json.loads(line) for line in self._calls.read_text().splitlines()] if self._calls.exists() else []
+
+    def deploy(self, *arguments: str, without: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        given = {name: value for name, value in (REQUIRED | more).items() if name != without}
+        path = f"{self._folder}{os.pathsep}{os.defpath}"
+        return subprocess.run(
+            [str(SCRIPT), *arguments], env={"PATH": path} | given, capture_output=True, text=True, check=False
+        )
+
+
+@pytest.fixture
+def google(tmp_path: Path) -> Google:
+    return Google(tmp_path)
+
+
+def flags(call: list[str]) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in call if word.startswith("--") and "=" in word)
+
+
+def test_all_three_functions_are_deployed(google: Google) -> None:
+    done = google.deploy()
+    assert done.returncode == 0, done.stderr
+    assert [call[:4] for call in google.calls] == [
+        ["functions", "deploy", f"sluice-{name}", "--gen2"] for name in ("alertmanager", "kubernetes-event", "pubsub")
+    ]
+    for call, name in zip(google.calls, ("alertmanager", "kubernetes_event", "pubsub"), strict=True):
+        given = flags(call)
+        assert given["--entry-point"] == name
+        assert given["--set-build-env-vars"] == f"GOOGLE_FUNCTION_SOURCE=functions/{name}.py"
+        assert given["--service-account"] == REQUIRED["SERVICE_ACCOUNT"]
+        assert (given["--cpu"], given["--concurrency"]) == ("1", "80")
+        assert given["--set-env-vars"] == (
+            "^@@^SLUICE_API_CA=Q0E=@@SLUICE_API_SERVER=https://192.0.2.1@@SLUICE_AUTH=none@@SLUICE_NAMESPACE=sluice-system"
+        )
+
+
+def test_events_come_by_topic_with_retry_and_alerts_by_http_with_a_token(google: Google) -> None:
+    google.deploy()
+    alertmanager, events, pubsub = google.calls
+    for call in (alertmanager, events):
+        assert {"--trigger-http", "--no-allow-unauthenticated"} <= set(call)
+    assert {"--trigger-topic=incidents", "--retry"} <= set(pubsub)
+    assert "--trigger-http" not in pubsub
+
+
+def test_settings_reach_the_function_whatever_they_hold(google: Google) -> None:
+    google.deploy("pubsub", SLUICE_SCOPE_LABEL="kubernaut.ai/managed=true", DEAD_LETTER_TOPIC="projects/p/topics/dead")
+    (call,) = google.calls
+    settings = flags(call)["--set-env-vars"].removeprefix("^@@^").split("@@")
+    assert "SLUICE_SCOPE_LABEL=kubernaut.ai/managed=true" in settings
+    assert "SLUICE_DEAD_LETTER_TOPIC=projects/p/topics/dead" in settings
+
+
+def test_private_endpoint_is_reached_through_a_connector(google: Google) -> None:
+    google.deploy("alertmanager", VPC_CONNECTOR="inside", MIN_INSTANCES="1", REGION="us-east1")
+    given = flags(google.calls[0])
+    assert given["--vpc-connector"] == "inside"
+    assert given["--egress-settings"] == "private-ranges-only"
+    assert (given["--min-instances"], given["--region"]) == ("1", "us-east1")
+
+
+def test_dry_run_shows_the_commands_and_runs_none(google: Google) -> None:
+    shown = google.deploy("--dry-run")
+    assert shown.returncode == 0
+    assert shown.stderr.count("'gcloud' 'functions' 'deploy'") == 3
+    assert google.calls == []
+
+
+@pytest.mark.parametrize("missing", REQUIRED)
+def test_variable_that_is_missing_is_named_before_anything_is_deployed(google: Google, missing: str) -> None:
+    refused = google.deploy(without=missing)
+    assert refused.returncode == 2
+    assert refused.stderr == f"deploy-google.sh: {missing} is not set; see the top of this file for what it is\n"
+    assert google.calls == []
+
+
+@pytest.mark.parametrize("name", ["nothing", "_serving", "../core/gateway"])
+def test_what_is_no_function_is_refused(google: Google, name: str) -> None:
+    refused = google.deploy("alertmanager", name)
+    assert refused.returncode == 2
+    assert "there is no function" in refused.stderr
+    assert google.calls == []
+
+
+def test_failure_of_one_stops_the_rest(google: Google) -> None:
+    google.answer(1)
+    assert google.deploy().returncode == 1
+    assert len(google.calls) == 1
+
+
+def test_script_is_clean_under_shellcheck() -> None:
+    shellcheck = Path(sysconfig.get_path("scripts")) / "shellcheck"
+    checked = subprocess.run([str(shellcheck), str(SCRIPT)], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
