@@ -20,15 +20,18 @@ from tests.unit.functions.asgi import Answered, call
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SOURCE = Path(__file__).parents[3] / "functions" / "alertmanager.py"
+    from tests.support.cloud_events import Sent
+
+SOURCES = Path(__file__).parents[3] / "functions"
 NAMESPACE = "sluice-system"
 
 
 class Function:
     """The real app, made by functions-framework, over whatever stands in for the API server."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, target: str = "alertmanager") -> None:
         self._monkeypatch = monkeypatch
+        self._target = target
         self._app: Any = None
         self.transports: list[dict[str, Any]] = []
 
@@ -50,7 +53,7 @@ class Function:
     def load(self) -> Any:
         """Load the source file as functions-framework does, once."""
         if self._app is None:
-            self._app = create_asgi_app(target="alertmanager", source=str(SOURCE))
+            self._app = create_asgi_app(target=self._target, source=str(SOURCES / f"{self._target}.py"))
         return self._app
 
     async def get(self, path: str, **headers: str) -> Answered:
@@ -61,12 +64,22 @@ class Function:
         given = {"Content-Type": "application/json"} | {name.replace("_", "-"): text for name, text in headers.items()}
         return await call(self.load(), "POST", path, body=body, headers=given, then=then)
 
+    async def send(self, event: Sent, path: str = "/") -> Answered:
+        """Send a CloudEvent."""
+        return await call(self.load(), "POST", path, body=event.body, headers=event.headers)
+
     async def call(self, method: str, path: str = "/") -> Answered:
         return await call(self.load(), method, path)
 
 
 @pytest.fixture
-def function(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> Iterator[Function]:
+def target() -> str:
+    """Which function is tested: a module says so by a fixture of its own."""
+    return "alertmanager"
+
+
+@pytest.fixture
+def function(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any, target: str) -> Iterator[Function]:
     """The function with AUTH=none and a kubeconfig; what loading it does to this process is undone."""
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(
@@ -79,14 +92,14 @@ def function(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> It
     monkeypatch.setenv("SLUICE_OWNERS", "as-named")
     monkeypatch.setenv("FUNCTION_TARGET", "")
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "alertmanager", raising=False)
+    monkeypatch.delitem(sys.modules, target, raising=False)
     logger = logging.getLogger(LOGGER_NAME)
     before = logger.handlers, logger.level, logger.propagate
     on_sigterm = signal.getsignal(signal.SIGTERM)
-    yield Function(monkeypatch)
+    yield Function(monkeypatch, target)
     signal.signal(signal.SIGTERM, on_sigterm)
     logger.handlers, logger.level, logger.propagate = before
-    sys.modules.pop("alertmanager", None)
+    sys.modules.pop(target, None)
 
 
 @pytest.fixture

@@ -1,0 +1,56 @@
+"""What the senders of CloudEvents are answered, and what is stored of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from core.kube.transport import ApiRequest
+from tests.support.instances import REQUESTS
+from tests.support.wire import deliver
+from tests.unit.functions.conftest import NAMESPACE
+
+if TYPE_CHECKING:
+    from tests.support.wire import Wire
+    from tests.unit.functions.asgi import Answered
+
+
+def acknowledged(answer: Answered) -> None:
+    """200, and nothing that a Broker would take for a reply event."""
+    assert (answer.status, answer.body) == (200, b"OK")
+    _check(answer)
+    assert not answer.headers.get("content-type", "").startswith("application/cloudevents")
+
+
+def refused(answer: Answered) -> str:
+    """400, which a Broker sends to its dead letter sink; returns the sentence."""
+    assert answer.status == 400, answer.body
+    assert "Retry-After" not in answer.headers
+    _check(answer)
+    return answer.body.decode()
+
+
+def comes_again(answer: Answered) -> str:
+    """503, which all senders retry; returns the sentence."""
+    assert answer.status == 503, answer.body
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert "X-Google-Status" not in answer.headers
+    _check(answer)
+    return answer.body.decode()
+
+
+async def stored(wire: Wire) -> list[Any]:
+    """All RemediationRequests."""
+    answer = await deliver(wire.app, ApiRequest(method="GET", path=REQUESTS.path(namespace=NAMESPACE)))
+    return list(json.loads(answer.body)["items"])
+
+
+def logged(capsys: Any) -> list[Any]:
+    """All log lines since the last look."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def _check(answer: Answered) -> None:
+    assert not [name for name in answer.headers if name.lower().startswith("ce-")]
+    assert b"Traceback" not in answer.body
+    assert b".py" not in answer.body

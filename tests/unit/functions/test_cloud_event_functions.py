@@ -1,0 +1,219 @@
+"""What both CloudEvents functions do, whatever their events carry."""
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from core.kube.errors import ApiUnreachableError
+from functions import _events
+from tests.support.cloud_events import Sent, batch, binary, structured
+from tests.support.http import send
+from tests.support.kubernetes_events import kubelet_event
+from tests.support.pubsub_messages import PUBLISHED, envelope
+from tests.support.scripted import answered
+from tests.support.scripted import refused as refusal
+from tests.unit.functions.answered_events import acknowledged, comes_again, logged, refused, stored
+from tests.unit.functions.webhooks import alert, webhook
+
+LIST = "LIST remediationrequests"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+GOOD: dict[str, tuple[str, Any]] = {
+    "kubernetes_event": ("dev.knative.apiserver.resource.add", kubelet_event(lastTimestamp="2999-01-01T00:00:00Z")),
+    "pubsub": (PUBLISHED, envelope(webhook(alert()))),
+}
+
+
+@pytest.fixture(params=sorted(GOOD))
+def target(request) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def good(target):
+    """Type and data of an event that becomes a request."""
+    return GOOD[target]
+
+
+@pytest.mark.parametrize("mode", [binary, structured])
+async def test_event_is_taken_in_either_mode_and_acknowledged(function, wire, good, mode):
+    acknowledged(await function.send(mode(*good)))
+    assert len(await stored(wire)) == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/any/path"])
+async def test_event_is_taken_at_any_path(function, wire, good, path):
+    acknowledged(await function.send(binary(*good), path))
+
+
+async def test_attributes_that_nobody_knows_do_no_harm(function, wire, good):
+    acknowledged(await function.send(binary(*good, kind="Event", apiversion="v1", subject="/apis/v1/x")))
+
+
+@pytest.mark.parametrize("mode", [binary, structured])
+@pytest.mark.parametrize("missing", ["type", "source", "id", "specversion"])
+async def test_event_that_lacks_an_attribute_is_refused(function, scripted, good, mode, missing):
+    refused(await function.send(mode(*good, **{missing: None})))
+
+
+@pytest.mark.parametrize("version", ["0.1", "2.0", "", "x"])
+async def test_other_version_of_cloud_events_is_refused(function, scripted, good, version):
+    refused(await function.send(binary(*good, specversion=version)))
+
+
+async def test_batch_is_refused(function, scripted, good):
+    refused(await function.send(batch(structured(*good), structured(*good))))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"null", b"\xff", b"text", b"[" * 100_000])
+async def test_body_that_is_no_cloud_event_is_refused(function, scripted, body):
+    refused(await function.send(Sent({"Content-Type": "application/cloudevents+json"}, body)))
+    refused(await function.send(Sent({"Content-Type": "application/json"}, body)))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics"])
+async def test_nothing_but_post_is_taken(function, scripted, method, path):
+    assert (await function.call(method, path)).status == 405
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (ApiUnreachableError("the Kubernetes API did not answer"), "the Kubernetes API did not answer"),
+        (refusal(503, message="etcd is down"), "etcd is down"),
+        (refusal(429, "TooManyRequests"), "429"),
+        (refusal(500), "500"),
+        (refusal(401, "Unauthorized"), "401"),
+        (refusal(403, "Forbidden", message="no"), 'verbs: ["list"]'),
+        (answered(404, b"404 page not found\n"), "is not installed here"),
+        (answered(200, b"<html>"), "is no Kubernetes object"),
+    ],
+)
+async def test_transient_failure_makes_the_event_come_again(function, scripted, good, said, sentence):
+    scripted.then(LIST, said)
+    detail = comes_again(await function.send(binary(*good)))
+    assert detail.startswith("1 of 1 alerts could not be stored now; send the same request again: ")
+    assert sentence in detail
+
+
+async def test_wait_that_the_api_server_asks_for_is_passed_on(function, scripted, good):
+    scripted.then(LIST, refusal(429, "TooManyRequests", Retry_After="17"))
+    answer = await function.send(binary(*good))
+    comes_again(answer)
+    assert answer.headers["Retry-After"] == "17"
+
+
+async def test_open_breaker_makes_events_come_again(function, scripted, good):
+    for number in range(10):
+        scripted.then(LIST, ApiUnreachableError("no answer"))
+        await function.send(binary(*good, id=str(number)))
+    assert "the circuit breaker is open" in comes_again(await function.send(binary(*good)))
+
+
+async def test_unreachable_api_server_makes_events_come_again(function, good):
+    """Over the real transport: nothing listens where the kubeconfig points to."""
+    comes_again(await function.send(binary(*good)))
+
+
+async def test_event_that_came_again_is_stored_once(function, wire, good):
+    wire.on(LIST, drop=True)
+    sent = binary(*good)
+    comes_again(await function.send(sent))
+    for _ in range(3):
+        acknowledged(await function.send(sent))
+    (request,) = await stored(wire)
+    assert request["status"]["deduplication"]["occurrenceCount"] == 1
+
+
+async def test_bug_is_logged_with_its_trace_and_answered_without(function, scripted, good, capsys):
+    scripted.then(LIST, KeyError("a bug with a secret in it"))
+    detail = comes_again(await function.send(binary(*good)))
+    assert detail == "an unforeseen error; it is logged, and the same request may work later"
+    (line,) = logged(capsys)
+    assert line["stack_trace"].endswith("KeyError: 'a bug with a secret in it'")
+
+
+async def test_bug_outside_of_storing_is_answered_alike(function, scripted, good, monkeypatch):
+    def broken(*_args: object, **_more: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(_events, "_opened", broken)
+    comes_again(await function.send(binary(*good)))
+
+
+@pytest.mark.parametrize("mode", [binary, structured])
+async def test_log_lines_carry_the_trace_of_their_event(function, scripted, good, capsys, mode):
+    scripted.then(LIST, refusal(503))
+    await function.send(mode(*good, traceparent=f"00-{TRACE}-b7ad6b7169203331-01"))
+    (line,) = logged(capsys)
+    assert line["logging.googleapis.com/trace"] == TRACE
+
+
+@pytest.mark.parametrize("traceparent", [7, {"a": 1}, "nonsense", "\ud800-\ud800-\ud800-\ud800", ""])
+async def test_trace_that_is_none_does_no_harm(function, wire, good, traceparent):
+    acknowledged(await function.send(structured(*good, traceparent=traceparent)))
+
+
+@pytest.mark.parametrize("name", ["id", "source"])
+@pytest.mark.parametrize("value", [7, ["a"], {"a": 1}, True, "\ud800", "x" * 10_000, ""])
+async def test_attribute_of_any_value_does_no_harm(function, wire, good, name, value):
+    acknowledged(await function.send(structured(*good, **{name: value})))
+    assert len(await stored(wire)) == 1
+
+
+async def test_events_at_once_share_one_gateway_and_make_one_request(function, wire, good):
+    answers = await asyncio.gather(*(function.send(binary(*good)) for _ in range(16)))
+    assert [answer.status for answer in answers] == [200] * 16
+    assert len(function.transports) == 1
+    assert len(await stored(wire)) == 1
+
+
+async def test_requests_are_measured(function, wire, good, free_port):
+    function.set(metrics_port=free_port)
+    await function.send(binary(*good))
+    text = (await asyncio.to_thread(send, "GET", f"http://127.0.0.1:{free_port}/metrics")).body.decode()
+    assert 'gateway_http_request_duration_seconds_count{endpoint="/",method="POST",status="201"}' in text
+    assert "gateway_signals_received_total" in text
+    assert "gateway_circuit_breaker_state" in text
+
+
+def test_metrics_port_is_closed_with_the_loop(function, wire, good, free_port):
+    function.set(metrics_port=free_port)
+    function.load()
+    _assert_free(free_port)  # gunicorn forks after this moment
+    for _ in range(2):  # the second loop listens anew
+
+        async def serve() -> None:
+            acknowledged(await function.send(binary(*good)))
+            answer = await asyncio.to_thread(send, "GET", f"http://127.0.0.1:{free_port}/metrics")
+            assert answer.status == 200
+
+        asyncio.run(serve())
+        _assert_free(free_port)
+
+
+async def test_metrics_port_that_is_taken_is_only_logged(function, wire, good, capsys):
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        function.set(metrics_port=port)
+        for _ in range(2):
+            acknowledged(await function.send(binary(*good)))
+    lines = [line["message"] for line in logged(capsys)]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"SLUICE_METRICS_PORT={port} cannot be listened on (")
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _assert_free(port: int) -> None:
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
