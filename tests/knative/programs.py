@@ -28,6 +28,12 @@ _KUBECTL = GoProgram(
 _DEFINITIONS = {"knative.dev/serving": "config/core/300-resources", "knative.dev/eventing": "config/core/resources"}
 
 
+_OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
+_OPERATOR_SUM = "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s="
+_OPERATOR_FOLDER = "example/prometheus-operator-crd"
+_OPERATOR_KINDS = ("alertmanagerconfigs", "podmonitors")
+
+
 def validator(*, report: Report = to_stderr) -> Path:
     """What judges objects as Knative's webhooks do. Raises BuildError."""
     return _VALIDATOR.build(report=report)
@@ -46,13 +52,22 @@ def kubectl(*, report: Report = to_stderr) -> Path:
 def definition_folders() -> list[Path]:
     """Folders with the CRDs of Serving and Eventing, in Go's module cache. Raises BuildError."""
     go = find_go(_SOURCES, what="Knative")
-    return [_module_folder(go, module) / folder for module, folder in _DEFINITIONS.items()]
+    return [_download(go, module)[0] / folder for module, folder in _DEFINITIONS.items()]
 
 
-def _module_folder(go: Path, module: str) -> Path:
-    # `download` brings it where only the binaries were kept.
+def prometheus_operator_definitions() -> list[Path]:
+    """Files with the CRDs of Prometheus Operator that our examples use. Raises BuildError."""
+    folder, digest = _download(find_go(_SOURCES, what="Prometheus Operator's definitions"), _OPERATOR)
+    if digest != _OPERATOR_SUM:
+        raise BuildError(f"{_OPERATOR} has the digest {digest}, not {_OPERATOR_SUM}")
+    return [folder / _OPERATOR_FOLDER / f"monitoring.coreos.com_{kind}.yaml" for kind in _OPERATOR_KINDS]
+
+
+def _download(go: Path, module: str) -> tuple[Path, str]:
+    """Bring a module where only the binaries were kept; return its folder and its digest."""
     command = [str(go), "mod", "download", "-json", module]
     asked = subprocess.run(command, cwd=_SOURCES, env=go_environment(), capture_output=True, text=True, check=False)
     if asked.returncode:
         raise BuildError(f"{module} cannot be had: {asked.stderr.strip() or asked.stdout.strip()}")
-    return Path(json.loads(asked.stdout)["Dir"])
+    answer = json.loads(asked.stdout)
+    return Path(answer["Dir"]), answer["Sum"]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.knative.programs import definition_folders, kubectl
+from tests.e2e.alertmanager_binary import find_alertmanager
+from tests.knative.programs import definition_folders, kubectl, prometheus_operator_definitions
 from tests.manifests.building import FOLDERS, ROOT, objects
 
 if TYPE_CHECKING:
@@ -92,3 +93,29 @@ def test_misspelt_field_is_refused(run: Kubectl, tmp_path: Path) -> None:
     )
     assert refused.returncode == 1
     assert "matchingPrecedense" in refused.stderr
+
+
+def test_examples_are_taken(run: Kubectl) -> None:
+    for definition in prometheus_operator_definitions():
+        assert run("apply", "--server-side", "-f", str(definition)).returncode == 0
+    assert run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s").returncode == 0
+    run("create", "namespace", "monitoring")
+    assert run("apply", "--server-side", "-k", str(ROOT / "cluster")).returncode == 0
+    examples = sorted((ROOT / "examples").glob("*.yaml"))
+    for example in examples:
+        applied = run("apply", "--server-side", "--validate=strict", "-f", str(example))
+        assert (applied.returncode, applied.stderr) == (0, "")
+    assert len(examples) == 3
+
+
+def test_example_of_alertmanagers_own_file_is_one_it_takes() -> None:
+    alertmanager = find_alertmanager()
+    checked = subprocess.run(
+        [str(alertmanager.path.with_name("amtool")), "check-config", str(ROOT / "examples" / "alertmanager.yml")],
+        cwd=alertmanager.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert "SUCCESS" in checked.stdout
