@@ -185,41 +185,44 @@ async def test_burst_of_200_requests_is_stored_and_counted(
     check_promises(cluster, list(seen), workloads=50)
 
 
+@asynccontextmanager
+async def burst_on_two_pods(
+    start_pod: StartPod, cluster: Cluster, token: str
+) -> AsyncIterator[tuple[Pod, asyncio.Future[list[Counter[int]]]]]:
+    """200 requests on their way; yields the pod that is to end, and what all senders will have seen."""
+    async with AsyncExitStack() as stack:
+        pods = [await stack.enter_async_context(start_pod()) for _ in range(2)]
+        clients = [await stack.enter_async_context(pod.connect()) for pod in pods]
+        seen = asyncio.gather(*(deliver(clients, body, token) for body in burst(50, 4)))
+        await eventually(lambda: some_stored(cluster), what="the burst to be under way", within=10)
+        yield pods[0], seen
+
+
 async def test_drain_in_a_burst_loses_and_doubles_nothing(
     start_pod: StartPod, cluster: Cluster, sender_token: str
 ) -> None:
     """As kubelet ends a pod: SIGTERM to queue-proxy, the function's preStop hook, then SIGTERM to the function."""
-    async with AsyncExitStack() as stack:
-        ending, staying = [await stack.enter_async_context(start_pod()) for _ in range(2)]
-        clients = [await stack.enter_async_context(pod.connect()) for pod in (ending, staying)]
-        sent = [asyncio.create_task(deliver(clients, body, sender_token)) for body in burst(50, 4)]
-        await eventually(lambda: some_stored(cluster), what="the burst to be under way", within=10)
+    async with burst_on_two_pods(start_pod, cluster, sender_token) as (ending, seen):
         os.kill(pid(ending.proxy), signal.SIGTERM)
         async with ending.connect_to_admin() as admin, admin.get("/wait-for-drain") as drained:
             assert drained.status == 200
         os.kill(pid(ending.function), signal.SIGTERM)
-        seen = await asyncio.gather(*sent)
+        check_promises(cluster, await seen, workloads=50)
         assert await asyncio.to_thread(ending.function.ended_within, 15)
         assert await asyncio.to_thread(ending.proxy.ended_within, 15)
         assert (ending.function.exit_code, ending.proxy.exit_code) == (0, 0)
-    check_promises(cluster, list(seen), workloads=50)
 
 
 async def test_sudden_sigterm_in_a_burst_loses_and_doubles_nothing(
     start_pod: StartPod, cluster: Cluster, sender_token: str
 ) -> None:
     """Where the hook does not run: both get SIGTERM at once, what breaks is sent again to another instance."""
-    async with AsyncExitStack() as stack:
-        ending, staying = [await stack.enter_async_context(start_pod()) for _ in range(2)]
-        clients = [await stack.enter_async_context(pod.connect()) for pod in (ending, staying)]
-        sent = [asyncio.create_task(deliver(clients, body, sender_token)) for body in burst(50, 4)]
-        await eventually(lambda: some_stored(cluster), what="the burst to be under way", within=10)
+    async with burst_on_two_pods(start_pod, cluster, sender_token) as (ending, seen):
         for process in (ending.function, ending.proxy):
             os.kill(pid(process), signal.SIGTERM)
-        seen = await asyncio.gather(*sent)
+        check_promises(cluster, await seen, workloads=50)
         assert await asyncio.to_thread(ending.function.ended_within, 15)
         assert ending.function.exit_code == 0
-    check_promises(cluster, list(seen), workloads=50)
 
 
 async def some_stored(cluster: Cluster) -> bool:
