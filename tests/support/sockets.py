@@ -32,5 +32,6 @@ def _sockets(pid: int) -> set[str]:
 
 
 def _established(to_port: int) -> set[str]:
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    tables = [Path(f"/proc/net/{name}") for name in ("tcp", "tcp6")]  # gRPC speaks IPv4 over sockets of IPv6
+    rows = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
     return {row[9] for row in rows if row[3] == _ESTABLISHED and int(row[2].rpartition(":")[2], 16) == to_port}

@@ -5,6 +5,8 @@ import socket
 from typing import Any
 
 import pytest
+from prometheus_client import mmap_dict
+from prometheus_client.mmap_dict import mmap_key
 
 from core.kube.errors import ApiUnreachableError
 from functions import _events
@@ -179,6 +181,13 @@ async def test_requests_are_measured(function, wire, good, free_port):
     assert "gateway_circuit_breaker_state" in text
 
 
+async def test_metrics_of_all_workers_are_added_up(function, good, all_workers, free_port):
+    function.set(metrics_port=free_port)
+    await function.send(binary(*good))
+    text = (await asyncio.to_thread(send, "GET", f"http://127.0.0.1:{free_port}/metrics")).body.decode()
+    assert 'gateway_signals_deduplicated_total{signal_name="BackOff"} 3.0' in text
+
+
 def test_metrics_port_is_closed_with_the_loop(function, wire, good, free_port):
     function.set(metrics_port=free_port)
     function.load()
@@ -205,6 +214,19 @@ async def test_metrics_port_that_is_taken_is_only_logged(function, wire, good, c
     lines = [line["message"] for line in logged(capsys)]
     assert len(lines) == 1
     assert lines[0].startswith(f"SLUICE_METRICS_PORT={port} cannot be listened on (")
+
+
+@pytest.fixture
+def all_workers(wire, monkeypatch, tmp_path):
+    """Two workers' counters, as files that they share."""
+    name = "gateway_signals_deduplicated"
+    key = mmap_key(name, f"{name}_total", ["signal_name"], ["BackOff"], "Repeats.")
+    counters: Any = mmap_dict.MmapedDict
+    for worker in (1, 2):
+        file = counters(str(tmp_path / f"counter_{worker}.db"))
+        file.write_value(key, worker, 0.0)
+        file.close()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
 
 
 @pytest.fixture

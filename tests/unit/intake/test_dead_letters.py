@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from core.logs import JsonFormatter
 from core.models.cloud_event import CloudEvent
 from tests.support.pubsub_messages import envelope
 from tests.support.pubsub_server import PubSubServer
+from tests.support.sockets import connections
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -166,6 +169,20 @@ async def test_without_a_publisher_there_is_only_the_log(caplog):
 
 async def test_publisher_without_letters_has_nothing_to_close():
     await PubSubPublisher(topic=TOPIC).close()
+
+
+async def test_closing_ends_the_connection(server, put, publisher):
+    port = int(server.address.rpartition(":")[2])
+
+    async def closed() -> bool:
+        return not connections(os.getpid(), to_port=port)
+
+    await put({"a": 1})
+    client = publisher._client  # kept here, so that only closing can end what it holds
+    assert not await closed()
+    await publisher.close()
+    await eventually(closed, what="the connection to the topic to end", within=5)
+    assert client is not None
 
 
 async def test_letters_leave_no_thread_behind_that_holds_the_process(server, put, publisher):

@@ -39,6 +39,11 @@ def test_credit_belongs_to_its_body(kept):
     assert kept.take(b"body") == {"f": stored("a")}
 
 
+def test_delivery_that_nothing_tells_from_others_has_no_credit(kept):
+    kept.keep(b"", {"f": stored("a")})
+    assert kept.take(b"") == {}
+
+
 def test_credit_outlives_the_longest_pause_of_alertmanager(kept, clock):
     assert CREDIT_SECONDS > 60
     kept.keep(b"body", {"f": stored("a")})
