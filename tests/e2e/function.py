@@ -18,6 +18,8 @@ from tests.support.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tests.support.cloud_events import Sent
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "functions" / "alertmanager.py"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -28,7 +30,14 @@ STOPS_WITHIN = 15.0
 COMPLAINT = re.compile("Traceback|stack_trace|Unclosed|ResourceWarning|was destroyed|never awaited")
 _LISTENING = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
 
-PRODUCTION = (str(SCRIPTS / "functions-framework"), "--asgi", "--source", str(SOURCE), "--target", "alertmanager")
+
+def production(target: str) -> tuple[str, ...]:
+    """The command that starts one of the three functions."""
+    source = SOURCE.with_name(f"{target}.py")
+    return (str(SCRIPTS / "functions-framework"), "--asgi", "--source", str(source), "--target", target)
+
+
+PRODUCTION = production("alertmanager")
 
 
 class FunctionProcess:
@@ -124,6 +133,10 @@ class FunctionProcess:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return send_json("POST", self.url, webhook(*alerts, **fields), headers=headers)
 
+    def deliver(self, event: Sent) -> Answer:
+        """Send a CloudEvent."""
+        return send("POST", self.url, event.body, headers=event.headers)
+
     def wait_until_ready(self) -> None:
         """Wait for what the API server does later than it says, such as heeding a new RBAC rule."""
         wait_for(lambda: self.get("/readyz").status == 200, what="/readyz to answer 200", within=READY_WITHIN)
@@ -136,7 +149,8 @@ class FunctionProcess:
 
     def _answers(self, url: str) -> bool:
         try:
-            return send("GET", f"{url}/healthz").status == 200
+            # CloudEvents functions take no GET; whoever says so is a worker, and not the socket's backlog.
+            return send("GET", f"{url}/healthz").status in (200, 405)
         except (OSError, HTTPException):  # a worker is not up yet
             return False
 
