@@ -41,10 +41,7 @@ class Scope:
             value = metadata.labels.get(self._key) if metadata else None
             if value is not None:
                 return "" if self._matches(value) else f"{_name(each)} has the label {self._key}={value}"
-        carriers = " nor ".join(_name(each) for each in asked)
-        return (
-            f"neither {carriers} has the label {self._label}" if len(asked) > 1 else f"{carriers} lacks {self._label}"
-        )
+        return f"none of {', '.join(_name(each) for each in asked)} has the label {self._label}"
 
     def _matches(self, value: str) -> bool:
         return value == self._value if self._value else value != "false"

@@ -37,8 +37,8 @@ def _of_pod(pod: TargetResource) -> Iterator[TargetResource]:
     for maker in _named(pod, _OF_POD, ("ReplicaSet", _APPS), ("DaemonSet", _APPS), ("Job", _BATCH)):
         yield maker
         yield from likely_parents(maker)
-    for job in _named(pod, _OF_POD):
-        yield from _named(job, _ORDINAL, ("Job", _BATCH))
+    for indexed in _named(pod, _OF_POD, ("Job", _BATCH)):
+        yield from _named(indexed, _ORDINAL, ("Job", _BATCH))
 
 
 def _named(target: TargetResource, pattern: re.Pattern[str], *kinds: tuple[str, str]) -> Iterator[TargetResource]:

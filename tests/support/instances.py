@@ -76,11 +76,12 @@ class Instance:
     wire: Wire
     registry: CollectorRegistry
 
-    async def post(self, *signals: NormalizedSignal, deadline: float = 8.0) -> list[SignalResult]:
-        """Send signals as one webhook."""
+    async def post(self, *signals: NormalizedSignal, deadline: float = 8.0, digest: bytes = b"") -> list[SignalResult]:
+        """Send signals as one webhook; one with the same digest is the same body."""
         limit = Deadline(clock=self.gateway.clock, seconds=deadline)
-        digest = random.randbytes(8)
-        return await self.gateway.pipeline.process(Batch(list(signals), "test"), digest=digest, deadline=limit)
+        return await self.gateway.pipeline.process(
+            Batch(list(signals), "test"), digest=digest or random.randbytes(8), deadline=limit
+        )
 
     @property
     def calls(self) -> list[str]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["MERGE_PATCH", "Fault", "Wire", "deliver", "describe"]
 
 _VERBS = {"POST": "CREATE", "PUT": "UPDATE", "PATCH": "PATCH", "DELETE": "DELETE"}
-_KINDS = ("remediationrequests", "leases", "tokenreviews", "subjectaccessreviews", "events")
 
 
 @dataclass(kw_only=True)
@@ -85,9 +84,10 @@ class Wire:
 
 def describe(request: ApiRequest) -> str:
     """Such as `LIST remediationrequests`, `PATCH remediationrequests/status`, `CREATE leases`."""
-    parts = request.path.split("/")
-    kind = next(part for part in parts if part in _KINDS)
-    rest = parts[parts.index(kind) + 1 :]
+    parts = request.path.split("/")[3 if request.path.startswith("/api/") else 4 :]
+    if not parts:
+        return "GET kinds"
+    kind, *rest = parts[2:] if parts[0] == "namespaces" and len(parts) > 2 else parts
     if request.method != "GET":
         return f"{_VERBS[request.method]} {'/'.join([kind, *rest[1:]])}"
     if rest:

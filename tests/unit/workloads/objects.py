@@ -1,0 +1,136 @@
+"""An API server of metadata: objects by path, and the calls it got."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from multidict import CIMultiDict
+from prometheus_client import CollectorRegistry
+
+from core.breaker import CircuitBreaker
+from core.clock import Deadline, MockClock
+from core.kube.client import METADATA_ONLY, KubeClient
+from core.kube.transport import ApiRequest, ApiResponse
+from core.metrics import Metrics
+from core.models.signal import TargetResource
+from core.workloads.metadata import MetadataReader
+from core.workloads.owners import OwnerResolver
+from core.workloads.scope import Scope
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+    from core.workloads.owners import Lineage
+
+_ROOTS = {
+    "Pod": "/api/v1",
+    "Node": "/api/v1",
+    "Namespace": "/api/v1",
+    "ReplicaSet": "/apis/apps/v1",
+    "Deployment": "/apis/apps/v1",
+    "StatefulSet": "/apis/apps/v1",
+    "DaemonSet": "/apis/apps/v1",
+    "Job": "/apis/batch/v1",
+    "CronJob": "/apis/batch/v1",
+    "Rollout": "/apis/argoproj.io/v1alpha1",
+    "Fleet": "/apis/example.com/v1",
+}
+_CLUSTER_SCOPED = ("Node", "Namespace", "Fleet")
+
+
+def target(kind: str, name: str, **more: str) -> TargetResource:
+    """An object in the namespace `shop`, or in none for a cluster-scoped kind."""
+    root = _ROOTS[kind].removeprefix("/api/").removeprefix("/apis/")
+    namespace = "" if kind in _CLUSTER_SCOPED else "shop"
+    return TargetResource(**{"kind": kind, "name": name, "namespace": namespace, "api_version": root} | more)
+
+
+def path_of(kind: str, name: str) -> str:
+    """Where an object is read."""
+    scope = "" if kind in _CLUSTER_SCOPED else "/namespaces/shop"
+    return f"{_ROOTS[kind]}{scope}/{kind.lower()}s/{name}"
+
+
+class Objects:
+    """The transport under the parts of core.workloads; all of them, on one clock."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.accepted: set[str] = set()
+        self.answers: dict[str, tuple[int, Any]] = {}
+        self.hold: asyncio.Event | None = None
+        self.clock = MockClock(datetime(2026, 1, 2, tzinfo=UTC))
+        self.registry = CollectorRegistry()
+        client = KubeClient(transport=self, breaker=CircuitBreaker(clock=self.clock), call_timeout=3.0)
+        self.reader = MetadataReader(client=client, clock=self.clock)
+        self._owners = OwnerResolver(reader=self.reader, remember=600.0, metrics=Metrics(registry=self.registry))
+
+    def add(
+        self, kind: str, name: str, *, owner: tuple[str, str] | None = None, labels: Mapping[str, str] | None = None
+    ) -> None:
+        """Make an object, with a controller and labels."""
+        references = []
+        if owner is not None:
+            named = target(*owner)
+            reference = {"apiVersion": named.api_version, "kind": named.kind, "name": named.name}
+            references = [
+                {"apiVersion": "v1", "kind": "ConfigMap", "name": "no-controller", "uid": "u"},
+                {**reference, "uid": f"uid-{named.name}", "controller": True},
+            ]
+        metadata = {"name": name, "labels": dict(labels or {}), "ownerReferences": references}
+        self.answers[path_of(kind, name)] = (200, {"kind": "PartialObjectMetadata", "metadata": metadata})
+
+    def serve(self, kind: str, *, namespaced: bool = True) -> None:
+        """Let discovery tell of a custom kind."""
+        plural = f"{kind.lower()}s"
+        resources = [
+            {"name": f"{plural}/status", "kind": kind, "namespaced": namespaced},
+            {"name": plural, "kind": kind, "namespaced": namespaced},
+        ]
+        self.answers[_ROOTS[kind]] = (200, {"kind": "APIResourceList", "resources": resources})
+
+    def refuse(self, path: str, status: int) -> None:
+        """Answer `path` with an error from now on."""
+        self.answers[path] = (status, {"kind": "Status", "message": "no", "reason": "", "code": status})
+
+    async def resolve(self, kind: str, name: str, **more: str) -> Lineage:
+        return await self._owners.resolve(target(kind, name, **more), deadline=self.deadline())
+
+    async def top(self, kind: str, name: str) -> str:
+        """Such as `Deployment/cart`."""
+        top = (await self.resolve(kind, name)).top
+        return f"{top.kind}/{top.name}"
+
+    async def refusal(self, kind: str, name: str, *, label: str) -> str:
+        scope = Scope(label=label, reader=self.reader)
+        return await scope.refusal(await self.resolve(kind, name), deadline=self.deadline())
+
+    def deadline(self) -> Deadline:
+        return Deadline(clock=self.clock, seconds=8.0)
+
+    def outcomes(self) -> dict[tuple[str, str], float]:
+        """What gateway_owner_resolution_total counted."""
+        return {
+            (sample.labels["kind"], sample.labels["outcome"]): sample.value
+            for family in self.registry.collect()
+            for sample in family.samples
+            if sample.name == "gateway_owner_resolution_total"
+        }
+
+    async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
+        self.calls.append(request.path)
+        self.accepted.add(request.accept)
+        if self.hold is not None:
+            await self.hold.wait()
+        missing = {"kind": "Status", "reason": "NotFound", "details": {"name": "it"}, "code": 404}
+        status, body = self.answers.get(request.path, (404, missing))
+        return ApiResponse(status, CIMultiDict(), json.dumps(body).encode())
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+__all__ = ["METADATA_ONLY", "Objects", "path_of", "target"]

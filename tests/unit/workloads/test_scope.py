@@ -1,0 +1,79 @@
+"""In scope is what carries the label; the nearest carrier decides."""
+
+from datetime import timedelta
+
+import pytest
+
+from core.kube.errors import ServerError
+from core.workloads.scope import SCOPE_SECONDS
+from tests.unit.workloads.objects import Objects, path_of
+
+KEY = "kubernaut.ai/managed"
+LABEL = f"{KEY}=true"
+
+
+@pytest.fixture
+def shop(objects: Objects) -> Objects:
+    """A Pod of a Deployment in a namespace, none of them labelled."""
+    objects.add("Namespace", "shop")
+    objects.add("Pod", "p", owner=("Deployment", "d"))
+    objects.add("Deployment", "d")
+    return objects
+
+
+async def test_nothing_labelled_is_out_and_the_reason_names_all_that_were_asked(shop: Objects):
+    assert await shop.refusal("Pod", "p", label=LABEL) == (
+        "none of Pod shop/p, Deployment shop/d, Namespace shop has the label kubernaut.ai/managed=true"
+    )
+
+
+async def test_labelled_namespace_takes_all_in_it(shop: Objects):
+    shop.add("Namespace", "shop", labels={KEY: "true"})
+    assert await shop.refusal("Pod", "p", label=LABEL) == ""
+
+
+async def test_labelled_owner_takes_its_pods(shop: Objects):
+    shop.add("Deployment", "d", labels={KEY: "true"})
+    assert await shop.refusal("Pod", "p", label=LABEL) == ""
+    assert path_of("Namespace", "shop") not in shop.calls
+
+
+async def test_object_decides_before_its_namespace(shop: Objects):
+    shop.add("Namespace", "shop", labels={KEY: "true"})
+    shop.add("Deployment", "d", labels={KEY: "false"})
+    assert await shop.refusal("Pod", "p", label=LABEL) == "Deployment shop/d has the label kubernaut.ai/managed=false"
+
+
+@pytest.mark.parametrize(("value", "is_in"), [("true", True), ("yes", True), ("", True), ("false", False)])
+async def test_key_alone_takes_any_value_but_false(shop: Objects, value: str, is_in: bool):
+    shop.add("Pod", "p", labels={KEY: value})
+    assert (await shop.refusal("Pod", "p", label=KEY) == "") is is_in
+
+
+async def test_node_has_no_namespace_to_ask(objects: Objects):
+    objects.add("Node", "n1")
+    assert await objects.refusal("Node", "n1", label=LABEL) == "none of Node n1 has the label kubernaut.ai/managed=true"
+    objects.clock.advance(timedelta(seconds=SCOPE_SECONDS + 1))
+    objects.add("Node", "n1", labels={KEY: "true"})
+    assert await objects.refusal("Node", "n1", label=LABEL) == ""
+
+
+async def test_object_that_is_gone_is_judged_by_its_namespace(objects: Objects):
+    objects.add("Namespace", "shop", labels={KEY: "true"})
+    assert await objects.refusal("Pod", "gone", label=LABEL) == ""
+
+
+async def test_look_that_fails_for_a_moment_is_an_error(shop: Objects):
+    shop.refuse(path_of("Namespace", "shop"), 503)
+    with pytest.raises(ServerError):
+        await shop.refusal("Pod", "p", label=LABEL)
+
+
+async def test_verdict_is_remembered_for_a_minute(shop: Objects):
+    await shop.refusal("Pod", "p", label=LABEL)
+    shop.add("Namespace", "shop", labels={KEY: "true"})
+    before = len(shop.calls)
+    assert await shop.refusal("Pod", "p", label=LABEL)
+    assert len(shop.calls) == before
+    shop.clock.advance(timedelta(seconds=SCOPE_SECONDS + 1))
+    assert await shop.refusal("Pod", "p", label=LABEL) == ""
