@@ -10,9 +10,10 @@ import pytest
 from core.clock import MockClock
 from core.local.embedded import Access, EmbeddedApi, EmbeddedServer, User, load_crd
 from tests.contract.client import Client, Embedded, Real, Server
+from tests.contract.gateways import Instance
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -79,3 +80,17 @@ async def made(api: Client, requests: str) -> Any:
     reply = await api.post(requests, request("rr-1"))
     assert reply.status == 201, reply.body
     return reply.body
+
+
+@pytest.fixture
+async def start(server: Server, namespace: str) -> AsyncIterator[Callable[..., Instance]]:
+    """Starts instances, and closes them at the end."""
+    instances: list[Instance] = []
+
+    def start(**settings: str) -> Instance:
+        instances.append(Instance(server, namespace, **settings))
+        return instances[-1]
+
+    yield start
+    for instance in instances:
+        await instance.gateway.close()

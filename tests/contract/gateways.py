@@ -1,0 +1,70 @@
+"""Gateway instances on either server, with their calls written down."""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry
+
+from core.clock import Deadline, RealClock
+from core.gateway import Gateway, build_gateway
+from core.kube.credentials import StaticToken
+from core.kube.transport import HttpTransport
+from core.metrics import Metrics
+from core.models.batch import Batch
+from core.settings import Settings
+from tests.support.wire import describe
+
+if TYPE_CHECKING:
+    from core.kube.transport import ApiRequest, ApiResponse
+    from core.models.result import SignalResult
+    from core.models.signal import NormalizedSignal
+    from tests.contract.client import Server
+
+NEW = [
+    "LIST remediationrequests",
+    "CREATE leases",
+    "CREATE remediationrequests",
+    "PATCH remediationrequests/status",
+    "DELETE leases",
+]
+
+
+class Recorded(HttpTransport):
+    """The real transport, with the calls written down."""
+
+    calls: list[str]
+
+    async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
+        self.calls.append(describe(request))
+        return await super().send(request, timeout=timeout)
+
+
+class Instance:
+    """One gateway process, as far as the server can tell."""
+
+    def __init__(self, server: Server, namespace: str, **settings: Any) -> None:
+        transport = Recorded(
+            server=server.admin.url,
+            tls=server.admin.tls if isinstance(server.admin.tls, ssl.SSLContext) else None,
+            tokens=StaticToken(server.admin.token),
+            user_agent="sluice/test",
+            connections=50,
+        )
+        self.calls: list[str] = []
+        transport.calls = self.calls
+        self.gateway: Gateway = build_gateway(
+            settings=Settings(**({"namespace": namespace, "auth": "none", "owners": "as-named"} | settings)),
+            transport=transport,
+            metrics=Metrics(registry=CollectorRegistry()),
+            logger=logging.getLogger("sluice.test"),
+            clock=RealClock(),
+        )
+
+    async def post(self, *signals: NormalizedSignal) -> list[SignalResult]:
+        deadline = Deadline(clock=self.gateway.clock, seconds=8)
+        digest = random.randbytes(8)
+        return await self.gateway.pipeline.process(Batch(list(signals), "test"), digest=digest, deadline=deadline)

@@ -1,0 +1,151 @@
+"""From a Pod to its workload on both servers: the same workload, by the same calls."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from core.fingerprint import fingerprint_of
+from core.models.result import Status
+from core.models.signal import NormalizedSignal, TargetResource
+from tests.contract.gateways import NEW
+from tests.contract.test_workloads import JOB, POD_SPEC, SELECTOR, TEMPLATE, owned_by
+from tests.support.instances import signal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.contract.client import Client
+    from tests.contract.gateways import Instance
+
+    Start = Callable[..., Instance]
+
+SPEC = {"selector": SELECTOR, "template": TEMPLATE}
+SCOPE = "kubernaut.ai/managed=true"
+
+
+class Namespace:
+    """Makes objects in a namespace, each owned by the one before."""
+
+    def __init__(self, api: Client, name: str) -> None:
+        self.api = api
+        self.name = name
+
+    async def add(self, root: str, plural: str, name: str, spec: Any, *owners: dict[str, Any]) -> Any:
+        body = {"metadata": {"name": name, "ownerReferences": list(owners)}, "spec": spec}
+        made = await self.api.post(f"{root}/namespaces/{self.name}/{plural}", body)
+        assert made.status == 201, made.body
+        return made.body
+
+    async def deployment(self, name: str = "web") -> Any:
+        """A Deployment, its ReplicaSet and a Pod."""
+        owner = await self.add("/apis/apps/v1", "deployments", name, SPEC)
+        return await self.pod_of(owned_by("Deployment", "apps/v1", owner), name)
+
+    async def pod_of(self, owner: dict[str, Any], name: str) -> Any:
+        """A ReplicaSet that `owner` controls, and a Pod."""
+        replicas = await self.add("/apis/apps/v1", "replicasets", f"{name}-6f7d8c9b5d", SPEC, owner)
+        reference = owned_by("ReplicaSet", "apps/v1", replicas)
+        return await self.add("/api/v1", "pods", f"{name}-6f7d8c9b5d-x2k4q", POD_SPEC, reference)
+
+    def on(self, kind: str, name: str, api_version: str = "v1") -> NormalizedSignal:
+        """An alert about an object."""
+        target = TargetResource(kind=kind, name=name, namespace=self.name, api_version=api_version)
+        return dataclasses.replace(signal(name), target=target, fingerprint=fingerprint_of(target))
+
+    def fingerprint(self, kind: str, name: str) -> str:
+        return fingerprint_of(TargetResource(kind=kind, name=name, namespace=self.name))
+
+
+@pytest.fixture
+def shop(api: Client, namespace: str) -> Namespace:
+    return Namespace(api, namespace)
+
+
+async def test_pod_belongs_to_its_deployment_for_three_calls_and_then_none(start: Start, shop: Namespace):
+    await shop.deployment()
+    one = start(owners="resolve")
+    (created,) = await one.post(shop.on("Pod", "web-6f7d8c9b5d-x2k4q"))
+    assert created.fingerprint == shop.fingerprint("Deployment", "web")
+    assert one.calls == ["GET pods", "GET replicasets", "GET deployments", *NEW]
+    one.calls.clear()
+    (repeat,) = await one.post(shop.on("Pod", "web-6f7d8c9b5d-x2k4q"))
+    assert repeat.status is Status.DEDUPLICATED
+    assert one.calls == ["PATCH remediationrequests/status"]
+
+
+async def test_pod_that_is_gone_belongs_to_its_deployment_still(start: Start, shop: Namespace):
+    await shop.deployment()
+    (created,) = await start(owners="resolve").post(shop.on("Pod", "web-6f7d8c9b5d-zzzzz"))
+    assert created.fingerprint == shop.fingerprint("Deployment", "web")
+
+
+async def test_pod_of_nothing_stays_a_pod(start: Start, shop: Namespace):
+    one = start(owners="resolve")
+    (created,) = await one.post(shop.on("Pod", "web-6f7d8c9b5d-x2k4q"))
+    assert created.fingerprint == shop.fingerprint("Pod", "web-6f7d8c9b5d-x2k4q")
+    looked_up = ["GET pods", "GET replicasets", "GET deployments", "GET daemonsets", "GET jobs"]
+    assert one.calls == [*looked_up, *NEW]
+
+
+async def test_job_belongs_to_its_cron_job(start: Start, shop: Namespace):
+    cron = await shop.add(
+        "/apis/batch/v1", "cronjobs", "backup", {"schedule": "* * * * *", "jobTemplate": {"spec": JOB}}
+    )
+    await shop.add("/apis/batch/v1", "jobs", "backup-29000000", JOB, owned_by("CronJob", "batch/v1", cron))
+    (created,) = await start(owners="resolve").post(shop.on("Job", "backup-29000000", "batch/v1"))
+    assert created.fingerprint == shop.fingerprint("CronJob", "backup")
+
+
+async def test_custom_owner_is_found_by_discovery(start: Start, shop: Namespace):
+    group = await define_rollouts(shop.api)
+    rollout = {"apiVersion": f"{group}/v1", "kind": "Rollout", "metadata": {"name": "web"}, "spec": {}}
+    made = await shop.api.post(f"/apis/{group}/v1/namespaces/{shop.name}/rollouts", rollout)
+    await shop.pod_of(owned_by("Rollout", f"{group}/v1", made.body), "web")
+    one = start(owners="resolve")
+    (created,) = await one.post(shop.on("Pod", "web-6f7d8c9b5d-x2k4q"))
+    assert created.fingerprint == shop.fingerprint("Rollout", "web")
+    assert one.calls == ["GET pods", "GET replicasets", "GET kinds", "GET rollouts", *NEW]
+
+
+async def test_custom_owner_whose_definition_is_gone_is_the_workload_as_it_is_named(start: Start, shop: Namespace):
+    owner = {"apiVersion": "gone.example/v1", "kind": "Rollout", "name": "web", "uid": "u-1", "controller": True}
+    await shop.pod_of(owner, "web")
+    (created,) = await start(owners="resolve").post(shop.on("Pod", "web-6f7d8c9b5d-x2k4q"))
+    assert created.fingerprint == shop.fingerprint("Rollout", "web")
+
+
+async def test_scope_is_read_from_the_namespace(start: Start, shop: Namespace):
+    one = start(owners="resolve", scope_label=SCOPE)
+    (rejected,) = await one.post(shop.on("Deployment", "web", "apps/v1"))
+    assert rejected.status is Status.REJECTED
+    assert one.calls == ["GET deployments", "GET namespaces"]
+    labels = {"metadata": {"labels": {"kubernaut.ai/managed": "true"}}}
+    assert (await shop.api.patch(f"/api/v1/namespaces/{shop.name}", labels)).status == 200
+    (created,) = await start(owners="resolve", scope_label=SCOPE).post(shop.on("Deployment", "web", "apps/v1"))
+    assert created.status is Status.CREATED
+
+
+async def define_rollouts(api: Client) -> str:
+    """Install a kind Rollout in a group of its own; return the group."""
+    group = f"r{uuid4().hex[:8]}.example"
+    schema = {"type": "object", "properties": {"spec": {"type": "object"}}}
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"rollouts.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"plural": "rollouts", "singular": "rollout", "kind": "Rollout", "listKind": "RolloutList"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+    made = await api.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+    assert made.status == 201, made.body
+    while (await api.get(f"/apis/{group}/v1/rollouts", resourceVersion="0", limit="1")).status != 200:
+        pass
+    return group
