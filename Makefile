@@ -62,7 +62,7 @@ alertmanager: $(READY) ## fetch the Alertmanager that tests use, once, from Debi
 serverless: $(READY) ## install the Serverless Framework's CLI that tests use, once
 	@$(BIN)/python -m tests.serverless
 
-COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 lock: $(READY) ## pin the dependencies anew; requirements.txt is also what a source deploy installs
 	@$(COMPILE) --upgrade --output-file requirements.txt
 	@$(COMPILE) --upgrade --extra local --group dev --output-file requirements-dev.txt
