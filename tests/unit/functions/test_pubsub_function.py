@@ -46,14 +46,14 @@ def message(content: object, **more: Any) -> Any:
 @pytest.mark.parametrize(
     ("content", "signal_type"),
     [
-        (webhook(alert()), "prometheus-alert"),
-        (alert(), "prometheus-alert"),
-        (kubelet_event(at=datetime.now(UTC)), "kubernetes-event"),
-        (incident(), "cloud-monitoring-incident"),
+        (lambda: webhook(alert()), "prometheus-alert"),
+        (alert, "prometheus-alert"),
+        (lambda: kubelet_event(at=datetime.now(UTC)), "kubernetes-event"),  # of now, not of the collection
+        (incident, "cloud-monitoring-incident"),
     ],
 )
 async def test_every_kind_of_message_is_stored_and_acknowledged(function, wire, content, signal_type):
-    acknowledged(await function.send(message(content)))
+    acknowledged(await function.send(message(content())))
     (request,) = await stored(wire)
     assert request["spec"]["signalType"] == signal_type
     assert request["metadata"]["annotations"]["gateway.kubernaut.ai/pubsub-message-id"] == MESSAGE_ID
