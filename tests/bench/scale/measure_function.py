@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from tests.e2e.function import FunctionProcess, alert, webhook
 from tests.support.http import send_json
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 

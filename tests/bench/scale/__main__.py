@@ -1,0 +1,58 @@
+"""`make scale`: the model's tables from the kept calibration, and a page with the bursts; CALIBRATE=1 measures anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tests.bench.scale import report
+from tests.bench.scale.calibrate import calibrate
+from tests.bench.scale.calibration import CALIBRATION, read_calibration
+from tests.bench.scale.checks import checks
+from tests.bench.scale.costs import Costs
+from tests.bench.scale.manifests import base_service, overlay_service
+from tests.bench.scale.plot import page
+from tests.bench.scale.scenarios import scenarios
+
+PAGE = Path(__file__).parents[3] / "bench-results" / "scale.html"
+
+
+def main(
+    *,
+    measure: Annotated[bool, typer.Option("--calibrate", help="measure on a real kube-apiserver first")] = False,
+    calls: Annotated[int, typer.Option(help="calls of each kind to measure")] = 1000,
+    requests: Annotated[str, typer.Option(help="sizes of the namespace")] = "1000,10000,100000",
+    calibration: Annotated[Path, typer.Option(help="where the measurement is kept")] = CALIBRATION,
+    out: Annotated[Path, typer.Option(help="where the page with the bursts goes")] = PAGE,
+) -> None:
+    """Print what Sluice needs at each rate, and how bursts go."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = 140
+    if measure:
+        calibrate(console, calls=calls, requests=[int(size) for size in requests.split(",")]).write(calibration)
+    measured = read_calibration(calibration)
+    costs = Costs.of(measured)
+    for table in (
+        report.cost_table(measured),
+        report.load_table(measured),
+        report.memory_table(measured),
+        report.check_table(checks(measured, costs)),
+        *report.demand_tables(costs, object_bytes=measured.request_bytes),
+        report.instance_table(costs),
+    ):
+        console.print(table)
+    cores = float(measured.machine["cores"])
+    bursts = scenarios(costs, lambda name: base_service() if name == "base" else overlay_service(name), cores=cores)
+    outcomes = [(burst.name, burst.run(measured)) for burst in bursts]
+    console.print(report.burst_table(outcomes))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page(outcomes))
+    console.print(f"the bursts over time: {out}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
