@@ -28,25 +28,29 @@ class Window:
     def __init__(self, seconds: float) -> None:
         self._seconds = max(1, math.ceil(seconds))
         self._values: deque[tuple[int, float]] = deque()
-        self._first: int | None = None
+        self._first = 0
+        self._last: int | None = None
 
     def record(self, second: int, value: float) -> None:
         """Write down the value of a second; seconds must not go back."""
-        if self._values and second - self._values[-1][0] >= self._seconds:
+        if self._last is None or second - self._last >= self._seconds:
             self._values.clear()
-            self._first = None
-        if self._first is None:
             self._first = second
+        self._last = second
         self._values.append((second, value))
 
     def average(self, second: int) -> float | None:
-        """Return the average now, None where nothing is known; a second without a value counts as zero."""
+        """Return the average now; a second without a value counts as zero.
+
+        None where there was no value for longer than the window: nothing is known then.
+        """
+        if self._last is None or second - self._last > self._seconds:
+            return None
         while self._values and second - self._values[0][0] >= self._seconds:
             self._values.popleft()
-        if not self._values or self._first is None:
-            return None
-        last = self._values[-1][0]
-        known = min(last - self._first + 1, self._seconds - (second - last))
+        if not self._values:
+            return 0.0
+        known = min(self._last - self._first + 1, self._seconds - (second - self._last))
         return round(sum(value for _, value in self._values) / known, 6)
 
 
