@@ -8,6 +8,7 @@ import platform
 import ssl
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -19,7 +20,8 @@ from tests.apiserver import KubeApiserver
 from tests.bench.scale.api import Api
 from tests.bench.scale.calibration import Calibration, ListCost, Load, Memory
 from tests.bench.scale.measure_function import FunctionMeasurement, cold_start
-from tests.bench.scale.measure_server import ServerMeasurement
+from tests.bench.scale.measure_seats import SeatMeter, apply_flow_control, nominal_seats
+from tests.bench.scale.measure_server import ServerMeasurement, fingerprint
 from tests.e2e.function import FunctionProcess
 from tests.support.cluster import Cluster
 
@@ -50,6 +52,7 @@ class Calibrator:
             name = template["metadata"]["name"]
             bare = self._api(session, self._calls)
             size = len(await self._raw(session, f"{self._api(session, self._signals).requests}/{name}"))
+            seats = await self._seats(session)
             server = ServerMeasurement(self._server, bare, template=template, owner=self._owner(), calls=calls)
             lists: list[ListCost] = []
             memory: list[Memory] = []
@@ -64,6 +67,7 @@ class Calibrator:
             lists=tuple(lists),
             other_namespace=elsewhere,
             memory=tuple(memory),
+            seats=seats,
             loads=loads,
             request_bytes=size,
             cold_start_s=median(seconds for seconds, _ in starts),
@@ -79,8 +83,18 @@ class Calibrator:
 
     async def _loads(self, session: aiohttp.ClientSession, *, signals: int) -> dict[str, Load]:
         self._console.print("  the function under load ...")
-        with self._function() as function:
-            return await FunctionMeasurement(self._server, function, session).loads(signals=signals)
+        with self._function() as function, self._function() as second:
+            return await FunctionMeasurement(self._server, function, second, session).loads(signals=signals)
+
+    async def _seats(self, session: aiohttp.ClientSession) -> dict[str, float]:
+        """Through the gateway's own account, which alone our level is for."""
+        apply_flow_control(self._server, namespace=self._signals.namespace)
+        gateway = replace(self._api(session, self._signals), token=self._signals.token)
+        meter = SeatMeter(self._server)
+        for place in range(20):
+            await gateway.list_requests(fingerprint("unknown", place))
+        stored = len(self._signals.requests())
+        return {"nominal": nominal_seats(self._server), "stored": float(stored), "list": meter.mean()}
 
     @contextmanager
     def _function(self) -> Iterator[FunctionProcess]:

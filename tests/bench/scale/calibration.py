@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,22 @@ class Calibration:
     other_namespace: ListCost
     """LIST of a nearly empty namespace beside one that holds so many."""
     memory: tuple[Memory, ...]
+    seats: dict[str, float]
+    """Of our priority level (`nominal`), and of one LIST beside `stored` requests in the whole cluster (`list`)."""
     loads: dict[str, Load]
     request_bytes: int
     cold_start_s: float
     function_mb: float
+
+    def with_sizes_of(self, earlier: Calibration) -> Calibration:
+        """Keep what `earlier` measured beside more requests than this one: filling up takes its time."""
+        most = max(one.requests for one in self.lists)
+        return replace(
+            self,
+            lists=self.lists + tuple(one for one in earlier.lists if one.requests > most),
+            memory=self.memory + tuple(one for one in earlier.memory if one.requests > most),
+            other_namespace=max(self.other_namespace, earlier.other_namespace, key=lambda one: one.requests),
+        )
 
     def write(self, path: Path = CALIBRATION) -> None:
         """Write it as JSON."""

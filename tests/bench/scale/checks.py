@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.bench.scale.costs import Costs, memory_line, rounds_of
+from tests.bench.scale.costs import FITTED_SIZES, Costs, memory_line, rounds_of
+from tests.bench.scale.flow_control import shipped_level
+from tests.bench.scale.model import Mix, calls_per_signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +42,37 @@ class Check:
 
 def checks(measured: Calibration, costs: Costs) -> list[Check]:
     """All that can be held against the measurement."""
-    return [*_lists(measured, costs), *_memory(measured), *_loads(measured, costs)]
+    return [
+        *_lists(measured, costs),
+        *_memory(measured),
+        *_calls(measured),
+        *_seats(measured),
+        *_loads(measured, costs),
+    ]
+
+
+def _calls(measured: Calibration) -> Iterator[Check]:
+    mixes = {
+        "new": Mix(per_second=1, new=1.0, instances=1),
+        "repeat": Mix(per_second=1, new=0.0, instances=1),
+        "repeat, two instances in turn": Mix(per_second=1, new=0.0, instances=1, stale=1.0),
+        "mixed: webhooks of 5, 1 new": Mix(per_second=1, new=0.2, instances=1),
+    }
+    for name, mix in mixes.items():
+        counted = sum(measured.loads[name].calls.values())
+        yield Check(f"calls, {name}", "a signal", sum(calls_per_signal(mix).values()), counted)
+
+
+def _seats(measured: Calibration) -> Iterator[Check]:
+    level, seats = shipped_level(), measured.seats
+    yield Check("seats of the shipped priority level", "seats", level.seats, seats["nominal"])
+    model = level.list_seats(stored_in_cluster=seats["stored"], object_bytes=measured.request_bytes)
+    yield Check(f"seats of a LIST, {seats['stored']:,.0f} stored", "seats", model, seats["list"])
 
 
 def _lists(measured: Calibration, costs: Costs) -> Iterator[Check]:
     for cost in measured.lists:
-        if cost.requests not in (0, 10_000):
+        if cost.requests not in (0, *FITTED_SIZES):
             yield Check(f"LIST beside {cost.requests:,}", "ms CPU", costs.lists.at(cost.requests), cost.server_ms)
     elsewhere = measured.other_namespace
     name = f"LIST of an empty namespace, {elsewhere.requests:,} in another"

@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.bench.scale.calibration import Calibration, ListCost, Memory
+    from tests.bench.scale.calibration import Calibration, Memory
+
+FITTED_SIZES = (1_000, 10_000, 100_000)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a LIST takes by the requests of its namespace: `base`, and more for each that it looks at.
+
+    Nothing is indexed, so it looks at all; each costs more the more there are, as they fit no cache any more.
+    Between the points, which are what it takes beyond `base`, a power law; one point makes a straight line.
+    """
+
+    base: float
+    points: tuple[tuple[float, float], ...]
+
+    def at(self, requests: float) -> float:
+        """The value beside so many requests."""
+        first, *others = self.points
+        if requests <= first[0] or not others:
+            return self.base + first[1] * requests / first[0]
+        low = max((point for point in self.points[:-1] if point[0] <= requests), default=first)
+        high = self.points[self.points.index(low) + 1]
+        exponent = math.log(high[1] / low[1]) / math.log(high[0] / low[0])
+        return float(self.base + low[1] * (requests / low[0]) ** exponent)
 
 
 @dataclass(frozen=True)
 class Line:
-    """`base + slope * requests`: nothing is indexed, so a LIST looks at every request of its namespace."""
+    """`base + slope * requests`."""
 
     base: float
     slope: float
 
     def at(self, requests: float) -> float:
-        """The value beside so many requests."""
+        """The value for so many requests."""
         return self.base + self.slope * requests
 
 
@@ -39,19 +64,22 @@ class Costs:
 
     calls: dict[str, float]
     latency: dict[str, float]
-    lists: Line
-    list_latency: Line
+    lists: Curve
+    list_latency: Curve
     function: FunctionCosts
 
     @classmethod
-    def of(cls, measured: Calibration, *, fitted_at: Sequence[int] = (0, 10_000)) -> Costs:
-        """Fit LIST's line through two sizes only, so that the others can be held against it."""
-        low, high = (_at(measured.lists, number) for number in fitted_at)
+    def of(cls, measured: Calibration) -> Costs:
+        """Lay LIST's curve through powers of ten only, so that the other sizes can be held against it."""
+        empty, *others = sorted(measured.lists, key=lambda one: one.requests)
+        fitted = [one for one in others if one.requests in FITTED_SIZES]
         return cls(
             calls={name: cost.server_ms for name, cost in measured.calls.items()},
             latency={name: cost.latency_ms for name, cost in measured.calls.items()},
-            lists=_line(low.requests, low.server_ms, high.requests, high.server_ms),
-            list_latency=_line(low.requests, low.latency_ms, high.requests, high.latency_ms),
+            lists=Curve(empty.server_ms, tuple((one.requests, one.server_ms - empty.server_ms) for one in fitted)),
+            list_latency=Curve(
+                empty.latency_ms, tuple((one.requests, one.latency_ms - empty.latency_ms) for one in fitted)
+            ),
             function=_function_costs(measured),
         )
 
@@ -75,10 +103,6 @@ def _function_costs(measured: Calibration) -> FunctionCosts:
     per_round = (repeat.function_ms - storm.function_ms) / (rounds_of(repeat.calls) - rounds_of(storm.calls))
     signal = max(0.0, repeat.function_ms - post - per_round * rounds_of(repeat.calls))
     return FunctionCosts(post=post, signal=signal, round=per_round, new=new.function_ms - post - signal)
-
-
-def _at(lists: Sequence[ListCost], requests: int) -> ListCost:
-    return next(one for one in lists if one.requests == requests)
 
 
 def _line(x: float, y: float, x2: float, y2: float) -> Line:

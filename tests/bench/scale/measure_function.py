@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
 
 class FunctionMeasurement:
-    """Loads on one function process."""
+    """Loads on one function process; the second one shares a load, to see what that costs."""
 
-    def __init__(self, server: KubeApiserver, function: FunctionProcess, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, server: KubeApiserver, function: FunctionProcess, second: FunctionProcess, session: aiohttp.ClientSession
+    ) -> None:
         assert server.pid is not None
-        (worker,) = function.workers(1)
         self._server = server
-        self._pids = (server.pid, worker)
-        self._url = function.url
+        self._pids = (server.pid, *function.workers(1), *second.workers(1))
+        self._urls = (function.url, second.url)
         self._session = session
         self._fresh = count()
         self._known: list[str] = []
@@ -41,10 +42,18 @@ class FunctionMeasurement:
         await self._post(self._new(20))  # imports and connections that only the first request pays
         known = self._new(50)
         await self._post(known)
+        await self._post(known, instance=1)
         storm = known[:1]
         return {
             "new": await self._load(lambda _: self._new(1), posts=signals, size=1, in_flight=16),
             "repeat": await self._load(lambda place: [known[place % 50]], posts=2 * signals, size=1, in_flight=50),
+            "repeat, two instances in turn": await self._load(
+                lambda place: [known[place % 50]],
+                posts=2 * signals,
+                size=1,
+                in_flight=25,  # never two of one fingerprint at the same time
+                instance=lambda place: place // 50 % 2,
+            ),
             "one fingerprint": await self._load(lambda _: storm, posts=2 * signals, size=1, in_flight=16),
             "webhooks of 20 new": await self._load(lambda _: self._new(20), posts=signals // 20, size=20, in_flight=4),
             "webhooks of 20 repeats": await self._load(
@@ -61,13 +70,23 @@ class FunctionMeasurement:
             ),
         }
 
-    async def _load(self, pods: Callable[[int], Sequence[str]], *, posts: int, size: int, in_flight: int) -> Load:
+    async def _load(
+        self,
+        pods: Callable[[int], Sequence[str]],
+        *,
+        posts: int,
+        size: int,
+        in_flight: int,
+        instance: Callable[[int], int] = lambda _: 0,
+    ) -> Load:
         before = count_calls(self._server)
         with CpuMeter(*self._pids) as meter:
-            await run_all(lambda place: self._post(pods(place)), number=posts, in_flight=in_flight)
+            await run_all(
+                lambda place: self._post(pods(place), instance=instance(place)), number=posts, in_flight=in_flight
+            )
         made: Counter[str] = count_calls(self._server) - before
         signals = posts * size
-        server_cpu, function_cpu = meter.cpu
+        server_cpu, function_cpu = meter.cpu[0], sum(meter.cpu[1:])
         return Load(
             signals=signals,
             server_ms=server_cpu / signals * 1000,
@@ -79,9 +98,9 @@ class FunctionMeasurement:
     def _new(self, number: int) -> list[str]:
         return [f"pod-{next(self._fresh)}" for _ in range(number)]
 
-    async def _post(self, pods: Sequence[str]) -> None:
+    async def _post(self, pods: Sequence[str], *, instance: int = 0) -> None:
         body = webhook(*(alert(pod) for pod in pods))
-        async with self._session.post(self._url, json=body) as response:
+        async with self._session.post(self._urls[instance], json=body) as response:
             answer = await response.json()
             assert response.status in (201, 202), answer
             assert len(answer["results"]) == len(pods)

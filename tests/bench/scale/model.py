@@ -27,6 +27,7 @@ class Mix:
         joins: repeats of one fingerprint that one round of one instance adds up; 1: they never meet.
         instances: of one shard, over which Knative spreads the repeats of one fingerprint evenly; 0: as many as
             the CPU needs.
+        stale: share of the repeats that another instance counted last; None: all but one in `instances`.
         active: fingerprints of one shard whose requests are active and repeated; what memory cannot hold is read.
         lookups: GETs of owners for one signal, after the owner cache.
         stored: requests of one shard.
@@ -39,6 +40,7 @@ class Mix:
     alerts: float = 5.0
     joins: float = 1.0
     instances: int = 0
+    stale: float | None = None
     active: float = 1_000.0
     lookups: float = 0.0
     stored: float = 1_000.0
@@ -84,7 +86,7 @@ def calls_per_signal(mix: Mix) -> dict[str, float]:
     """Calls of an average signal, by kind."""
     rounds = (1 - mix.new) / mix.joins
     # Somebody else counted last: the PATCH is refused, one GET, the PATCH again.
-    stale = 1 - 1 / max(1, mix.instances)
+    stale = 1 - 1 / max(1, mix.instances) if mix.stale is None else mix.stale
     forgotten = max(0.0, 1 - REMEMBERED / mix.active)
     remembered = rounds * (1 - forgotten)
     return {

@@ -1,5 +1,7 @@
 """Bursts whose course can be told without a computer."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.bench.scale.burst import Burst, Outcome
@@ -11,6 +13,7 @@ from tests.bench.scale.work import ServerCapacity, Work
 WORK = Work(signals=2.0, function=0.1, server=0.1, seats=0.0001, latency=0.1)
 AMPLE = ServerCapacity(cores=1000.0, seats=1000.0)
 SETTINGS = ServiceSettings(container_concurrency=10, target=10.0, target_burst_capacity=20.0, max_scale=5, timeout=30.0)
+ONE_POD = replace(SETTINGS, max_scale=1)
 
 
 def run(webhooks: float, *, seconds: int = 400, end: float = 1.0, server: ServerCapacity = AMPLE, **options) -> Outcome:
@@ -55,7 +58,7 @@ def test_a_second_activator_holds_twice_as_much():
 
 def test_a_slow_server_makes_the_function_answer_503_at_its_deadline():
     # 10 in the pod and one finished each second: two are late after 8 s.
-    outcome = run(10, server=ServerCapacity(cores=0.1, seats=1000.0), settings=ServiceSettings(**WIDE), seconds=60)
+    outcome = run(10, server=ServerCapacity(cores=0.1, seats=1000.0), settings=ONE_POD, seconds=60)
     assert 1.0 <= outcome.refused <= 3.0
     assert outcome.stored == pytest.approx(20)
 
@@ -67,7 +70,7 @@ def test_seats_bound_the_throughput_as_cores_do():
 
 
 def test_the_function_scales_to_zero_after_retention():
-    outcome = run(1, settings=ServiceSettings(**(WIDE | {"retention": 100.0})))
+    outcome = run(1, settings=replace(ONE_POD, retention=100.0))
     assert outcome.to_zero_at is not None
     # The last second that counts is in the stable window for 60 s; then 100 s.
     assert 160 <= outcome.to_zero_at <= 168
@@ -76,6 +79,3 @@ def test_the_function_scales_to_zero_after_retention():
 def test_a_warm_pod_answers_at_once():
     outcome = run(5, ready=1)
     assert outcome.all_stored_at == 1.0
-
-
-WIDE = {"container_concurrency": 10, "target": 10.0, "max_scale": 1, "target_burst_capacity": 20.0}

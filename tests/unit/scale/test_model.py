@@ -6,7 +6,7 @@ import pytest
 
 from tests.bench.scale.calibration import CALIBRATION, read_calibration
 from tests.bench.scale.checks import checks
-from tests.bench.scale.costs import Costs, FunctionCosts, Line
+from tests.bench.scale.costs import Costs, Curve, FunctionCosts
 from tests.bench.scale.flow_control import PriorityLevel, shipped_level
 from tests.bench.scale.model import Mix, calls_per_signal, demand, function_ms_per_signal
 
@@ -17,12 +17,25 @@ ONE_MS = dict.fromkeys(
 COSTS = Costs(
     calls=ONE_MS,
     latency=ONE_MS,
-    lists=Line(1.0, 0.001),
-    list_latency=Line(1.0, 0.001),
+    lists=Curve(1.0, ((1_000.0, 1.0),)),
+    list_latency=Curve(1.0, ((1_000.0, 1.0),)),
     function=FunctionCosts(post=1.0, signal=0.5, round=1.0, new=5.0),
 )
 NEW = Mix(per_second=1.0, new=1.0, instances=1, stored=0.0, alerts=1.0)
 REPEAT = replace(NEW, new=0.0)
+
+
+class TestCurve:
+    CURVE = Curve(1.0, ((100.0, 1.0), (10_000.0, 1_000.0)))
+
+    @pytest.mark.parametrize(("requests", "value"), [(0, 1), (50, 1.5), (100, 2), (10_000, 1_001)])
+    def test_it_meets_its_points_and_is_straight_before_them(self, requests, value):
+        assert self.CURVE.at(requests) == pytest.approx(value)
+
+    def test_between_and_after_them_it_follows_a_power(self):
+        # A thousandfold for a hundredfold: the power 1.5.
+        assert self.CURVE.at(400) == pytest.approx(1 + 8)
+        assert self.CURVE.at(40_000) == pytest.approx(1 + 8_000)
 
 
 def calls(mix: Mix) -> float:

@@ -9,8 +9,8 @@ from tests.bench.scale.work import ServerCapacity, Work
 WORK = Work(signals=1.0, function=0.5, server=0.25, seats=0.1, latency=0.0)
 
 
-def cohort(number: float = 1.0, **fields) -> Cohort:
-    return Cohort(**({"number": number, "work": WORK, "first_sent": 0.0, "arrived": 0.0} | fields))
+def cohort(number: float = 1.0, *, arrived: float = 0.0, attempt: int = 0) -> Cohort:
+    return Cohort(number=number, work=WORK, first_sent=0.0, arrived=arrived, attempt=attempt)
 
 
 def test_a_phase_is_spread_evenly():
