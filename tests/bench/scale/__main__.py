@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.bench.scale import report
+from tests.bench.scale import advice_report, report
 from tests.bench.scale.calibrate import calibrate
 from tests.bench.scale.calibration import CALIBRATION, read_calibration
 from tests.bench.scale.checks import checks
@@ -46,6 +46,8 @@ def main(
         report.check_table(checks(measured, costs)),
         *report.demand_tables(costs, object_bytes=measured.request_bytes),
         report.instance_table(costs),
+        advice_report.advice_table(costs),
+        advice_report.shipped_table(costs, [("base", base_service()), ("production", overlay_service("production"))]),
     ):
         console.print(table)
     cores = float(measured.machine["cores"])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def cost_table(measured: Calibration) -> Table:
     """What one call costs."""
-    shown = _table("measured: one API call", "call", "server ms CPU", "ms alone")
+    shown = new_table("measured: one API call", "call", "server ms CPU", "ms alone")
     for name, cost in measured.calls.items():
         shown.add_row(name.replace("_", " "), f"{cost.server_ms:.2f}", f"{cost.latency_ms:.1f}")
     for entry in measured.lists:
@@ -33,7 +33,7 @@ def cost_table(measured: Calibration) -> Table:
 
 def load_table(measured: Calibration) -> Table:
     """What one signal costs."""
-    shown = _table("measured: one signal", "load", "server ms CPU", "function ms CPU", "calls", "signals/s")
+    shown = new_table("measured: one signal", "load", "server ms CPU", "function ms CPU", "calls", "signals/s")
     for name, load in measured.loads.items():
         calls = sum(load.calls.values())
         row = f"{load.server_ms:.2f}", f"{load.function_ms:.2f}", f"{calls:.2f}", f"{load.per_second:.0f}"
@@ -43,7 +43,7 @@ def load_table(measured: Calibration) -> Table:
 
 def check_table(checks: Iterable[Check]) -> Table:
     """The model beside what was measured."""
-    shown = _table("checked against", "figure", "unit", "model", "measured", "error")
+    shown = new_table("checked against", "figure", "unit", "model", "measured", "error")
     for check in checks:
         shown.add_row(check.name, check.unit, f"{check.model:.2f}", f"{check.measured:.2f}", f"{check.error:+.0%}")
     return shown
@@ -51,7 +51,7 @@ def check_table(checks: Iterable[Check]) -> Table:
 
 def memory_table(measured: Calibration) -> Table:
     """What stored requests take."""
-    shown = _table("measured: memory of the API server, etcd inside", "requests", "resident MB", "heap MB", "file MB")
+    shown = new_table("measured: memory, API server with etcd", "requests", "resident MB", "heap MB", "file MB")
     for held in measured.memory:
         shown.add_row(f"{held.requests:,}", f"{held.resident_mb:.0f}", f"{held.heap_mb:.0f}", f"{held.storage_mb:.0f}")
     heap, stored = (memory_line(measured.memory, name).slope * 1000 for name in ("heap_mb", "storage_mb"))
@@ -77,7 +77,7 @@ def demand_tables(costs: Costs, *, object_bytes: float) -> list[Table]:
 
 def _demand_table(rate: float, costs: Costs, object_bytes: float) -> Table:
     names = "calls/s", "calls/signal", "server cores", "function cores", "instances", "seats", "etcd writes/s", "ms"
-    shown = _table(f"{rate:,} signals a second, 5 % new, webhooks of 5", "mix", *names)
+    shown = new_table(f"{rate:,} signals a second, 5 % new, webhooks of 5", "mix", *names)
     for name, mix in mixes(rate, object_bytes=object_bytes).items():
         shown.add_row(name, *_demand_row(mix, demand(mix, costs)))
     shown.caption = f"one kube-apiserver gives the shipped priority level {shipped_level().seats} seats"
@@ -100,7 +100,7 @@ def _demand_row(mix: Mix, needed: Demand) -> Sequence[str]:
 
 def instance_table(costs: Costs) -> Table:
     """What it costs that Knative sends a repeat to any instance."""
-    shown = _table("repeats of one fingerprint, spread over instances", "instances", "calls/repeat", "server ms CPU")
+    shown = new_table("repeats of one fingerprint, spread over instances", "instances", "calls/repeat", "server ms CPU")
     for instances in (1, 2, 5, 10, 50):
         mix = Mix(per_second=1000, new=0.0, instances=instances)
         calls = sum(calls_per_signal(mix).values())
@@ -111,7 +111,7 @@ def instance_table(costs: Costs) -> Table:
 def burst_table(outcomes: Iterable[tuple[str, Outcome]]) -> Table:
     """How the bursts went."""
     names = "signals", "stored after s", "503s", "most waiting", "most pods", "at zero after s"
-    shown = _table("bursts, simulated with Knative's algorithm", "burst", *names)
+    shown = new_table("bursts, simulated with Knative's algorithm", "burst", *names)
     for name, outcome in outcomes:
         shown.add_row(
             name,
@@ -129,7 +129,8 @@ def _seconds(value: float | None) -> str:
     return "not within it" if value is None else f"{value:.0f}"
 
 
-def _table(title: str, first: str, *others: str) -> Table:
+def new_table(title: str, first: str, *others: str) -> Table:
+    """A table whose first column is text and whose others are numbers."""
     shown = Table(title=title, title_justify="left")
     shown.add_column(first, no_wrap=True)
     for name in others:

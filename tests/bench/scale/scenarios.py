@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tests.bench.scale.advice import advise, advised
 from tests.bench.scale.burst import Burst, Outcome
 from tests.bench.scale.model import Mix
 from tests.bench.scale.senders import Phase
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 # Not measured here: scheduling, the container's start and its first successful probe, image present on the node.
 POD_OVERHEAD = 1.5
 RATES = (10, 1_000, 100_000)
+FLOOD = Mix(per_second=10_000, alerts=20, new=0.05, stored=1_000, active=5_000)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def node_failure(costs: Costs) -> list[Phase]:
 
 def flood(costs: Costs, *, instances: int, per_second: float = 10_000.0, seconds: float = 30.0) -> list[Phase]:
     """So many alerts a second in webhooks of 20, one in twenty a new problem."""
-    mix = Mix(per_second=per_second, alerts=20, new=0.05, instances=instances, stored=1_000, active=5_000)
+    mix = replace(FLOOD, per_second=per_second, instances=instances)
     webhooks = per_second / mix.alerts * seconds
     return [Phase(start=0.0, end=seconds, webhooks=webhooks, work=Work.of(mix, costs))]
 
@@ -71,5 +73,16 @@ def scenarios(costs: Costs, service: Callable[[str], ServiceSettings], *, cores:
         Scenario("node failure, base", base, small, node_failure(costs)),
         Scenario("node failure, production", production, small, node_failure(costs), ready=warm),
         Scenario("flood, base", base, small, flood(costs, instances=10), seconds=3_000),
+        _advised_flood(base, small, costs),
         Scenario("flood, production, 8 x the server", production, big, flood(costs, instances=50), ready=warm),
+        _advised_flood(production, big, costs, replicas=3, ready=warm),
     ]
+
+
+def _advised_flood(
+    service: ServiceSettings, server: ServerCapacity, costs: Costs, *, replicas: int = 1, ready: int = 0
+) -> Scenario:
+    advice = advise(FLOOD, costs, cores=server.cores, replicas=replicas)
+    phases = flood(costs, instances=advice.max_scale)
+    name = f"... with {advice.container_concurrency} at once in {advice.max_scale} pods at most"
+    return Scenario(name, advised(service, advice), server, phases, seconds=3_000, ready=ready)
