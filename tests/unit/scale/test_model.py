@@ -127,5 +127,28 @@ class TestCalibration:
     def test_the_model_is_within_its_documented_error_of_loads_it_was_not_made_from(self):
         measured = read_calibration()
         mixed = [check for check in checks(measured, Costs.of(measured)) if "mixed" in check.name]
-        assert len(mixed) == 2
+        assert len(mixed) == 3  # calls, and CPU of both
         assert all(abs(check.error) < 0.3 for check in mixed), mixed
+
+
+class TestLeast:
+    def test_the_lesser_cost_of_two_measurements_is_kept(self):
+        measured = read_calibration()
+        dearer = replace(measured.calls["patch_status"], server_ms=99.0, latency_ms=0.5)
+        other = replace(measured, calls=measured.calls | {"patch_status": dearer}, cold_start_s=9.0)
+        kept = other.least(measured)
+        assert kept.calls["patch_status"].server_ms == measured.calls["patch_status"].server_ms
+        assert kept.calls["patch_status"].latency_ms == 0.5
+        assert kept.cold_start_s == measured.cold_start_s
+
+    def test_what_only_one_has_is_kept(self):
+        measured = read_calibration()
+        few = replace(measured, lists=measured.lists[:2], memory=measured.memory[:2])
+        assert few.least(measured).lists == few.with_sizes_of(measured).lists == measured.lists
+        assert few.with_sizes_of(measured).memory == measured.memory
+
+    def test_other_machines_are_not_compared(self):
+        measured = read_calibration()
+        other = replace(measured, machine=measured.machine | {"cores": 64})
+        with pytest.raises(ValueError, match="other machines"):
+            other.least(measured)
