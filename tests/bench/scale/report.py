@@ -126,7 +126,7 @@ def burst_table(outcomes: Iterable[tuple[str, Outcome]]) -> Table:
 
 
 def _seconds(value: float | None) -> str:
-    return "not within it" if value is None else f"{value:.0f}"
+    return "-" if value is None else f"{value:.0f}"
 
 
 def new_table(title: str, first: str, *others: str) -> Table:
