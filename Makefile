@@ -51,7 +51,7 @@ bench: $(READY) kube-apiserver ## measure against the bare API calls on the same
 
 scale: $(READY) ## what Sluice needs at 10 to 100,000 signals a second, by a model; CALIBRATE=1 measures its costs anew
 	@test -z "$(CALIBRATE)" || $(MAKE) --no-print-directory kube-apiserver
-	@$(BIN)/python -m tests.bench.scale $(if $(CALIBRATE),--calibrate $(if $(filter again,$(CALIBRATE)),--again))
+	@$(BIN)/python -m tests.bench.scale $(if $(CALIBRATE),--calibrate)
 
 scale-crosscheck: $(READY) ## compare the model's autoscaler with Knative's own code, built once, about 4 minutes
 	@$(BIN)/python -m tests.bench.scale.crosscheck

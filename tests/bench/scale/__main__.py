@@ -32,7 +32,6 @@ def main(
     *,
     measure: Annotated[bool, typer.Option("--calibrate", help="measure on a real kube-apiserver first")] = False,
     calls: Annotated[int, typer.Option(help="calls of each kind to measure")] = 1000,
-    again: Annotated[bool, typer.Option("--again", help="keep the lesser costs of this and the last time")] = False,
     requests: Annotated[str, typer.Option(help="in the namespace; more, measured earlier, is kept")] = SIZES,
     calibration: Annotated[Path, typer.Option(help="where the measurement is kept")] = CALIBRATION,
     documented: Annotated[bool, typer.Option("--markdown", help="tables as docs/scale.md has them")] = False,
@@ -44,7 +43,7 @@ def main(
         console.width = 140
     if measure:
         sizes = [int(size) for size in requests.split(",")]
-        _measure(console, calls=calls, requests=sizes, path=calibration, again=again)
+        _measure(console, calls=calls, requests=sizes, path=calibration)
     measured = read_calibration(calibration)
     outcomes = _bursts(measured)
     for table in (*_tables(measured), report.burst_table(outcomes)):
@@ -81,12 +80,10 @@ def _bursts(measured: Calibration) -> list[tuple[str, Outcome]]:
     return [(burst.name, burst.run(measured)) for burst in found]
 
 
-def _measure(console: Console, *, calls: int, requests: list[int], path: Path, again: bool) -> None:
+def _measure(console: Console, *, calls: int, requests: list[int], path: Path) -> None:
     earlier = read_calibration(path) if path.exists() else None
     measured = calibrate(console, calls=calls, requests=requests)
-    if earlier:
-        measured = measured.least(earlier) if again else measured.with_sizes_of(earlier)
-    measured.write(path)
+    (measured.with_sizes_of(earlier) if earlier else measured).write(path)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,6 @@ class Calibrator:
             name = template["metadata"]["name"]
             bare = self._api(session, self._calls)
             size = len(await self._raw(session, f"{self._api(session, self._signals).requests}/{name}"))
-            seats = await self._seats(session)
             server = ServerMeasurement(self._server, bare, template=template, owner=self._owner(), calls=calls)
             lists: list[ListCost] = []
             memory: list[Memory] = []
@@ -60,6 +59,7 @@ class Calibrator:
             costs = await server.calls()
             for number in requests:
                 await self._add(server, number, lists, memory)
+            seats = await self._seats(session, beside=server.stored)
             elsewhere = await server.list_elsewhere(self._api(session, Cluster(self._server)))
         return Calibration(
             machine=self._machine(server.idle),
@@ -86,14 +86,14 @@ class Calibrator:
         with self._function() as function, self._function() as second:
             return await FunctionMeasurement(self._server, function, second, session).loads(signals=signals)
 
-    async def _seats(self, session: aiohttp.ClientSession) -> dict[str, float]:
-        """Through the gateway's own account, which alone our level is for."""
+    async def _seats(self, session: aiohttp.ClientSession, *, beside: int) -> dict[str, float]:
+        """Through the gateway's own account, which alone our level is for; late, for the server counts each minute."""
         apply_flow_control(self._server, namespace=self._signals.namespace)
         gateway = replace(self._api(session, self._signals), token=self._signals.token)
         meter = SeatMeter(self._server)
         for place in range(20):
             await gateway.list_requests(fingerprint("unknown", place))
-        stored = len(self._signals.requests())
+        stored = len(self._signals.requests()) + beside
         return {"nominal": nominal_seats(self._server), "stored": float(stored), "list": meter.mean()}
 
     @contextmanager

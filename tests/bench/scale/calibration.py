@@ -77,25 +77,6 @@ class Calibration:
             other_namespace=max(self.other_namespace, earlier.other_namespace, key=lambda one: one.requests),
         )
 
-    def least(self, other: Calibration) -> Calibration:
-        """Keep the lesser of two costs, measured on the same machine: other work there only adds to them.
-
-        Raises ValueError where the machines differ.
-        """
-        for fact in ("cores", "system", "python", "kube-apiserver"):
-            if self.machine[fact] != other.machine[fact]:
-                raise ValueError(f"measured on other machines: {self.machine[fact]} and {other.machine[fact]}")
-        lists = {one.requests: one for one in (*other.lists, *self.lists)}
-        for one in other.lists:
-            lists[one.requests] = min(one, lists[one.requests], key=lambda each: each.server_ms)
-        return replace(
-            self.with_sizes_of(other),
-            calls=self.calls | {name: _lesser(cost, self.calls.get(name, cost)) for name, cost in other.calls.items()},
-            lists=tuple(lists[size] for size in sorted(lists)),
-            loads=self.loads | {name: _lighter(load, self.loads.get(name, load)) for name, load in other.loads.items()},
-            cold_start_s=min(self.cold_start_s, other.cold_start_s),
-        )
-
     def write(self, path: Path = CALIBRATION) -> None:
         """Write it as JSON."""
         path.write_text(json.dumps(_rounded(asdict(self)), indent=2) + "\n")
@@ -117,15 +98,6 @@ def read_calibration(path: Path = CALIBRATION) -> Calibration:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no calibration; `make scale CALIBRATE=1` writes one.") from error
-
-
-def _lesser(one: Cost, other: Cost) -> Cost:
-    cheaper = min(one, other, key=lambda each: each.server_ms)
-    return replace(cheaper, latency_ms=min(one.latency_ms, other.latency_ms))
-
-
-def _lighter(one: Load, other: Load) -> Load:
-    return min(one, other, key=lambda each: each.server_ms + each.function_ms)
 
 
 def _rounded(value: Any) -> Any:

@@ -15,14 +15,12 @@ from tests.support.http import send_json
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     import aiohttp
 
     from tests.apiserver import KubeApiserver
-
-_SLICES = 3
 
 
 class FunctionMeasurement:
@@ -81,23 +79,11 @@ class FunctionMeasurement:
         in_flight: int,
         instance: Callable[[int], int] = lambda _: 0,
     ) -> Load:
-        """Run slices of `posts` POSTs in all and return the cheapest: other work on the machine only adds."""
-        each = posts // _SLICES
-        slices = [
-            await self._slice(
-                lambda place, start=start: self._post(pods(start + place), instance=instance(start + place)),  # type: ignore[misc]
-                posts=each,
-                size=size,
-                in_flight=in_flight,
-            )
-            for start in range(0, each * _SLICES, each)
-        ]
-        return min(slices, key=lambda load: load.server_ms + load.function_ms)
-
-    async def _slice(self, post: Callable[[int], Awaitable[None]], *, posts: int, size: int, in_flight: int) -> Load:
         before = count_calls(self._server)
         with CpuMeter(*self._pids) as meter:
-            await run_all(post, number=posts, in_flight=in_flight)
+            await run_all(
+                lambda place: self._post(pods(place), instance=instance(place)), number=posts, in_flight=in_flight
+            )
         made: Counter[str] = count_calls(self._server) - before
         signals = posts * size
         server_cpu, function_cpu = meter.cpu[0], sum(meter.cpu[1:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 
 _SETTLE = 3.0  # seconds for what the server still does after a burst of writes
 _IN_FLIGHT = 8
-_SLICES = 4
-_LEAST_OF_A_SLICE = 60  # of fewer the kernel's ticks would be too big a part
+_PATCHED = 50
 
 
 class ServerMeasurement:
@@ -51,6 +49,7 @@ class ServerMeasurement:
         numbers = range(self._calls)
         requests: list[Any] = [None] * self._calls
         leases: list[Any] = [None] * self._calls
+        turns = [asyncio.Lock() for _ in range(_PATCHED)]
 
         async def create_request(place: int) -> None:
             requests[place] = await self._api.create_request(self._template, fingerprint("call", place))
@@ -59,8 +58,12 @@ class ServerMeasurement:
             leases[place] = await self._api.create_lease(fingerprint("call", place))
 
         async def patch_status(place: int) -> None:
-            metadata = requests[place]["metadata"]
-            await self._api.patch_status(metadata["name"], metadata["resourceVersion"], 1)
+            # Again and again the same ones, as repeats do it.
+            metadata = requests[place % _PATCHED]["metadata"]
+            async with turns[place % _PATCHED]:
+                metadata["resourceVersion"] = await self._api.patch_status(
+                    metadata["name"], metadata["resourceVersion"], place + 1
+                )
 
         kinds: dict[str, Callable[[int], Awaitable[object]]] = {
             "create_lease": create_lease,
@@ -123,16 +126,10 @@ class ServerMeasurement:
     async def _timed(
         self, operation: Callable[[int], Awaitable[object]], *, number: int, in_flight: int
     ) -> tuple[list[float], float]:
-        """Return the seconds of each, and the server's milliseconds in the cheapest slice: other work only adds."""
-        slices = min(_SLICES, number // _LEAST_OF_A_SLICE) or 1
-        size = number // slices
-        seconds: list[float] = []
-        costs: list[float] = []
-        for start in range(0, slices * size, size):
-            with CpuMeter(self._pid) as meter:
-                seconds += await run_all(partial(_after, operation, start), number=size, in_flight=in_flight)
-            costs.append((meter.cpu[0] - self._idle * meter.seconds) / size * 1000)
-        return seconds, min(costs)
+        # The mean of all: a lucky slice would leave out the garbage collection that each call has its share in.
+        with CpuMeter(self._pid) as meter:
+            seconds = await run_all(operation, number=number, in_flight=in_flight)
+        return seconds, (meter.cpu[0] - self._idle * meter.seconds) / number * 1000
 
     async def _measure_idle(self) -> None:
         with CpuMeter(self._pid) as meter:
@@ -140,13 +137,14 @@ class ServerMeasurement:
         self._idle = meter.cpu[0] / meter.seconds
 
     @property
+    def stored(self) -> int:
+        """Requests that the measurement has created."""
+        return self._stored
+
+    @property
     def idle(self) -> float:
         """CPU seconds a second that the server uses with nothing to do."""
         return self._idle
-
-
-def _after(operation: Callable[[int], Awaitable[object]], start: int, place: int) -> Awaitable[object]:
-    return operation(start + place)
 
 
 def fingerprint(kind: str, place: int) -> str:

@@ -131,24 +131,9 @@ class TestCalibration:
         assert all(abs(check.error) < 0.3 for check in mixed), mixed
 
 
-class TestLeast:
-    def test_the_lesser_cost_of_two_measurements_is_kept(self):
-        measured = read_calibration()
-        dearer = replace(measured.calls["patch_status"], server_ms=99.0, latency_ms=0.5)
-        other = replace(measured, calls=measured.calls | {"patch_status": dearer}, cold_start_s=9.0)
-        kept = other.least(measured)
-        assert kept.calls["patch_status"].server_ms == measured.calls["patch_status"].server_ms
-        assert kept.calls["patch_status"].latency_ms == 0.5
-        assert kept.cold_start_s == measured.cold_start_s
-
-    def test_what_only_one_has_is_kept(self):
-        measured = read_calibration()
-        few = replace(measured, lists=measured.lists[:2], memory=measured.memory[:2])
-        assert few.least(measured).lists == few.with_sizes_of(measured).lists == measured.lists
-        assert few.with_sizes_of(measured).memory == measured.memory
-
-    def test_other_machines_are_not_compared(self):
-        measured = read_calibration()
-        other = replace(measured, machine=measured.machine | {"cores": 64})
-        with pytest.raises(ValueError, match="other machines"):
-            other.least(measured)
+def test_sizes_measured_earlier_are_kept():
+    measured = read_calibration()
+    few = replace(measured, lists=measured.lists[:2], memory=measured.memory[:2])
+    kept = few.with_sizes_of(measured)
+    assert kept.lists == measured.lists
+    assert kept.memory == measured.memory
