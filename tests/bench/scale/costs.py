@@ -70,9 +70,14 @@ class Costs:
 
     @classmethod
     def of(cls, measured: Calibration) -> Costs:
-        """Lay LIST's curve through powers of ten only, so that the other sizes can be held against it."""
+        """Lay LIST's curve through powers of ten only, so that the other sizes can be held against it.
+
+        Raises ValueError where none of them was measured.
+        """
         empty, *others = sorted(measured.lists, key=lambda one: one.requests)
         fitted = [one for one in others if one.requests in FITTED_SIZES]
+        if not fitted:
+            raise ValueError(f"LIST was measured beside none of {FITTED_SIZES} requests; `--requests` must name one.")
         return cls(
             calls={name: cost.server_ms for name, cost in measured.calls.items()},
             latency={name: cost.latency_ms for name, cost in measured.calls.items()},

@@ -137,3 +137,9 @@ def test_sizes_measured_earlier_are_kept():
     kept = few.with_sizes_of(measured)
     assert kept.lists == measured.lists
     assert kept.memory == measured.memory
+
+
+def test_a_calibration_without_the_sizes_of_the_curve_is_refused():
+    measured = read_calibration()
+    with pytest.raises(ValueError, match="must name one"):
+        Costs.of(replace(measured, lists=measured.lists[:1]))
