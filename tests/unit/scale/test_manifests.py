@@ -22,13 +22,13 @@ def test_the_base_is_read_from_its_annotations():
         timeout=30.0,
         target=40.0,
         target_burst_capacity=200.0,
-        max_scale=10,
+        max_scale=4,
         retention=360.0,
         cpu_request=0.25,
     )
 
 
-@pytest.mark.parametrize(("overlay", "least", "most"), [("dev", 0, 1), ("production", 2, 50)])
+@pytest.mark.parametrize(("overlay", "least", "most"), [("dev", 0, 1), ("production", 2, 10)])
 def test_overlays_change_what_they_patch(overlay, least, most):
     service = overlay_service(overlay)
     assert (service.min_scale, service.max_scale) == (least, most)
