@@ -72,9 +72,15 @@ def scenarios(costs: Costs, service: Callable[[str], ServiceSettings], *, cores:
     return [
         Scenario("node failure, base", base, small, node_failure(costs)),
         Scenario("node failure, production", production, small, node_failure(costs), ready=warm),
-        Scenario("flood, base", base, small, flood(costs, instances=10), seconds=3_000),
+        Scenario("flood, base", base, small, flood(costs, instances=base.max_scale), seconds=3_000),
         _advised_flood(base, small, costs),
-        Scenario("flood, production, 8 x the server", production, big, flood(costs, instances=50), ready=warm),
+        Scenario(
+            "flood, production, 8 x the server",
+            production,
+            big,
+            flood(costs, instances=production.max_scale),
+            ready=warm,
+        ),
         _advised_flood(production, big, costs, replicas=3, ready=warm),
     ]
 
