@@ -25,7 +25,7 @@ from core.logs import LOGGER_NAME
 from functions import _worker
 from tests.support.instances import NAMESPACE, REQUESTS
 from tests.support.loop_clock import LoopClock
-from tests.support.wire import Wire, deliver
+from tests.support.wire import deliver
 from tests.unit.functions.asgi import Answered, call
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ class Outcome:
 
 
 class Transport:
-    """Hands each call to `respond`, which may raise."""
+    """Hands each call to `respond`, which may raise, and may be exchanged."""
 
     def __init__(self, respond: Callable[[ApiRequest], Awaitable[ApiResponse]]) -> None:
-        self._respond = respond
+        self.respond = respond
 
     async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
         """Answer one call."""
-        return await self._respond(request)
+        return await self.respond(request)
 
     async def close(self) -> None:
         """Nothing is held open."""
@@ -67,7 +67,6 @@ class Served:
     def __init__(self, app: Any) -> None:
         self._app = app
         self._transport: Any = None
-        self._stored: Callable[[], Awaitable[list[Any]]] | None = None
 
     def transport(self, **_given: Any) -> Any:
         """Stand in for HttpTransport."""
@@ -81,12 +80,26 @@ class Served:
         method: str = "POST",
         path: str = "/",
         over: Callable[[Any, ApiRequest], Awaitable[ApiResponse]] | None = None,
+        before: bytes = b"",
     ) -> Outcome:
-        """Send one request; `over` may answer the API calls in place of the embedded API it is given."""
+        """Send one request.
+
+        Args:
+            body: as it is sent.
+            headers: of the request.
+            method: of the request.
+            path: of the request.
+            over: answers the API calls in place of the embedded API, which it is given.
+            before: a body that is sent first, to the embedded API itself.
+        """
 
         async def run() -> Outcome:
             api = EmbeddedApi(clock=LoopClock(), namespaces=[NAMESPACE]).app
-            self._transport = Transport(partial(over, api)) if over else Wire(api)
+            self._transport = transport = Transport(partial(deliver, api))
+            if before:
+                assert (await call(self._app, "POST", body=before)).status == 201
+            if over:
+                transport.respond = partial(over, api)
             start = asyncio.get_running_loop().time()
             answer = await call(self._app, method, path, body=body, headers=headers)
             return Outcome(answer, asyncio.get_running_loop().time() - start, await _requests(api))
