@@ -6,6 +6,7 @@ such an answer to a CREATE would make the next name be tried, and create request
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from core.kube.errors import UnreadableAnswerError
@@ -13,6 +14,8 @@ from core.models.remediation_request import RemediationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def read_request(obj: Mapping[str, Any], *, name: str, fingerprint: str = "") -> RemediationRequest:
@@ -40,4 +43,5 @@ def read_requests(items: Iterable[Mapping[str, Any]], *, fingerprint: str) -> li
 
 
 def _whole(request: RemediationRequest) -> bool:
-    return bool(request.name and request.namespace and request.uid and request.resource_version and request.fingerprint)
+    named = request.name and request.namespace and request.uid and request.resource_version
+    return bool(named) and _FINGERPRINT.match(request.fingerprint) is not None
