@@ -21,7 +21,7 @@ from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded
 from tests.fuzz.served import serve
 from tests.fuzz.verdicts import check_event, check_http
-from tests.support.wire import deliver
+from tests.support.wire import deliver, describe
 from tests.unit.functions.webhooks import alert, webhook
 
 if TYPE_CHECKING:
@@ -193,3 +193,26 @@ def test_ready_or_not_is_told_whatever_is_answered(webhooks, behaviours):
     assert outcome.answer.status in (200, 503)
     if outcome.answer.status == 503:
         check_http(outcome, sent=_TELLS)
+
+
+@pytest.mark.parametrize("entry", entries("api_server"), ids=str)
+def test_answer_that_once_did_harm_does_none(webhooks, entry):
+    """The same call is answered so each time, carried out or not."""
+    told = ApiResponse(int(entry.headers["Status"]), CIMultiDict(entry.headers), entry.body)
+    behaviour = Behaviour(entry.headers["Carried-Out"] == "yes", lambda _: told)
+
+    async def over(api: Any, request: ApiRequest) -> ApiResponse:
+        lies = describe(request) == entry.headers["Call"]
+        return await (behaviour if lies else Behaviour(deliver=True)).answer(api, request)
+
+    outcome = webhooks.ask(webhook(alert("web-1")), {}, over=over)
+    check_http(outcome, sent=_TELLS)
+    assert (outcome.answer.status, len(outcome.stored)) == (entry.expected["code"], entry.expected["stored"])
+
+
+@pytest.mark.parametrize("digits", [9, 10, 400, 5000])
+def test_readiness_is_told_however_long_the_wait_is(webhooks, digits):
+    async def over(_api: Any, _request: ApiRequest) -> ApiResponse:
+        return ApiResponse(503, CIMultiDict({"Retry-After": "9" * digits}), b"{}")
+
+    check_http(webhooks.ask(b"", {}, method="GET", path="/readyz", over=over))
