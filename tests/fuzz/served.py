@@ -68,10 +68,6 @@ class Served:
         self._app = app
         self._transport: Any = None
 
-    def transport(self, **_given: Any) -> Any:
-        """Stand in for HttpTransport."""
-        return self._transport
-
     def ask(
         self,
         body: bytes,
@@ -104,7 +100,12 @@ class Served:
             answer = await call(self._app, method, path, body=body, headers=headers)
             return Outcome(answer, asyncio.get_running_loop().time() - start, await _requests(api))
 
-        with asyncio.Runner(loop_factory=partial(looptime.new_event_loop, end=_HANGS)) as runner:
+        # Here, not once for all: several functions may be loaded at the same time.
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            asyncio.Runner(loop_factory=partial(looptime.new_event_loop, end=_HANGS)) as runner,
+        ):
+            patch.setattr(_worker, "HttpTransport", lambda **_given: self._transport)
             return runner.run(run())
 
 
@@ -129,9 +130,7 @@ def serve(target: str, folder: Path, **settings: str) -> Iterator[Served]:
         patch.delitem(sys.modules, target, raising=False)
         patch.setattr(_worker, "RealClock", LoopClock)
         patch.setattr(_worker, "build_gateway", _repeatable_gateway)
-        served = Served(create_asgi_app(target=target, source=str(SOURCES / f"{target}.py")))
-        patch.setattr(_worker, "HttpTransport", served.transport)
-        yield served
+        yield Served(create_asgi_app(target=target, source=str(SOURCES / f"{target}.py")))
     signal.signal(signal.SIGTERM, on_sigterm)
     logger.handlers, logger.level, logger.propagate = before
     sys.modules.pop(target, None)

@@ -160,34 +160,34 @@ _TELLS = b"Traceback (most"  # what the API server says may be passed on, and th
 
 
 @given(st.lists(BEHAVIOUR, min_size=1, max_size=12))
-@effort(200)
+@effort(110)
 def test_any_answer_leaves_new_alerts_stored_or_to_be_sent_again(cold, behaviours):
     check_http(cold.ask(webhook(alert("web-1"), alert("web-2")), {}, over=api_that(behaviours)), sent=_TELLS)
 
 
 @given(st.lists(BEHAVIOUR, min_size=1, max_size=8))
-@effort(100)
+@effort(50)
 def test_any_answer_leaves_repeats_counted_or_to_be_sent_again(cold, behaviours):
     repeated = webhook(alert("web-1"))
     check_http(cold.ask(repeated, {}, over=api_that(behaviours), before=repeated), sent=_TELLS)
 
 
 @given(st.lists(BEHAVIOUR, min_size=1, max_size=8))
-@effort(100)
+@effort(50)
 def test_any_answer_about_a_remembered_request_is_withstood(webhooks, behaviours):
     repeated = webhook(alert("web-1"))
     check_http(webhooks.ask(repeated, {}, over=api_that(behaviours), before=repeated), sent=_TELLS)
 
 
 @given(st.lists(BEHAVIOUR, min_size=1, max_size=4))
-@effort(100)
+@effort(50)
 def test_any_answer_about_an_event_is_withstood(reading_events, behaviours):
     entry = next(entry for entry in entries("kubernetes_event") if entry.name == "reference-core-v1-binary")
     check_event(reading_events.ask(entry.body, entry.headers, over=api_that(behaviours)), sent=_TELLS)
 
 
 @given(st.lists(BEHAVIOUR, min_size=1, max_size=2))
-@effort(100)
+@effort(50)
 def test_ready_or_not_is_told_whatever_is_answered(webhooks, behaviours):
     outcome = webhooks.ask(b"", {}, method="GET", path="/readyz", over=api_that(behaviours))
     assert outcome.answer.status in (200, 503)

@@ -91,19 +91,19 @@ def as_parsed(value: Any) -> Any:
 
 class TestAdapters:
     @given(mutated_bytes(WEBHOOKS))
-    @effort(300)
+    @effort(120)
     def test_webhook(self, body):
         with suppress(PayloadError):
             for entry in decode_alertmanager(body, received_time=START, signal_type="alert").entries:
                 check_entry(entry)
 
     @given(JSON | st.fixed_dictionaries({"labels": LABELS | JSON}, optional={"startsAt": JSON, "annotations": JSON}))
-    @effort(300)
+    @effort(120)
     def test_alert(self, raw):
         check_entry(AlertReader(envelope={}, received_time=START, signal_type="alert").read(as_parsed(raw), 0))
 
     @given(LABELS)
-    @effort(300)
+    @effort(120)
     def test_target(self, labels):
         target = target_of(labels)
         assert isinstance(target, TargetResource | Poison)
@@ -112,7 +112,7 @@ class TestAdapters:
             assert not target.namespace or target.namespace in labels.values()
 
     @given(st.sampled_from(["resource.add", "resource.update", "ref.add", "ref.delete", ""]), EVENTS | JSON)
-    @effort(300)
+    @effort(120)
     def test_kubernetes_event(self, kind, data):
         with suppress(PayloadError):
             opened = open_cloud_event(f"dev.knative.apiserver.{kind}", data)
@@ -122,7 +122,7 @@ class TestAdapters:
                 check_entry(EventReader(START, 300.0).read(opened))
 
     @given(EVENTS | JSON)
-    @effort(200)
+    @effort(110)
     def test_event_object(self, raw):
         with suppress(ValueError):  # pydantic's
             event = EventObject.model_validate(raw)
@@ -132,7 +132,7 @@ class TestAdapters:
             assert all(time is None or time.tzinfo for time in times)
 
     @given(mutated_json(st.just(incident())) | JSON)
-    @effort(300)
+    @effort(120)
     def test_incident(self, document):
         document = as_parsed(document)
         if isinstance(document, dict):
@@ -141,13 +141,13 @@ class TestAdapters:
     @given(
         JSON | st.fixed_dictionaries({"message": st.fixed_dictionaries({}, optional={"data": JSON, "messageId": JSON})})
     )
-    @effort(200)
+    @effort(110)
     def test_message(self, data):
         with suppress(PayloadError):
             assert open_message(MESSAGE_PUBLISHED, data).content()
 
     @given(mutated_bytes(WEBHOOKS) | mutated_json(st.sampled_from([incident(), kubelet_event()])).map(encoded))
-    @effort(300)
+    @effort(120)
     def test_content_of_a_message(self, content):
         message = open_message(MESSAGE_PUBLISHED, {"message": {"data": b64encode(content).decode()}})
         reader = ContentReader(received_time=START, signal_type="alert", event_max_age=300.0)
@@ -161,7 +161,7 @@ class TestWhatTheApiServerSays:
         mutated_json(st.just(LEASE)),
         st.sampled_from(["Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:05 -0000", "", "x"]),
     )
-    @effort(300)
+    @effort(120)
     def test_lease(self, obj, date):
         if not isinstance(obj, dict):
             return
@@ -171,7 +171,7 @@ class TestWhatTheApiServerSays:
             assert DistributedLockManager(store=None).expired(lease) in (True, False)  # type: ignore[arg-type]
 
     @given(mutated_json(st.just(REQUEST)))
-    @effort(300)
+    @effort(120)
     def test_remediation_request(self, obj):
         if not isinstance(obj, dict):
             return
@@ -191,7 +191,7 @@ class TestWhatTheApiServerSays:
         st.text(max_size=9) | st.just("9" * 400),
         st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"]),
     )
-    @effort(300)
+    @effort(120)
     def test_refusal(self, status, body, retry_after, method):
         request = ApiRequest(method=method, path="/apis/coordination.k8s.io/v1/namespaces/x/leases")
         error = refusal(LEASES, request, ApiResponse(status, CIMultiDict({"Retry-After": retry_after}), body))

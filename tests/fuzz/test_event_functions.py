@@ -83,25 +83,25 @@ def ask(served: Served, body: bytes, headers: dict[str, str]) -> Outcome:
 
 
 @given(mutated_events(EVENTS))
-@effort(250)
+@effort(110)
 def test_mutated_kubernetes_event_is_answered(kubernetes_events, event):
     assert len(ask(kubernetes_events, *event).stored) <= 1
 
 
 @given(JSON, st.sampled_from(EVENTS))
-@effort(60)
+@effort(25)
 def test_any_data_of_a_kubernetes_event_is_answered(kubernetes_events, data, entry):
     ask(kubernetes_events, encoded(data), dict(entry.headers))
 
 
 @given(mutated_events(MESSAGES))
-@effort(150)
+@effort(70)
 def test_mutated_message_is_answered(messages, message):
     ask(messages, *message)
 
 
 @given(mutated_bytes(st.sampled_from(contents())) | mutated_json(st.sampled_from(documents())).map(encoded))
-@effort(250)
+@effort(110)
 def test_message_with_mutated_content_is_acknowledged(messages, content):
     headers = dict(MESSAGES[0].headers)
     assert "ce-type" in headers
@@ -110,6 +110,6 @@ def test_message_with_mutated_content_is_acknowledged(messages, content):
 
 
 @given(JSON)
-@effort(60)
+@effort(25)
 def test_any_content_of_a_message_is_acknowledged(messages, content):
     assert ask(messages, encoded(envelope(encoded(content))), dict(MESSAGES[0].headers)).answer.status == 200

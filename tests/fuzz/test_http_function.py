@@ -71,25 +71,25 @@ def check_webhook(served: Any, body: bytes) -> None:
 
 
 @given(mutated_bytes(st.sampled_from(BODIES)))
-@effort(250)
+@effort(110)
 def test_webhook_with_mutated_bytes_is_answered(webhooks, body):
     check_webhook(webhooks, body)
 
 
 @given(mutated_json(DOCUMENTS).map(encoded))
-@effort(250)
+@effort(110)
 def test_webhook_with_mutated_fields_is_answered(webhooks, body):
     check_webhook(webhooks, body)
 
 
 @given(st.binary(max_size=200) | JSON.map(encoded))
-@effort(50)
+@effort(25)
 def test_any_body_is_answered(webhooks, body):
     check_webhook(webhooks, body)
 
 
 @given(HEADERS, st.sampled_from(BODIES))
-@effort(100)
+@effort(50)
 def test_any_header_is_answered(webhooks, headers, body):
     check_http(webhooks.ask(body, headers), sent=body + "".join(headers.values()).encode("latin-1"))
 
@@ -98,7 +98,7 @@ def test_any_header_is_answered(webhooks, headers, body):
     st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
     st.sampled_from(["/", "/api/v1/signals/prometheus", "//", "/%2e", "/?x"]) | st.text(max_size=20).map("/{}".format),
 )
-@effort(60)
+@effort(25)
 def test_any_path_and_method_is_answered(webhooks, method, path):
     path = path.encode(errors="replace").decode()
     outcome = webhooks.ask(b"", JSON_TYPE, method=method, path=path)

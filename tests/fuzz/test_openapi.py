@@ -62,7 +62,7 @@ def send(served: Served, case: Any) -> Response:
 
 
 @SCHEMA.parametrize()
-@effort(60)
+@effort(25)
 def test_function_answers_as_described(webhooks, case):
     case.validate_response(send(webhooks, case), checks=CHECKS)
 

@@ -17,7 +17,7 @@ VALUES = st.text(st.characters(exclude_characters="\x00", exclude_categories=["C
 
 
 @given(st.dictionaries(st.sampled_from(sorted(Settings.model_fields)), VALUES, min_size=1, max_size=3))
-@effort(300)
+@effort(120)
 def test_any_setting_is_taken_or_named(values):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
