@@ -9,7 +9,7 @@ PORT ?= 8080
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types bench scale scale-crosscheck lock kube-apiserver knative alertmanager serverless clean
+.PHONY: help setup run demo test lint fmt types fuzz bench scale scale-crosscheck lock kube-apiserver knative alertmanager serverless clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -45,6 +45,10 @@ types: $(READY) ## strict type checks
 fmt: $(READY) ## format, and fix what ruff can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+TIMES ?= 20
+fuzz: $(READY) ## fuzz with new examples, TIMES times as many as `make test` tries
+	@SLUICE_FUZZ_TIMES=$(TIMES) $(BIN)/pytest -q tests/fuzz
 
 bench: $(READY) kube-apiserver ## measure against the bare API calls on the same kube-apiserver
 	@$(BIN)/python -m tests.bench

@@ -11,9 +11,12 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.errors import PermissionDeniedError, UnauthenticatedError
+from core.kube.errors import UnreadableAnswerError
 from core.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Resource
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.clock import Clock, Deadline
     from core.kube.client import KubeClient
 
@@ -67,10 +70,10 @@ class KubernetesGate:
     async def _authenticate(self, token: str, deadline: Deadline) -> dict[str, Any]:
         review = {"apiVersion": TOKEN_REVIEWS.api_version, "kind": TOKEN_REVIEWS.kind, "spec": {"token": token}}
         reply = await self._client.create(TOKEN_REVIEWS, review, deadline=deadline)
-        status = reply.obj.get("status") or {}
-        if not status.get("authenticated"):
+        status = _object(reply.obj, "status")
+        if status.get("authenticated") is not True:
             raise UnauthenticatedError("the API server does not know this bearer token; it may have expired")
-        return dict(status.get("user") or {})
+        return _object(status, "user")
 
     async def _authorize(self, user: dict[str, Any], deadline: Deadline) -> None:
         review = {
@@ -92,7 +95,7 @@ class KubernetesGate:
             },
         }
         reply = await self._client.create(SUBJECT_ACCESS_REVIEWS, review, deadline=deadline)
-        if not (reply.obj.get("status") or {}).get("allowed"):
+        if _object(reply.obj, "status").get("allowed") is not True:
             raise PermissionDeniedError(
                 f"{user.get('username')} may not send signals: bind it to a Role in {self._namespace} with "
                 f'apiGroups: ["{self._resource.group}"], resources: ["{self._resource.plural}/signals"], '
@@ -104,3 +107,12 @@ class KubernetesGate:
         self._admitted_until.move_to_end(key)
         if len(self._admitted_until) > _REMEMBERED_SENDERS:
             self._admitted_until.popitem(last=False)
+
+
+def _object(holder: Mapping[str, Any], field: str) -> dict[str, Any]:
+    value = holder.get(field)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UnreadableAnswerError(f"the API server's review has no object in its field {field}")
+    return value

@@ -11,7 +11,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from core.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
 from core.errors import CRDCreationError, RetryError
 from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError
-from core.models.remediation_request import RemediationRequest
+from core.kube.requests import read_request
 from core.naming import request_name
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.clock import Clock, Deadline
     from core.kube.client import KubeClient
     from core.metrics import Metrics
+    from core.models.remediation_request import RemediationRequest
     from core.models.signal import NormalizedSignal
     from core.request_body import RequestBuilder
 
@@ -111,12 +112,12 @@ class CRDCreator:
     async def _create(self, body: dict[str, Any], deadline: Deadline) -> RemediationRequest:
         builder = self._builder
         reply = await self._client.create(builder.resource, body, namespace=builder.namespace, deadline=deadline)
-        return RemediationRequest.from_object(reply.obj)
+        return read_request(reply.obj, name=body["metadata"]["name"], fingerprint=body["spec"]["signalFingerprint"])
 
     async def _read(self, name: str, deadline: Deadline) -> RemediationRequest:
         builder = self._builder
         reply = await self._client.get(builder.resource, namespace=builder.namespace, name=name, deadline=deadline)
-        return RemediationRequest.from_object(reply.obj)
+        return read_request(reply.obj, name=name)
 
     async def _retrying(
         self, signal: NormalizedSignal, name: str, call: Callable[[], Awaitable[T]], deadline: Deadline

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.kube.errors import UnreadableAnswerError
 from core.kube.resources import LEASES
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from core.clock import Clock, Deadline
     from core.kube.client import KubeClient, Reply
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +89,8 @@ class LeaseStore:
 def _lease(reply: Reply) -> Lease:
     try:
         return _parse(reply)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnreadableAnswerError(f"the API server's Lease cannot be read: {error!r}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnreadableAnswerError("the API server's Lease cannot be read") from error
 
 
 def _parse(reply: Reply) -> Lease:
@@ -97,11 +99,17 @@ def _parse(reply: Reply) -> Lease:
     stamps = [metadata["creationTimestamp"]]
     stamps += [entry["time"] for entry in metadata.get("managedFields") or () if "time" in entry]
     return Lease(
-        name=metadata["name"],
-        holder=spec.get("holderIdentity") or "",
-        duration_seconds=spec.get("leaseDurationSeconds") or 0,
-        uid=metadata["uid"],
-        resource_version=metadata["resourceVersion"],
+        name=_typed(metadata["name"], str),
+        holder=_typed(spec.get("holderIdentity") or "", str),
+        duration_seconds=_typed(spec.get("leaseDurationSeconds") or 0, int),
+        uid=_typed(metadata["uid"], str),
+        resource_version=_typed(metadata["resourceVersion"], str),
         written_at=max(parse_rfc3339(stamp) for stamp in stamps),
         server_time=reply.server_time,
     )
+
+
+def _typed(value: object, kind: type[T]) -> T:
+    if not isinstance(value, kind):
+        raise TypeError(value)
+    return value

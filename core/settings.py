@@ -81,7 +81,10 @@ class Settings(BaseSettings):
         "`kubernaut.ai/managed=true` for example; empty: all",
     )
     event_max_age: float = Field(
-        300.0, gt=0, description="seconds after which a Kubernetes Event is old and ignored: a relist shows many"
+        300.0,
+        gt=0,
+        le=31_536_000,
+        description="seconds after which a Kubernetes Event is old and ignored: a relist shows many",
     )
     dead_letter_topic: str = Field(
         "",

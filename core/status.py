@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.backoff import GATEWAY_RETRY_BACKOFF, Backoff, Random
 from core.kube.errors import ConflictError, KubernetesError, NotFoundError
+from core.kube.requests import read_request
 from core.models.remediation_request import DeduplicationStatus, RemediationRequest
 from core.timestamps import rfc3339
 
@@ -104,7 +105,7 @@ class StatusUpdater:
         reply = await self._client.patch_status(
             self._resource, body, namespace=current.namespace, name=current.name, deadline=deadline
         )
-        return RemediationRequest.from_object(reply.obj)
+        return read_request(reply.obj, name=current.name, fingerprint=current.fingerprint)
 
     async def _read(self, wanted: RemediationRequest, deadline: Deadline) -> RemediationRequest | None:
         try:
@@ -113,7 +114,7 @@ class StatusUpdater:
             )
         except NotFoundError:
             return None
-        found = RemediationRequest.from_object(reply.obj)
+        found = read_request(reply.obj, name=wanted.name)
         return found if found.uid == wanted.uid else None
 
     async def _pause(self, step: int, error: KubernetesError, deadline: Deadline) -> None:

@@ -10,6 +10,8 @@ from core.errors import DeadlineExceededError, PayloadTooLargeError, Unsupported
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+_LONGEST_LENGTH = 20  # digits of a 64-bit number
+
 
 async def read_json_body(request: Request, *, limit: int, timeout: float) -> bytes:
     """Return the body of a JSON request.
@@ -26,7 +28,8 @@ async def read_json_body(request: Request, *, limit: int, timeout: float) -> byt
     """
     _check_type(request)
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    # int() refuses thousands of digits with an error of its own
+    if announced.isdecimal() and (len(announced) > _LONGEST_LENGTH or int(announced) > limit):
         raise _too_large(announced, limit)
     try:
         async with asyncio.timeout(timeout):

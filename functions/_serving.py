@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from core.models.batch import Batch
 
 _SIGNAL_PATHS = ("/", "/api/v1/signals/prometheus")
-_ALLOWED = {**dict.fromkeys(_SIGNAL_PATHS, "POST"), "/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET"}
+_ALLOWED = {
+    **dict.fromkeys(_SIGNAL_PATHS, "POST"),
+    "/healthz": "GET, HEAD",
+    "/readyz": "GET, HEAD",
+    "/metrics": "GET",
+    "/openapi.json": "GET",
+}
 # Answered before the body was read: the server would read what is left of it only to throw it away.
 _BODY_LEFT_UNREAD = (401, 403, 404, 405, 413, 415)
 
@@ -66,16 +72,32 @@ async def _route(worker: Worker, request: Request, decode: Decode) -> Answer:
         return problem(404, f"nothing is served at {path}; send alerts to {' or '.join(_SIGNAL_PATHS)}")
     if method not in _ALLOWED[path].split(", "):
         return problem(405, f"{path} does not take {method}, only {_ALLOWED[path]}", headers={"Allow": _ALLOWED[path]})
-    if path == "/healthz":
-        return Answer(200, b'{"status":"ok"}')
-    if path == "/metrics":
-        return Answer(200, worker.exposition(), worker.exposition_type)
+    if path in _BY_ITSELF:
+        return _BY_ITSELF[path](worker)
     gateway = await worker.gateway()
     deadline = Deadline(clock=gateway.clock, seconds=gateway.settings.request_deadline)
     if path == "/readyz":
         await gateway.check_ready(deadline=deadline)
         return Answer(200, b'{"status":"ready"}')
     return await _receive(gateway, request, decode, deadline)
+
+
+def _health(_worker: Worker) -> Answer:
+    return Answer(200, b'{"status":"ok"}')
+
+
+def _metrics(worker: Worker) -> Answer:
+    return Answer(200, worker.exposition(), worker.exposition_type)
+
+
+def _openapi(_worker: Worker) -> Answer:
+    from functions._openapi import description  # noqa: PLC0415 - no cold start pays for it
+
+    return Answer(200, description(_SIGNAL_PATHS))
+
+
+# Answered without the API server.
+_BY_ITSELF = {"/healthz": _health, "/metrics": _metrics, "/openapi.json": _openapi}
 
 
 async def _receive(gateway: Gateway, request: Request, decode: Decode, deadline: Deadline) -> Answer:

@@ -33,8 +33,9 @@ class Reply:
     def server_time(self) -> datetime:
         """The Date header, in whole seconds (RFC 9110, section 6.6.1)."""
         try:
-            return parsedate_to_datetime(self.headers["Date"])
-        except (KeyError, ValueError) as error:
+            # -0000, which says nothing of a zone, is UTC all the same
+            return parsedate_to_datetime(self.headers["Date"].replace("-0000", "GMT"))
+        except (KeyError, ValueError, OverflowError) as error:
             raise UnreadableAnswerError("the API server's answer has no readable Date header") from error
 
 
@@ -68,7 +69,7 @@ class KubeClient:
         anything = Resource(group, version, "*", "")
         request = ApiRequest(method="GET", path=anything.root)
         reply = await self._call(anything, request, deadline)
-        return list(reply.obj.get("resources") or ())
+        return _objects(reply, "resources")
 
     async def list(
         self, resource: Resource, *, namespace: str, query: Mapping[str, str], deadline: Deadline
@@ -76,7 +77,7 @@ class KubeClient:
         """LIST; the caller's `query` holds selectors and resourceVersion."""
         path = resource.path(namespace=namespace)
         reply = await self._call(resource, ApiRequest(method="GET", path=path, query=query), deadline)
-        return list(reply.obj.get("items") or ())
+        return _objects(reply, "items")
 
     async def create(self, resource: Resource, body: JsonObject, *, namespace: str = "", deadline: Deadline) -> Reply:
         """CREATE under the name in the body."""
@@ -128,6 +129,8 @@ class KubeClient:
 def _reply(resource: Resource, request: ApiRequest, response: ApiResponse) -> Reply:
     if response.status >= 400:
         raise refusal(resource, request, response)
+    if not 200 <= response.status < 300:  # a redirect, which is not followed: nothing is stored
+        raise _unreadable(request, response)
     try:
         obj = from_json(response.body)
     except ValueError as error:
@@ -135,6 +138,15 @@ def _reply(resource: Resource, request: ApiRequest, response: ApiResponse) -> Re
     if not isinstance(obj, dict):
         raise _unreadable(request, response)
     return Reply(obj, response.headers)
+
+
+def _objects(reply: Reply, field: str) -> list[JsonObject]:
+    objects = reply.obj.get(field, ...)
+    if objects is None:
+        return []
+    if not isinstance(objects, list) or not all(isinstance(each, dict) for each in objects):
+        raise UnreadableAnswerError(f"the API server's answer has no list of objects in its field {field}")
+    return objects
 
 
 def _unreadable(request: ApiRequest, response: ApiResponse) -> UnreadableAnswerError:

@@ -15,6 +15,7 @@ from core.kube.resources import Resource
 from core.kube.transport import ApiRequest, ApiResponse
 
 _EXCERPT = 256
+_LONGEST_WAIT = 9  # digits; thousands of them are infinity to float()
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -40,7 +41,7 @@ def _status_object(body: bytes) -> dict[str, Any]:
 
 def _retry_after(response: ApiResponse) -> float | None:
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
+    return float(value) if value.isdecimal() and len(value) <= _LONGEST_WAIT else None
 
 
 def _sentence(kind: type[ApiStatusError], resource: Resource, request: ApiRequest, status: int, detail: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.kube.client import METADATA_ONLY
-from core.kube.errors import ForbiddenError, NotFoundError, ResourceNotServedError
+from core.kube.errors import ForbiddenError, NotFoundError, ResourceNotServedError, UnreadableAnswerError
 from core.models.signal import TargetResource
 from core.workloads.cache import ShortMemory
 from core.workloads.kinds import Kinds, built_in
@@ -79,12 +79,15 @@ class MetadataReader:
 
 
 def _metadata(obj: JsonObject, namespace: str) -> ObjectMetadata:
-    metadata: dict[str, Any] = obj.get("metadata") or {}
-    references = metadata.get("ownerReferences") or ()
-    return ObjectMetadata(
-        labels=metadata.get("labels") or {},
-        controller=next((_owner(each, namespace) for each in references if each.get("controller")), None),
-    )
+    try:
+        metadata: dict[str, Any] = obj.get("metadata") or {}
+        references = metadata.get("ownerReferences") or ()
+        return ObjectMetadata(
+            labels=dict(metadata.get("labels") or {}),
+            controller=next((_owner(each, namespace) for each in references if each.get("controller")), None),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnreadableAnswerError("the API server's answer has no metadata that can be read") from error
 
 
 def _owner(reference: Mapping[str, Any], namespace: str) -> TargetResource:

@@ -307,9 +307,20 @@ async def test_name_taken_by_another_fingerprint_is_salted(creating):
     creating.api.then(CREATE, TAKEN)
     creating.api.then(GET, existing(of=twin))
     creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, existing(of=twin))
+    creating.api.then(GET, existing(of=twin, name=request_name(fingerprint(), salt=1)))
     creating.api.then(CREATE, stored)
     creation = await creating.create()
     assert creation.created
     assert creation.request.name == request_name(fingerprint(), salt=2)
     assert creating.created == 1
+
+
+@pytest.mark.parametrize("lie", [{}, {"metadata": {"name": "rr-1"}}, {"kind": "Status", "status": "Success"}])
+async def test_success_that_is_not_the_request_sent_is_tried_again_under_the_same_name(creating, lie):
+    creating.api.then(CREATE, answered(201, lie))
+    creating.api.then(CREATE, TAKEN)
+    creating.api.then(GET, existing(attempt="mine"))
+    creation = await creating.create()
+    assert (creation.created, creation.request.name) == (True, request_name(fingerprint()))
+    first, second = creating.api.bodies
+    assert first == second

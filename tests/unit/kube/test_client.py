@@ -54,13 +54,28 @@ async def test_get_can_ask_for_metadata_only(caller):
     assert caller.api.requests[0].accept == METADATA_ONLY
 
 
-@pytest.mark.parametrize(("body", "items"), [({"items": [LEASE]}, [LEASE]), ({"items": None}, []), ({}, [])])
+@pytest.mark.parametrize(("body", "items"), [({"items": [LEASE]}, [LEASE]), ({"items": None}, [])])
 async def test_list_gives_the_items_also_where_there_are_none(caller, body, items):
     caller.api.then("LIST leases", answered(200, body))
     query = {"fieldSelector": "metadata.name=l", "resourceVersion": "0"}
     assert await caller.client.list(LEASES, namespace="ops", query=query, deadline=caller.deadline) == items
     (sent,) = caller.api.requests
     assert (sent.path, sent.query) == ("/apis/coordination.k8s.io/v1/namespaces/ops/leases", query)
+
+
+@pytest.mark.parametrize("body", [{}, {"items": 7}, {"items": {}}, {"items": "l"}, {"items": [7]}, {"items": [None]}])
+async def test_list_that_is_none_is_unreadable(caller, body):
+    caller.api.then("LIST leases", answered(200, body))
+    with pytest.raises(errors.UnreadableAnswerError, match="no list of objects in its field items"):
+        await caller.client.list(LEASES, namespace="ops", query={"resourceVersion": "0"}, deadline=caller.deadline)
+
+
+@pytest.mark.parametrize("status", [204, 300, 302, 304])
+async def test_answer_that_stores_nothing_is_no_success(caller, status):
+    body = b"" if status == 204 else LEASE
+    caller.api.then("CREATE leases", answered(status, body))
+    with pytest.raises(errors.UnreadableAnswerError, match=f"the answer {status} to POST"):
+        await caller.client.create(LEASES, LEASE, namespace="ops", deadline=caller.deadline)
 
 
 async def test_create_posts_to_the_collection(caller):
@@ -109,7 +124,21 @@ async def test_server_time_is_the_date_header(caller):
     assert (await caller.get()).server_time == START
 
 
-@pytest.mark.parametrize("headers", [{}, {"Date": ""}, {"Date": "yesterday"}, {"Date": "2026-01-02T03:04:05Z"}])
+async def test_date_without_a_zone_is_utc(caller):
+    caller.api.then("GET leases", answered(200, LEASE, Date="Fri, 02 Jan 2026 03:04:05 -0000"))
+    assert (await caller.get()).server_time == START
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Date": ""},
+        {"Date": "yesterday"},
+        {"Date": "2026-01-02T03:04:05Z"},
+        {"Date": "Fri, 02 Jan 2026 03:04:05 +9999"},
+    ],
+)
 async def test_answer_without_a_readable_date_is_unreadable_only_to_those_who_ask(caller, headers):
     caller.api.then("GET leases", ApiResponse(200, CIMultiDict(headers), b"{}"))
     reply = await caller.get()

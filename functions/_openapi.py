@@ -1,0 +1,168 @@
+"""The OpenAPI description of the HTTP function, loaded only when somebody asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from core.answers import JSON, PROBLEM
+from core.models.result import Status
+
+_PROBLEMS = {
+    400: "The body can never work, or every alert in it is poison: do not send it again.",
+    401: "No bearer token, or one the API server does not know.",
+    403: "The sender may not create remediationrequests/signals.",
+    405: "Another method than those described.",
+    413: "The body is larger than SLUICE_MAX_BODY.",
+    415: "Another Content-Type than JSON in UTF-8, or a Content-Encoding.",
+    503: "Some part could not be stored now: send the same request again.",
+}
+_SUCCESSES = {
+    200: "Nothing to do: resolved, out of scope, empty, or poison among others that are fine.",
+    201: "At least one request was created.",
+    202: "Only repeats, with or without ignored alerts.",
+}
+
+
+def description(signal_paths: tuple[str, ...]) -> bytes:
+    """Return the document (OpenAPI 3.1) as JSON; `signal_paths` are where alerts are taken."""
+    return to_json(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Sluice: alertmanager",
+                "version": "0.1.0",
+                "description": "Alertmanager webhooks in, exactly one RemediationRequest per problem out.",
+                "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            },
+            "servers": [{"url": "/"}],
+            "paths": {path: {"post": _receive(number)} for number, path in enumerate(signal_paths)}
+            | {
+                "/healthz": _probe("health", "The process is alive.", {200: _state("ok")}),
+                "/readyz": _probe("readiness", "Requests can be read.", {200: _state("ready"), 503: _problem(503)}),
+                "/metrics": {"get": _get("metrics", "Metrics.", {200: _text(), 405: _problem(405)})},
+                "/openapi.json": {"get": _get("description", "This document.", {200: _json({"type": "object"})})},
+            },
+            "components": {
+                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+                "schemas": _SCHEMAS,
+            },
+        }
+    )
+
+
+def _receive(number: int) -> dict[str, Any]:
+    return {
+        "operationId": f"receiveAlerts{number or ''}",
+        "summary": "Store the alerts of an Alertmanager webhook; one result per alert, in order.",
+        # SLUICE_AUTH=none asks for no token.
+        "security": [{"bearer": []}, {}],
+        "requestBody": {"required": True, "content": {JSON: {"schema": _reference("Webhook")}}},
+        "responses": {str(code): _json(_reference("Answer"), said) for code, said in _SUCCESSES.items()}
+        | {str(code): _problem(code) for code in _PROBLEMS},
+    }
+
+
+def _probe(name: str, said: str, responses: dict[int, Any]) -> dict[str, Any]:
+    head = {code: {"description": response["description"]} for code, response in responses.items()}
+    return {"get": _get(name, said, responses), "head": _get(f"{name}Head", said, head)}
+
+
+def _get(name: str, said: str, responses: dict[int, Any]) -> dict[str, Any]:
+    return {"operationId": name, "summary": said, "responses": {str(code): each for code, each in responses.items()}}
+
+
+def _problem(code: int) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": _PROBLEMS[code],
+        "content": {PROBLEM: {"schema": _reference("Problem")}},
+    }
+    if code == 503:
+        seconds = {"type": "integer", "minimum": 1, "maximum": 60}
+        response["headers"] = {"Retry-After": {"required": True, "schema": seconds}}
+    return response
+
+
+def _json(schema: dict[str, Any], said: str = "As asked for.") -> dict[str, Any]:
+    return {"description": said, "content": {JSON: {"schema": schema}}}
+
+
+def _state(state: str) -> dict[str, Any]:
+    return _json({"type": "object", "required": ["status"], "properties": {"status": {"const": state}}})
+
+
+def _text() -> dict[str, Any]:
+    return {"description": "Prometheus text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+def _reference(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_TEXT = {"type": "string"}
+_COUNT = {"type": "integer", "minimum": 0}
+_TEXTS = {"type": "object", "additionalProperties": _TEXT}
+_CONTENT = {"summary": _reference("Summary"), "results": {"type": "array", "items": _reference("Result")}}
+
+_SCHEMAS: dict[str, Any] = {
+    "Webhook": {
+        "description": "Alertmanager's version 4. Other versions are taken too where their alerts are usable.",
+        "type": "object",
+        "required": ["alerts"],
+        "properties": {
+            "version": _TEXT,
+            "status": {"enum": ["firing", "resolved"]},
+            "truncatedAlerts": _COUNT,
+            "alerts": {"type": "array", "items": _reference("Alert")},
+        },
+    },
+    "Alert": {
+        "type": "object",
+        "required": ["labels"],
+        "properties": {
+            "status": {"enum": ["firing", "resolved"]},
+            "labels": _TEXTS,
+            "annotations": _TEXTS,
+            "startsAt": {"type": "string", "format": "date-time"},
+        },
+    },
+    "Answer": {"type": "object", "required": ["summary", "results"], "properties": _CONTENT},
+    "Problem": {
+        "description": "RFC 9457.",
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "summary", "results"],
+        "properties": {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT} | _CONTENT,
+    },
+    "Summary": {
+        "type": "object",
+        "required": ["received", *Status],
+        "properties": {"received": _COUNT, "truncated": _COUNT} | {status.value: _COUNT for status in Status},
+        "additionalProperties": False,
+    },
+    "Result": {
+        "type": "object",
+        "required": ["status"],
+        "properties": {
+            "status": {"enum": [status.value for status in Status]},
+            "fingerprint": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "remediationRequestName": _TEXT,
+            "remediationRequestNamespace": _TEXT,
+            "duplicate": {"type": "boolean"},
+            "metadata": _reference("DeduplicationMetadata"),
+            "error": _TEXT,
+        },
+        "additionalProperties": False,
+    },
+    "DeduplicationMetadata": {
+        "type": "object",
+        "properties": {
+            "fingerprint": _TEXT,
+            "count": {"type": "integer", "minimum": 1},
+            "remediationRequestRef": _TEXT,
+            "firstOccurrence": _TEXT,
+            "lastOccurrence": _TEXT,
+        },
+        "additionalProperties": False,
+    },
+}

@@ -1,0 +1,202 @@
+"""Each decoder, and each reader of what the API server says: a value of its type, or an error of its own."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, reject
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+from pydantic_core import from_json
+
+from core.adapters import cloud_monitoring
+from core.adapters.alertmanager import decode_alertmanager
+from core.adapters.alertmanager_alert import AlertReader
+from core.adapters.event_object import EventObject
+from core.adapters.kubernetes_event import EventReader, EventReference, occurrence_of, open_cloud_event
+from core.adapters.pubsub import MESSAGE_PUBLISHED, ContentReader, open_message
+from core.adapters.targets import target_of
+from core.errors import PayloadError
+from core.kube.client import Reply
+from core.kube.errors import ApiStatusError, UnreadableAnswerError
+from core.kube.refusals import refusal
+from core.kube.requests import read_request, read_requests
+from core.kube.resources import LEASES
+from core.kube.transport import ApiRequest, ApiResponse
+from core.lease import Lease, _lease
+from core.lock import DistributedLockManager
+from core.models.batch import Ignored, Poison
+from core.models.remediation_request import RemediationRequest
+from core.models.signal import NormalizedSignal, TargetResource
+from core.request_body import RequestBuilder
+from tests.fuzz.corpus import entries
+from tests.fuzz.effort import effort
+from tests.fuzz.mutations import JSON, encoded, mutated_bytes, mutated_json
+from tests.support.instances import REQUESTS
+from tests.support.kubernetes_events import kubelet_event, reference, scheduler_event
+from tests.support.loop_clock import START
+from tests.support.pubsub_messages import incident
+
+ENTRY = NormalizedSignal | Ignored | Poison
+BUILDER = RequestBuilder(resource=REQUESTS, namespace="sluice-system", payload_encoding="raw")
+WEBHOOKS = st.sampled_from([entry.body for entry in entries("alertmanager")])
+EVENTS = mutated_json(st.sampled_from([kubelet_event(), scheduler_event(), reference(kubelet_event())]))
+LEASE = {
+    "metadata": {
+        "name": "gw-lock-1", "uid": "u", "resourceVersion": "7", "creationTimestamp": "2026-01-02T03:04:05Z",
+        "managedFields": [{"manager": "sluice", "time": "2026-01-02T03:04:05Z"}],
+    },
+    "spec": {"holderIdentity": "a", "leaseDurationSeconds": 30, "renewTime": "2026-01-02T03:04:05.000000Z"},
+}  # fmt: skip
+REQUEST = {
+    "metadata": {
+        "name": "rr-1", "namespace": "sluice-system", "uid": "u", "resourceVersion": "7",
+        "creationTimestamp": "2026-01-02T03:04:05Z", "annotations": {"gateway.kubernaut.ai/attempt-id": "a"},
+    },
+    "spec": {"signalFingerprint": "a" * 64},
+    "status": {
+        "overallPhase": "Executing", "deduplication": {"occurrenceCount": 2, "firstSeenAt": "x", "lastSeenAt": "y"},
+    },
+}  # fmt: skip
+NAMES = ["pod", "exported_pod", "job_name", "node", "namespace", "exported_namespace", "job", "service", "uid"]
+ODD_NAMES = st.sampled_from(["web-1", "prod", "kube-state-metrics-1", "kube-state-metrics", "a/b", "..", "x" * 254, ""])
+LABELS = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=5), ODD_NAMES | st.text(max_size=8), max_size=6)
+
+
+def check_entry(entry: Any) -> None:
+    """A signal must make an object that is JSON; everything else a sentence on one line, or a word."""
+    assert isinstance(entry, ENTRY)
+    if isinstance(entry, NormalizedSignal):
+        assert len(entry.fingerprint) == 64
+        assert "/" not in f"{entry.target.kind}{entry.target.namespace}{entry.target.name}"
+        body = BUILDER.build(entry, name="rr-1", attempt_id="a", now=START)
+        json.dumps(body, allow_nan=False).encode()
+        json.loads(entry.payload(), parse_constant=pytest.fail)
+    elif isinstance(entry, Poison):
+        assert entry.message.isprintable()
+        assert entry.reason.isidentifier()
+
+
+def as_parsed(value: Any) -> Any:
+    """What the strict parser lets through to the reader: no halves of surrogate pairs, and no depth without end."""
+    try:
+        return from_json(encoded(value))
+    except ValueError:
+        reject()
+
+
+class TestAdapters:
+    @given(mutated_bytes(WEBHOOKS))
+    @effort(120)
+    def test_webhook(self, body):
+        with suppress(PayloadError):
+            for entry in decode_alertmanager(body, received_time=START, signal_type="alert").entries:
+                check_entry(entry)
+
+    @given(JSON | st.fixed_dictionaries({"labels": LABELS | JSON}, optional={"startsAt": JSON, "annotations": JSON}))
+    @effort(120)
+    def test_alert(self, raw):
+        check_entry(AlertReader(envelope={}, received_time=START, signal_type="alert").read(as_parsed(raw), 0))
+
+    @given(LABELS)
+    @effort(120)
+    def test_target(self, labels):
+        target = target_of(labels)
+        assert isinstance(target, TargetResource | Poison)
+        if isinstance(target, TargetResource):
+            assert target.name in labels.values()
+            assert not target.namespace or target.namespace in labels.values()
+
+    @given(st.sampled_from(["resource.add", "resource.update", "ref.add", "ref.delete", ""]), EVENTS | JSON)
+    @effort(120)
+    def test_kubernetes_event(self, kind, data):
+        with suppress(PayloadError):
+            opened = open_cloud_event(f"dev.knative.apiserver.{kind}", data)
+            assert isinstance(opened, dict | EventReference | Ignored)
+            if isinstance(opened, dict):
+                assert isinstance(occurrence_of(opened), bytes)
+                check_entry(EventReader(START, 300.0).read(opened))
+
+    @given(EVENTS | JSON)
+    @effort(110)
+    def test_event_object(self, raw):
+        with suppress(ValueError):  # pydantic's
+            event = EventObject.model_validate(raw)
+            assert event.occurrences >= 0 or event.count or event.series
+            assert all(isinstance(value, str) and value for value in event.labels.values())
+            times = [event.first_time, event.last_time]
+            assert all(time is None or time.tzinfo for time in times)
+
+    @given(mutated_json(st.just(incident())) | JSON)
+    @effort(120)
+    def test_incident(self, document):
+        document = as_parsed(document)
+        if isinstance(document, dict):
+            check_entry(cloud_monitoring.read_incident(document, received_time=START))
+
+    @given(
+        JSON | st.fixed_dictionaries({"message": st.fixed_dictionaries({}, optional={"data": JSON, "messageId": JSON})})
+    )
+    @effort(110)
+    def test_message(self, data):
+        with suppress(PayloadError):
+            assert open_message(MESSAGE_PUBLISHED, data).content()
+
+    @given(mutated_bytes(WEBHOOKS) | mutated_json(st.sampled_from([incident(), kubelet_event()])).map(encoded))
+    @effort(120)
+    def test_content_of_a_message(self, content):
+        message = open_message(MESSAGE_PUBLISHED, {"message": {"data": b64encode(content).decode()}})
+        reader = ContentReader(received_time=START, signal_type="alert", event_max_age=300.0)
+        with suppress(PayloadError):
+            for entry in reader.read(message.content(), provenance={"a": "b"}).entries:
+                check_entry(entry)
+
+
+class TestWhatTheApiServerSays:
+    @given(
+        mutated_json(st.just(LEASE)),
+        st.sampled_from(["Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:05 -0000", "", "x"]),
+    )
+    @effort(120)
+    def test_lease(self, obj, date):
+        if not isinstance(obj, dict):
+            return
+        with suppress(UnreadableAnswerError):
+            lease = _lease(Reply(obj, CIMultiDict(Date=date)))
+            assert isinstance(lease, Lease)
+            assert DistributedLockManager(store=None).expired(lease) in (True, False)  # type: ignore[arg-type]
+
+    @given(mutated_json(st.just(REQUEST)))
+    @effort(120)
+    def test_remediation_request(self, obj):
+        if not isinstance(obj, dict):
+            return
+        request = RemediationRequest.from_object(obj)
+        assert request.occurrences >= 1
+        assert request.active in (True, False)
+        with suppress(UnreadableAnswerError):
+            assert read_request(obj, name="rr-1").name == "rr-1"
+        with suppress(UnreadableAnswerError):
+            (found,) = read_requests([obj], fingerprint="a" * 64)
+            assert (found.uid, found.fingerprint) != ("", "")
+
+    @given(
+        st.integers(400, 999),
+        st.binary(max_size=60)
+        | st.fixed_dictionaries({}, optional={"reason": JSON, "message": JSON, "details": JSON}).map(encoded),
+        st.text(max_size=9) | st.just("9" * 400),
+        st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"]),
+    )
+    @effort(120)
+    def test_refusal(self, status, body, retry_after, method):
+        request = ApiRequest(method=method, path="/apis/coordination.k8s.io/v1/namespaces/x/leases")
+        error = refusal(LEASES, request, ApiResponse(status, CIMultiDict({"Retry-After": retry_after}), body))
+        assert isinstance(error, ApiStatusError)
+        assert error.status == status
+        assert str(error).encode()
+        assert error.retry_after is None or 0 <= error.retry_after < 1e9
+        assert error.transient == (status >= 500 or status == 429)
