@@ -1,0 +1,172 @@
+"""All others who write to the API: the orchestrator, an operator, a gateway of the original's kind."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json, to_json
+
+from core.kube.resources import LEASES, Resource, remediation_requests
+from core.kube.transport import ApiRequest, ApiResponse
+from core.lock import LOCK_DURATION_SECONDS
+from core.naming import lease_name
+from core.phase import is_terminal_phase
+from core.timestamps import micro_time, parse_rfc3339, rfc3339
+from tests.simulation.judge import fingerprint_of, phase
+from tests.simulation.machine import START
+from tests.simulation.pods import NAMESPACE
+from tests.simulation.scenario import RETENTION, dice
+from tests.simulation.senders import fingerprint
+
+if TYPE_CHECKING:
+    import random
+
+    from tests.simulation.world import World
+
+REQUESTS = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
+MOVING = ("Pending", "Processing", "Analyzing", "AwaitingApproval", "Executing", "Verifying", "Blocked", "Rebalancing")
+ENDED = ("Completed", "Failed", "TimedOut", "Skipped", "Cancelled")
+
+
+class Caller:
+    """Somebody whose calls arrive at once and are never lost."""
+
+    def __init__(self, world: World, actor: str) -> None:
+        self._world = world
+        self._actor = actor
+
+    def call(self, method: str, resource: Resource, name: str = "", body: Any = None, *, status: bool = False) -> Any:
+        """Call; return the decoded body, or the status code of a refusal."""
+        path = resource.path(namespace=NAMESPACE, name=name, subresource="status" if status else "")
+        request = ApiRequest(method=method, path=path, body=None if body is None else to_json(body))
+        given: ApiResponse = self._world.api.handle(request, actor=self._actor, replica=self._world.replicas[0])
+        return from_json(given.body) if given.status < 300 else given.status
+
+
+class Orchestrator(Caller):
+    """Moves requests through their phases, writes fields of its own, deletes what ended long ago."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, "orchestrator-0")
+
+    def move(self, key: str) -> None:
+        """Move one request on."""
+        rng = dice(self._world.scenario.seed, key)
+        target = fingerprint(rng.choice(self._world.scenario.targets))
+        moved = rng.choice(MOVING) if rng.random() < 0.4 else rng.choice(ENDED)
+        active = [obj for obj in self._requests(target) if not is_terminal_phase(phase(obj))]
+        if active:
+            self._move(active[0], moved)
+        self._delete_old()
+
+    def end_all(self) -> None:
+        """Complete everything."""
+        for obj in self._requests():
+            if not is_terminal_phase(phase(obj)):
+                self._move(obj, "Completed")
+
+    def _move(self, obj: Any, moved: str) -> None:
+        status = {"overallPhase": moved, "message": f"moved to {moved}", "outcome": None}
+        self.call("PATCH", REQUESTS, obj["metadata"]["name"], {"status": status}, status=True)
+
+    def _delete_old(self) -> None:
+        for obj in self._requests():
+            name = obj["metadata"]["name"]
+            last = self._world.api.history["remediationrequests", name][-1].at
+            if is_terminal_phase(phase(obj)) and self._world.loop.true_time - last > RETENTION:
+                self._world.trace.state("ended request deleted in time")
+                self.call("DELETE", REQUESTS, name, {})
+
+    def _requests(self, of: str = "") -> list[Any]:
+        found = self._world.api.objects("remediationrequests")
+        return [obj for obj in found if not of or fingerprint_of(obj) == of]
+
+
+class Operator(Caller):
+    """Deletes by hand what the world's rules allow: see scenario.WORLDS."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, "operator-0")
+
+    def meddle(self, key: str) -> None:
+        """Delete one object, if there is one."""
+        rng = dice(self._world.scenario.seed, key)
+        target = fingerprint(rng.choice(self._world.scenario.targets))
+        fenced = self._world.scenario.world == "fenced"
+        if fenced and rng.random() < 0.5:
+            self._delete(key, LEASES, lease_name(target))
+            return
+        found = [obj for obj in self._world.api.objects("remediationrequests") if fingerprint_of(obj) == target]
+        if fenced:
+            found = [obj for obj in found if not is_terminal_phase(phase(obj))]
+        if found:
+            self._delete(key, REQUESTS, rng.choice(found)["metadata"]["name"])
+
+    def _delete(self, key: str, resource: Resource, name: str) -> None:
+        if self.call("DELETE", resource, name, {}) != 404:
+            self._world.trace.fault(key, f"{resource.plural} deleted by hand")
+
+
+class ForeignGateway(Caller):
+    """The original's way: one holder for the whole pod, its own Lease entered again, renewTime judged by the
+    local clock, random names, a release without preconditions."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, "gateway-go-0")
+        self._offset = dice(world.scenario.seed, "foreign clock").uniform(-2.0, 2.0)
+
+    async def receive(self, key: str) -> None:
+        """Work on one alert."""
+        rng = dice(self._world.scenario.seed, key)
+        target = rng.choice(self._world.scenario.targets)
+        for _ in range(10):
+            await asyncio.sleep(rng.expovariate(100))
+            if self._acquire(fingerprint(target)):
+                break
+            await asyncio.sleep(0.2)
+        else:
+            return
+        await asyncio.sleep(rng.expovariate(100))
+        await self._count_or_create(rng, fingerprint(target), target)
+        await asyncio.sleep(rng.expovariate(100))
+        lease = self.call("GET", LEASES, lease_name(fingerprint(target)))
+        await asyncio.sleep(rng.expovariate(100))
+        if isinstance(lease, dict) and lease["spec"]["holderIdentity"] == self._actor:
+            self.call("DELETE", LEASES, lease["metadata"]["name"], {})
+
+    def _acquire(self, of: str) -> bool:
+        name, now = lease_name(of), START + timedelta(seconds=self._world.loop.true_time + self._offset)
+        spec = {"holderIdentity": self._actor, "leaseDurationSeconds": 30, "renewTime": micro_time(now)}
+        lease = self.call("GET", LEASES, name)
+        if not isinstance(lease, dict):
+            body = {"apiVersion": LEASES.api_version, "kind": "Lease", "metadata": {"name": name}, "spec": spec}
+            return isinstance(self.call("POST", LEASES, "", body), dict)
+        if lease["spec"]["holderIdentity"] != self._actor:
+            renewed = parse_rfc3339(lease["spec"]["renewTime"])
+            if (now - renewed).total_seconds() < LOCK_DURATION_SECONDS:
+                return False
+        return isinstance(self.call("PUT", LEASES, name, lease | {"spec": spec}), dict)
+
+    async def _count_or_create(self, rng: random.Random, of: str, target: str) -> None:
+        found = [obj for obj in self._world.api.objects("remediationrequests") if fingerprint_of(obj) == of]
+        active = [obj for obj in found if not is_terminal_phase(phase(obj))]
+        await asyncio.sleep(rng.expovariate(100))
+        if active:
+            self._count(active[0])
+            return
+        name = f"rr-{of[:12]}-{rng.getrandbits(32):08x}"
+        spec = {"signalFingerprint": of, "signalName": "HighMemoryUsage", "targetResource": {"name": target}}
+        body = {"apiVersion": REQUESTS.api_version, "kind": REQUESTS.kind, "metadata": {"name": name}, "spec": spec}
+        self.call("POST", REQUESTS, "", body)
+
+    def _count(self, seen: Any) -> None:
+        now = rfc3339(START + timedelta(seconds=self._world.loop.true_time + self._offset))
+        known = (seen.get("status") or {}).get("deduplication") or {"occurrenceCount": 1, "firstSeenAt": now}
+        counted = known | {"occurrenceCount": known["occurrenceCount"] + 1, "lastSeenAt": now}
+        body = {
+            "metadata": {"resourceVersion": seen["metadata"]["resourceVersion"]},
+            "status": {"deduplication": counted},
+        }
+        self.call("PATCH", REQUESTS, seen["metadata"]["name"], body, status=True)

@@ -1,0 +1,151 @@
+"""One run: the cast of a scenario on one loop, from the first notification until all has healed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from core.lock import LOCK_DURATION_SECONDS
+from core.naming import lease_name
+from core.phase import is_terminal_phase
+from tests.simulation.api import Api, Replica
+from tests.simulation.judge import Judge, fingerprint_of, is_ours, phase
+from tests.simulation.loop import StandstillError, VirtualLoop
+from tests.simulation.people import ForeignGateway, Operator, Orchestrator
+from tests.simulation.pods import BugHandler, Pod, settings_of
+from tests.simulation.scenario import Event, Scenario, dice, draw
+from tests.simulation.senders import Alertmanager, fingerprint, probe
+from tests.simulation.trace import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Coroutine
+
+HEALING_SECONDS = 70.0
+"""The latest call has arrived by then (60 s), the breaker lets calls pass (30 s), every Lease has run out."""
+
+_MOST_STEPS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run found: `violation` is empty where every promise held."""
+
+    scenario: Scenario
+    violation: str
+    trace: Trace
+    true_seconds: float
+
+
+class World:
+    """Everything in one run."""
+
+    def __init__(self, scenario: Scenario, *, without: Collection[str]) -> None:
+        self.scenario = scenario
+        self.without = without
+        self.healed = False
+        self.loop = VirtualLoop()  # type: ignore[abstract]
+        self.trace = Trace()
+        self.api = Api(now=lambda: self.loop.true_time, random=dice(scenario.seed, "uids"))
+        self.replicas = [Replica(*each) for each in zip(scenario.lags, scenario.replica_offsets, strict=True)]
+        self.judge = Judge(
+            api=self.api,
+            trace=self.trace,
+            foreign=scenario.world == "shared",
+            now=lambda: self.loop.true_time,
+            stop=self._stop,
+        )
+        self.settings = settings_of(scenario)
+        self.logger = logging.Logger("sluice.simulation", logging.ERROR)  # noqa: LOG001 - each run has its own
+        self.logger.addHandler(BugHandler(self))
+        self._down_until = [0.0] * scenario.replicas
+        self._tasks: list[asyncio.Task[None]] = []
+        self._upcoming = len(scenario.events)
+        self.pods = [Pod(world=self, number=number) for number in range(scenario.pods)]
+        self._orchestrator = Orchestrator(self)
+
+    def note(self, who: str, what: str) -> None:
+        """Add a line to the trace."""
+        self.trace.note(self.loop.true_time, who, what)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start something that belongs to no machine, and that the run waits for."""
+        self._tasks.append(self.loop.start(None, work))
+
+    def is_down(self, replica: int) -> bool:
+        """Whether an API server refuses connections just now."""
+        return self.loop.true_time < self._down_until[replica]
+
+    async def play(self) -> None:
+        """Play the timetable, let everything heal, and see whether it has."""
+        for event in self.scenario.events:
+            self.loop.outside(event.at, self._happen, event)
+        while not self._quiet():  # noqa: ASYNC110 - virtual seconds cost nothing
+            await asyncio.sleep(1.0)
+        self.healed = True
+        self.note("-", "all faults are over")
+        for pod in self.pods:
+            pod.heal()
+        await asyncio.sleep(HEALING_SECONDS)
+        self._orchestrator.end_all()
+        targets = [target for target in self.scenario.targets if self.judge.counts.delivered[fingerprint(target)]]
+        await probe(self, targets)
+        await asyncio.sleep(10.0)
+        self._check_end(targets)
+
+    def _quiet(self) -> bool:
+        busy = self._upcoming or any(not task.done() for task in self._tasks)
+        return not busy and all(pod.working for pod in self.pods)
+
+    def _happen(self, event: Event) -> None:
+        self._upcoming -= 1
+        self.trace.used[event.key] = None
+        if event.kind == "notify":
+            Alertmanager(world=self, key=event.key).send()
+        elif event.kind == "phase":
+            self._orchestrator.move(event.key)
+        elif event.kind == "operator":
+            Operator(self).meddle(event.key)
+        elif event.kind == "foreign":
+            self.begin(self._foreign.receive(event.key))
+        else:
+            self._outage(event)
+
+    @cached_property
+    def _foreign(self) -> ForeignGateway:
+        return ForeignGateway(self)
+
+    def _outage(self, event: Event) -> None:
+        rng = dice(self.scenario.seed, event.key)
+        replica = rng.randrange(self.scenario.replicas)
+        self._down_until[replica] = self.loop.true_time + rng.uniform(1.0, 15.0)
+        self.trace.fault(event.key, "API server down")
+
+    def _check_end(self, targets: list[str]) -> None:
+        for target in targets:
+            of = fingerprint(target)
+            requests = [obj for obj in self.api.objects("remediationrequests") if fingerprint_of(obj) == of]
+            active = [obj for obj in requests if not is_terminal_phase(phase(obj))]
+            if len(active) != 1:
+                self.judge.fail("one", f"{len(active)} requests of {target} are active when all is over")
+            lease = self.api.current("leases", lease_name(of))
+            if lease and is_ours(self.judge.leases.held_by(of)):
+                age = self.loop.true_time - self.api.history["leases", lease_name(of)][-1].at
+                self.judge.fail("lock", f"{target}'s Lease was left behind {age:.0f} s ago ({LOCK_DURATION_SECONDS} s)")
+
+    def _stop(self) -> None:
+        self.loop.stopped = True
+
+
+def run(seed: int, *, without: Collection[str] = ()) -> Outcome:
+    """Run a seed, less the events, stops and faults of calls whose keys are in `without`."""
+    world = World(draw(seed, without=without), without=without)
+    try:
+        world.loop.run(world.play(), steps=_MOST_STEPS)
+    except StandstillError as error:
+        world.judge.fail("heals", str(error))
+    for pod in world.pods:
+        world.loop.kill(pod.machine)
+    return Outcome(world.scenario, world.judge.violation, world.trace, world.loop.true_time)
