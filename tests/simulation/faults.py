@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from tests.simulation.scenario import dice
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Container
 
     from tests.simulation.scenario import Scenario
 
@@ -45,7 +45,7 @@ class Fate:
     replica: int
 
 
-def fate(scenario: Scenario, pod: str, number: int, *, without: Collection[str], healed: bool) -> Fate:
+def fate(scenario: Scenario, pod: str, number: int, *, without: Container[str], healed: bool) -> Fate:
     """Draw the fate of a pod's call.
 
     Args:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
 from core.models.remediation_request import ATTEMPT_ANNOTATION
 from core.phase import is_terminal_phase
+from tests.simulation.api import SEALED
 from tests.simulation.counts import Counts, deduplication
 from tests.simulation.leases import LeaseRules
 
@@ -125,8 +125,12 @@ class Judge:
 
     def on_answered(self, actor: str, request: ApiRequest) -> None:
         """Note that a gateway was told that its call succeeded."""
-        if request.method == "PATCH":
-            self.counts.on_count_answered(actor, request.path.split("/")[-2])
+        if "remediationrequests" not in request.path:
+            return
+        if request.method == "POST":
+            self.counts.on_answered(actor, from_json(request.body or b"")["metadata"]["name"])
+        elif request.method == "PATCH":
+            self.counts.on_answered(actor, request.path.split("/")[-2])
 
     def _shared_prefix(self, subject: str) -> bool:
         delivered = [fingerprint for fingerprint in self.counts.delivered if fingerprint.startswith(subject)]
@@ -187,13 +191,9 @@ def _subject(request: ApiRequest) -> str:
 
 
 def _without_our_fields(obj: Any) -> Any:
-    rest = deepcopy(obj)
-    (rest.get("status") or {}).pop("deduplication", None)
-    if not rest.get("status"):
-        rest.pop("status", None)
-    for field in ("resourceVersion", "managedFields"):
-        rest["metadata"].pop(field, None)
-    return rest
+    metadata = {key: value for key, value in obj["metadata"].items() if key not in SEALED}
+    status = {key: value for key, value in (obj.get("status") or {}).items() if key != "deduplication"}
+    return obj | {"metadata": metadata, "status": status}
 
 
 def _described(commit: Commit) -> str:

@@ -81,7 +81,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             return task.result() if task.done() else None
         finally:
             self.stopped = True
-            self._abandon(self._tasks)
+            self._end()
             asyncio._set_running_loop(None)
 
     def _step(self) -> None:
@@ -150,6 +150,13 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         machine.on_step = None
         machine.held.clear()
         self._abandon([each for each in self._tasks if each[1].get(MACHINE) is machine])
+
+    def _end(self) -> None:
+        for _, context in self._tasks:
+            machine = context.get(MACHINE)
+            if machine is not None:
+                machine.dead = True
+        self._abandon(self._tasks)
 
     def _abandon(self, tasks: list[_Running]) -> None:
         for task, context in tasks:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Container
 
 World = Literal["fenced", "by-hand", "shared"]
 
@@ -73,7 +73,7 @@ def dice(seed: int, key: str) -> random.Random:
     return random.Random(f"{seed}/{key}")
 
 
-def draw(seed: int, *, without: Collection[str] = ()) -> Scenario:
+def draw(seed: int, *, without: Container[str] = ()) -> Scenario:
     """Return the scenario of a seed, less the events and stops whose keys are in `without`."""
     rng = dice(seed, "scenario")
     world = rng.choices(list(WORLDS), list(WORLDS.values()))[0]

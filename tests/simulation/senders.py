@@ -84,22 +84,23 @@ class Alertmanager:
         """Start both peers."""
         self._world.begin(self._notify("am-0"))
         if self._peer_waits is not None:
-            self._world.loop.outside(self._peer_waits, self._world.begin, self._notify("am-1"))
+            self._world.loop.outside(self._peer_waits, lambda: self._world.begin(self._notify("am-1")))
 
     async def _notify(self, peer: str) -> None:
         """Flush until one flush succeeds; something still fires, but not for ever."""
-        rng = dice(self._world.scenario.seed, f"{self._key}/{peer}")
-        for _ in range(3):
-            if await self._flush(peer, rng):
+        for flush in range(3):
+            if await self._flush(peer, f"{self._key}-{peer}-{flush}"):
                 return
             await asyncio.sleep(self._world.scenario.group_interval)
 
-    async def _flush(self, peer: str, rng: random.Random) -> bool:
+    async def _flush(self, peer: str, key: str) -> bool:
         loop = self._world.loop
         end = loop.true_time + max(_LEAST_TIMEOUT, self._world.scenario.group_interval)
-        pause = _FIRST_BACKOFF
+        tries, pause = 0, _FIRST_BACKOFF
         while loop.true_time < end:
-            status = await self._post(peer, rng, end - loop.true_time)
+            tries += 1
+            rng = dice(self._world.scenario.seed, f"{key}-{tries}")
+            status = await self._post(peer, f"{key}-{tries}", rng, end - loop.true_time)
             if status and status < 500:
                 return True
             wait = pause * rng.uniform(1 - _BACKOFF_JITTER, 1 + _BACKOFF_JITTER)
@@ -107,22 +108,21 @@ class Alertmanager:
             pause = min(pause * _BACKOFF_FACTOR, _LONGEST_BACKOFF)
         return False
 
-    async def _post(self, peer: str, rng: random.Random, timeout: float) -> int:
+    async def _post(self, peer: str, key: str, rng: random.Random, timeout: float) -> int:
         """Return the status that arrived, or 0 for none."""
         world = self._world
         pod = rng.choice(world.pods)
-        lost = rng.random() < world.scenario.fault_rate / 3
+        lost = rng.random() < world.scenario.fault_rate / 3 and not world.healed and key not in world.without
         try:
             async with asyncio.timeout(timeout):
                 given = await pod.post(self._webhook.body, self._webhook.fingerprints)
         except (TimeoutError, ResetError) as error:
             world.note(peer, f"{self._key} failed: {error!r}")
             return 0
-        if lost and not world.healed:
-            world.trace.faults["webhook's answer lost"] += 1
-            return 0
-        world.note(peer, f"{self._key} got {given.status}")
-        return given.status
+        if lost:
+            world.trace.fault(key, "answer to a webhook lost")
+        world.note(peer, f"{self._key} got {given.status}" + (" [lost]" if lost else ""))
+        return 0 if lost else given.status
 
 
 async def probe(world: World, targets: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from tests.simulation.senders import Alertmanager, fingerprint, probe
 from tests.simulation.trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine
+    from collections.abc import Container, Coroutine
 
 HEALING_SECONDS = 70.0
 """The latest call has arrived by then (60 s), the breaker lets calls pass (30 s), every Lease has run out."""
@@ -38,11 +38,16 @@ class Outcome:
     trace: Trace
     true_seconds: float
 
+    @property
+    def promise(self) -> str:
+        """The promise that was broken, or nothing."""
+        return self.violation.partition(":")[0]
+
 
 class World:
     """Everything in one run."""
 
-    def __init__(self, scenario: Scenario, *, without: Collection[str]) -> None:
+    def __init__(self, scenario: Scenario, *, without: Container[str]) -> None:
         self.scenario = scenario
         self.without = without
         self.healed = False
@@ -139,13 +144,11 @@ class World:
         self.loop.stopped = True
 
 
-def run(seed: int, *, without: Collection[str] = ()) -> Outcome:
+def run(seed: int, *, without: Container[str] = ()) -> Outcome:
     """Run a seed, less the events, stops and faults of calls whose keys are in `without`."""
     world = World(draw(seed, without=without), without=without)
     try:
         world.loop.run(world.play(), steps=_MOST_STEPS)
     except StandstillError as error:
         world.judge.fail("heals", str(error))
-    for pod in world.pods:
-        world.loop.kill(pod.machine)
     return Outcome(world.scenario, world.judge.violation, world.trace, world.loop.true_time)
