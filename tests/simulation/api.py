@@ -1,14 +1,14 @@
 """A Kubernetes API in memory, at the level of core.kube.transport: strict where the protocol leans on it.
 
-What it must get right is held against core.local.embedded, which is held against the real kube-apiserver:
-one revision counter for all kinds, resourceVersion and uid conflicts, AlreadyExists, preconditions of a
-DELETE, merge PATCH of the status subresource that touches nothing else, server-set times in whole seconds.
-Schemas are left out: they cost most of the time, and tests/contract checks what the gateway writes.
+What it must get right is held against core.local.embedded (test_api.py), which is held against the real
+kube-apiserver: one revision counter for all kinds, resourceVersion and uid conflicts, AlreadyExists,
+preconditions of a DELETE, a merge PATCH of the status that touches nothing else, server-set times in whole
+seconds. Schemas are left out: they cost most of the time, and tests/contract checks what the gateway writes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -19,38 +19,20 @@ from pydantic_core import from_json, to_json
 
 from core.kube.transport import ApiResponse
 from tests.simulation.machine import START
+from tests.simulation.merging import content, merged, noted
+from tests.simulation.refusals import RefusedError, Target
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
     from core.kube.transport import ApiRequest
+    from tests.simulation.etcd import Etcd
 
     JsonObject = dict[str, Any]
 
-LOCK_LOST = "the object has been modified; please apply your changes to the latest version and try again"
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """An object from one commit to the next; `obj` is None from its deletion on."""
-
-    revision: int
-    at: float
-    obj: JsonObject | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
-    """One change: `before` is None for a CREATE, `after` for a DELETE; `at` is in true seconds."""
-
-    actor: str
-    verb: str
-    plural: str
-    name: str
-    before: JsonObject | None
-    after: JsonObject | None
-    at: float
+_KEPT = ("name", "namespace", "uid", "creationTimestamp", "generation")
+_GIVEN = ("labels", "annotations")
 
 
 @dataclass(slots=True)
@@ -63,43 +45,26 @@ class Replica:
     """The true second up to which its cache has shown commits; it never goes back."""
 
 
-class RefusedError(Exception):
-    """The call is answered with an error."""
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes, and the server's time on it."""
 
-    def __init__(self, code: int, reason: str, message: str, details: JsonObject | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": message,
-            "reason": reason,
-            "details": details,
-            "code": code,
-        }
+    actor: str
+    time: str
+
+    @property
+    def manager(self) -> str:
+        """As managedFields name it: all pods of one program are one manager."""
+        return self.actor.partition("-")[0]
 
 
 class Api:
-    """All API servers over one etcd. `observers` are told of each commit before it is answered."""
+    """All API servers over one etcd."""
 
-    def __init__(self, *, now: Callable[[], float], random: random.Random) -> None:
+    def __init__(self, *, etcd: Etcd, now: Callable[[], float], random: random.Random) -> None:
+        self.etcd = etcd
         self._now = now
         self._random = random
-        self.revision = 0
-        self.history: dict[tuple[str, str], list[Version]] = {}
-        self.observers: list[Callable[[Commit], None]] = []
-
-    def current(self, plural: str, name: str) -> JsonObject | None:
-        """Return an object as it stands in etcd."""
-        versions = self.history.get((plural, name))
-        return versions[-1].obj if versions else None
-
-    def objects(self, plural: str) -> list[JsonObject]:
-        """Return all objects of a kind as they stand in etcd, by name."""
-        found = (self.current(kind, name) for kind, name in sorted(self.history) if kind == plural)
-        return [obj for obj in found if obj is not None]
 
     def handle(self, request: ApiRequest, *, actor: str, replica: Replica) -> ApiResponse:
         """Answer a call at once."""
@@ -111,201 +76,117 @@ class Api:
 
     def headers(self, replica: Replica) -> CIMultiDict[str]:
         """Return the headers of any answer of a replica."""
-        date = START + timedelta(seconds=int(self._now() + replica.offset))
-        return CIMultiDict({"Content-Type": "application/json", "Date": format_datetime(date, usegmt=True)})
+        return CIMultiDict(
+            {"Content-Type": "application/json", "Date": format_datetime(self._second(replica), usegmt=True)}
+        )
 
     def _answer(self, request: ApiRequest, actor: str, replica: Replica) -> tuple[int, JsonObject]:
-        _, _, group, version, _, namespace, plural, *rest = request.path.split("/")
-        target = _Target(f"{group}/{version}", group, namespace, plural, rest[0] if rest else "")
+        target = Target.of(request.path)
         if request.method == "GET":
-            return 200, self._get(target) if rest else self._list(target, request, replica)
+            return 200, self._get(target) if target.name else self._list(target, request, replica)
         body = from_json(request.body or b"{}")
+        author = Author(actor, self._second(replica).strftime("%Y-%m-%dT%H:%M:%SZ"))
         if request.method == "POST":
-            return 201, self._create(target, body, actor, replica)
+            return 201, self._create(target, body, author)
         if request.method == "PUT":
-            return self._update(target, body, actor, replica)
+            return self._update(target, body, author)
         if request.method == "PATCH":
-            return 200, self._patch_status(target, body, actor, replica)
-        return 200, self._delete(target, body, actor)
+            return 200, self._patch_status(target, body, author)
+        return 200, self._delete(target, body, author)
 
-    def _get(self, target: _Target) -> JsonObject:
-        obj = self.current(target.plural, target.name)
+    def _get(self, target: Target) -> JsonObject:
+        obj = self.etcd.current(target.plural, target.name)
         if obj is None:
-            raise target.refused(404, "NotFound", f'{target.resource} "{target.name}" not found')
+            raise target.not_found()
         return obj
 
-    def _list(self, target: _Target, request: ApiRequest, replica: Replica) -> JsonObject:
-        cached = request.query.get("resourceVersion") == "0"
-        if cached:
+    def _list(self, target: Target, request: ApiRequest, replica: Replica) -> JsonObject:
+        if request.query.get("resourceVersion") == "0":
             replica.shown_until = max(replica.shown_until, self._now() - replica.lag)
+            found = self.etcd.objects_at(target.plural, replica.shown_until)
+        else:
+            found = self.etcd.objects(target.plural)
         _, _, wanted = request.query.get("fieldSelector", "").partition("=")
-        items = []
-        for (plural, _name), versions in sorted(self.history.items()):
-            if plural != target.plural:
-                continue
-            obj = _at(versions, replica.shown_until) if cached else versions[-1].obj
-            if obj is not None and (not wanted or obj["spec"].get("signalFingerprint") == wanted):
-                items.append(obj)
-        kind = {"leases": "LeaseList", "remediationrequests": "RemediationRequestList"}[target.plural]
-        metadata = {"resourceVersion": str(self.revision)}
-        return {"kind": kind, "apiVersion": target.api_version, "metadata": metadata, "items": items}
+        items = [obj for obj in found if not wanted or obj["spec"].get("signalFingerprint") == wanted]
+        return {
+            "kind": "RemediationRequestList",
+            "apiVersion": target.api_version,
+            "metadata": {"resourceVersion": str(self.etcd.revision)},
+            "items": items,
+        }
 
-    def _create(self, target: _Target, body: JsonObject, actor: str, replica: Replica) -> JsonObject:
-        target = target.named(body["metadata"]["name"])
-        if self.current(target.plural, target.name) is not None:
-            raise target.refused(409, "AlreadyExists", f'{target.resource} "{target.name}" already exists')
-        metadata = {key: body["metadata"][key] for key in ("name", "labels", "annotations") if key in body["metadata"]}
+    def _create(self, collection: Target, body: JsonObject, author: Author) -> JsonObject:
+        target = replace(collection, name=body["metadata"]["name"])
+        if self.etcd.current(target.plural, target.name) is not None:
+            raise target.already_exists()
+        metadata = {key: body["metadata"][key] for key in ("name", *_GIVEN) if key in body["metadata"]}
         metadata |= {
             "namespace": target.namespace,
             "uid": str(UUID(int=self._random.getrandbits(128), version=4)),
-            "creationTimestamp": self._timestamp(replica),
+            "creationTimestamp": author.time,
         }
         if target.plural == "remediationrequests":
             metadata["generation"] = 1
         obj = {key: body[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": metadata}
-        return self._commit(target, "CREATE", None, obj, actor, replica)
+        return self._commit(target, "CREATE", obj, author)
 
-    def _update(self, target: _Target, body: JsonObject, actor: str, replica: Replica) -> tuple[int, JsonObject]:
-        """PUT of a Lease: the one kind we update, and it may be updated without a resourceVersion."""
-        old = self.current(target.plural, target.name)
-        asked = body["metadata"].get("uid")
-        if asked and (old is None or asked != old["metadata"]["uid"]):
-            raise self._uid_differs(target, asked, old)
+    def _update(self, target: Target, body: JsonObject, author: Author) -> tuple[int, JsonObject]:
+        """PUT of a Lease, the one kind that is updated; where there is none, it is created."""
+        old = self.etcd.current(target.plural, target.name)
+        asked, found = body["metadata"].get("uid"), old["metadata"]["uid"] if old else ""
+        if asked and asked != found:
+            raise target.uid_differs(asked=asked, found=found)
         if old is None:
-            return 201, self._create(target, body, actor, replica)
-        self._check_version(target, body, old)
-        kept = {key: old["metadata"][key] for key in ("name", "namespace", "uid", "creationTimestamp")}
-        given = {key: body["metadata"][key] for key in ("labels", "annotations") if key in body["metadata"]}
-        obj = old | {"spec": body.get("spec", {}), "metadata": {**given, **kept}}
-        return 200, self._commit(target, "UPDATE", old, obj, actor, replica)
+            return 201, self._create(target, body, author)
+        if not body["metadata"].get("resourceVersion"):
+            raise target.version_missing()
+        _check_version(target, body, old)
+        kept = {key: old["metadata"][key] for key in _KEPT if key in old["metadata"]}
+        given = {key: body["metadata"][key] for key in _GIVEN if key in body["metadata"]}
+        obj = old | {"spec": body.get("spec", {}), "metadata": given | kept}
+        return 200, self._commit(target, "UPDATE", obj, author)
 
-    def _patch_status(self, target: _Target, body: JsonObject, actor: str, replica: Replica) -> JsonObject:
+    def _patch_status(self, target: Target, body: JsonObject, author: Author) -> JsonObject:
         old = self._get(target)
-        self._check_version(target, body, old)
-        status = merged(old.get("status"), body.get("status", {}))
-        metadata = {key: value for key, value in old["metadata"].items() if key not in SEALED}
-        obj = old | {"metadata": metadata, "status": status}
-        return self._commit(target, "PATCH", old, obj, actor, replica, subresource="status")
+        _check_version(target, body, old)
+        obj = content(old) | {"status": merged(old.get("status"), body.get("status", {}))}
+        return self._commit(target, "PATCH", obj, author, subresource="status")
 
-    def _delete(self, target: _Target, body: JsonObject, actor: str) -> JsonObject:
-        old = self._get(target)
-        metadata = old["metadata"]
-        for field_name, key in (("UID", "uid"), ("ResourceVersion", "resourceVersion")):
+    def _delete(self, target: Target, body: JsonObject, author: Author) -> JsonObject:
+        metadata = self._get(target)["metadata"]
+        for key, word, perhaps in (
+            ("uid", "UID", "deleted and then recreated"),
+            ("resourceVersion", "ResourceVersion", "modified"),
+        ):
             asked = body.get("preconditions", {}).get(key)
             if asked is not None and asked != metadata[key]:
-                why = f"the {field_name} in the precondition ({asked}) does not match the {field_name} in record"
-                raise target.conflict(f"{why} ({metadata[key]})", kind=target.plural)
-        self._write(target, "DELETE", old, None, actor)
+                raise target.precondition_fails(word, asked=asked, found=metadata[key], perhaps=perhaps)
+        self.etcd.commit(author.actor, "DELETE", target.plural, target.name, None)
         details = target.details | {"uid": metadata["uid"]}
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
-    def _check_version(self, target: _Target, body: JsonObject, old: JsonObject) -> None:
-        asked = body.get("metadata", {}).get("resourceVersion")
-        if asked and asked != old["metadata"]["resourceVersion"]:
-            raise target.conflict(LOCK_LOST)
-
-    def _uid_differs(self, target: _Target, asked: str, old: JsonObject | None) -> RefusedError:
-        found = old["metadata"]["uid"] if old else ""
-        why = f"Precondition failed: UID in precondition: {asked}, UID in object meta: {found}"
-        return target.conflict(f"StorageError: invalid object, {why}")
-
-    def _commit(  # noqa: PLR0917
-        self,
-        target: _Target,
-        verb: str,
-        before: JsonObject | None,
-        obj: JsonObject,
-        actor: str,
-        replica: Replica,
-        *,
-        subresource: str = "",
+    def _commit(
+        self, target: Target, verb: str, obj: JsonObject, author: Author, *, subresource: str = ""
     ) -> JsonObject:
-        if before is not None and _content(before) == _content(obj):
+        """Store an object, unless that would change nothing."""
+        before = self.etcd.current(target.plural, target.name)
+        if before is not None and content(before) == content(obj):
             return before
-        manager = actor.partition("-")[0]
-        entries = list(before["metadata"]["managedFields"]) if before else []
-        mine = {"manager": manager, "operation": "Update", "apiVersion": target.api_version}
-        mine |= {"subresource": subresource} if subresource else {}
-        entries = [entry for entry in entries if {k: v for k, v in entry.items() if k != "time"} != mine]
-        entries.append(mine | {"time": self._timestamp(replica)})
-        metadata = obj["metadata"] | {"resourceVersion": str(self.revision + 1), "managedFields": entries}
-        after = obj | {"metadata": metadata}
-        self._write(target, verb, before, after, actor)
+        entry = {"manager": author.manager, "operation": "Update", "apiVersion": target.api_version}
+        entry |= {"subresource": subresource} if subresource else {}
+        sealed = {
+            "resourceVersion": str(self.etcd.revision + 1),
+            "managedFields": noted(before, entry, time=author.time),
+        }
+        after = obj | {"metadata": obj["metadata"] | sealed}
+        self.etcd.commit(author.actor, verb, target.plural, target.name, after)
         return after
 
-    def _write(
-        self, target: _Target, verb: str, before: JsonObject | None, after: JsonObject | None, actor: str
-    ) -> None:
-        self.revision += 1
-        versions = self.history.setdefault((target.plural, target.name), [])
-        versions.append(Version(self.revision, self._now(), after))
-        commit = Commit(
-            actor=actor,
-            verb=verb,
-            plural=target.plural,
-            name=target.name,
-            before=before,
-            after=after,
-            at=self._now(),
-        )
-        for observer in self.observers:
-            observer(commit)
-
-    def _timestamp(self, replica: Replica) -> str:
-        moment = START + timedelta(seconds=int(self._now() + replica.offset))
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    def _second(self, replica: Replica) -> Any:
+        return START + timedelta(seconds=int(self._now() + replica.offset))
 
 
-SEALED = ("managedFields", "resourceVersion")
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """What a call is about."""
-
-    api_version: str
-    group: str
-    namespace: str
-    plural: str
-    name: str
-
-    @property
-    def resource(self) -> str:
-        return f"{self.plural}.{self.group}"
-
-    @property
-    def details(self) -> JsonObject:
-        return {"name": self.name, "group": self.group, "kind": self.plural}
-
-    def named(self, name: str) -> _Target:
-        return _Target(self.api_version, self.group, self.namespace, self.plural, name)
-
-    def refused(self, code: int, reason: str, message: str) -> RefusedError:
-        return RefusedError(code, reason, message, self.details)
-
-    def conflict(self, why: str, *, kind: str = "") -> RefusedError:
-        subject = kind or self.resource
-        return self.refused(409, "Conflict", f'Operation cannot be fulfilled on {subject} "{self.name}": {why}')
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """Apply a merge patch (RFC 7396)."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
-
-
-def _content(obj: JsonObject) -> JsonObject:
-    metadata = {key: value for key, value in obj["metadata"].items() if key not in SEALED}
-    return obj | {"metadata": metadata}
-
-
-def _at(versions: list[Version], moment: float) -> JsonObject | None:
-    """Return the object as it stood at a true second."""
-    return next((version.obj for version in reversed(versions) if version.at <= moment), None)
+def _check_version(target: Target, body: JsonObject, old: JsonObject) -> None:
+    asked = body.get("metadata", {}).get("resourceVersion")
+    if asked and asked != old["metadata"]["resourceVersion"]:
+        raise target.conflict()

@@ -6,9 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.simulation.api import Commit
-
-    Fail = Any
+    from tests.simulation.etcd import Commit
 
 
 class Counts:

@@ -9,16 +9,16 @@ from pydantic_core import from_json
 
 from core.models.remediation_request import ATTEMPT_ANNOTATION
 from core.phase import is_terminal_phase
-from tests.simulation.api import SEALED
 from tests.simulation.counts import Counts, deduplication
 from tests.simulation.leases import LeaseRules
+from tests.simulation.merging import content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from core.answers import Answer
     from core.kube.transport import ApiRequest
-    from tests.simulation.api import Api, Commit
+    from tests.simulation.etcd import Commit, Etcd
     from tests.simulation.trace import Trace
 
 GRACE_SECONDS = 0.25
@@ -29,18 +29,18 @@ _CODES = (200, 201, 202, 400, 503)
 class Judge:
     """Knows the whole truth: what is in etcd, what was sent, what was promised."""
 
-    def __init__(self, *, api: Api, trace: Trace, foreign: bool, now: Callable[[], float], stop: Callable[[], None]):
+    def __init__(self, *, etcd: Etcd, trace: Trace, foreign: bool, now: Callable[[], float], stop: Callable[[], None]):
         self.violation = ""
         self.counts = Counts()
         self.leases = LeaseRules()
-        self._api = api
+        self._etcd = etcd
         self._trace = trace
         self._foreign = foreign
         self._now = now
         self._stop = stop
         self._busy: Counter[tuple[str, str]] = Counter()
         self._outlaws: set[str] = set()
-        api.observers.append(self.on_commit)
+        etcd.observers.append(self.on_commit)
 
     def fail(self, promise: str, what: str) -> None:
         """Note the first broken promise and stop the run."""
@@ -83,7 +83,7 @@ class Judge:
             self._outlaws.add(commit.name)
         active = [
             obj["metadata"]["name"]
-            for obj in self._api.objects("remediationrequests")
+            for obj in self._etcd.objects("remediationrequests")
             if fingerprint_of(obj) == fingerprint and not is_terminal_phase(phase(obj))
         ]
         if len(active) < 2:
@@ -191,9 +191,8 @@ def _subject(request: ApiRequest) -> str:
 
 
 def _without_our_fields(obj: Any) -> Any:
-    metadata = {key: value for key, value in obj["metadata"].items() if key not in SEALED}
     status = {key: value for key, value in (obj.get("status") or {}).items() if key != "deduplication"}
-    return obj | {"metadata": metadata, "status": status}
+    return content(obj) | {"status": status}
 
 
 def _described(commit: Commit) -> str:

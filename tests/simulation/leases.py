@@ -9,7 +9,7 @@ from core.lock import LOCK_DURATION_SECONDS
 from core.naming import lease_name
 
 if TYPE_CHECKING:
-    from tests.simulation.api import Commit
+    from tests.simulation.etcd import Commit
 
 CLOCKS_DIFFER = 0.5
 """Seconds by which the clocks of the API servers may differ, which is more than they do here."""

@@ -74,13 +74,13 @@ class Orchestrator(Caller):
     def _delete_old(self) -> None:
         for obj in self._requests():
             name = obj["metadata"]["name"]
-            last = self._world.api.history["remediationrequests", name][-1].at
+            last = self._world.etcd.written_at("remediationrequests", name)
             if is_terminal_phase(phase(obj)) and self._world.loop.true_time - last > RETENTION:
                 self._world.trace.state("ended request deleted in time")
                 self.call("DELETE", REQUESTS, name, {})
 
     def _requests(self, of: str = "") -> list[Any]:
-        found = self._world.api.objects("remediationrequests")
+        found = self._world.etcd.objects("remediationrequests")
         return [obj for obj in found if not of or fingerprint_of(obj) == of]
 
 
@@ -98,7 +98,7 @@ class Operator(Caller):
         if fenced and rng.random() < 0.5:
             self._delete(key, LEASES, lease_name(target))
             return
-        found = [obj for obj in self._world.api.objects("remediationrequests") if fingerprint_of(obj) == target]
+        found = [obj for obj in self._world.etcd.objects("remediationrequests") if fingerprint_of(obj) == target]
         if fenced:
             found = [obj for obj in found if not is_terminal_phase(phase(obj))]
         if found:
@@ -150,7 +150,7 @@ class ForeignGateway(Caller):
         return isinstance(self.call("PUT", LEASES, name, lease | {"spec": spec}), dict)
 
     async def _count_or_create(self, rng: random.Random, of: str, target: str) -> None:
-        found = [obj for obj in self._world.api.objects("remediationrequests") if fingerprint_of(obj) == of]
+        found = [obj for obj in self._world.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
         active = [obj for obj in found if not is_terminal_phase(phase(obj))]
         await asyncio.sleep(rng.expovariate(100))
         if active:

@@ -12,6 +12,7 @@ from core.lock import LOCK_DURATION_SECONDS
 from core.naming import lease_name
 from core.phase import is_terminal_phase
 from tests.simulation.api import Api, Replica
+from tests.simulation.etcd import Etcd
 from tests.simulation.judge import Judge, fingerprint_of, is_ours, phase
 from tests.simulation.loop import StandstillError, VirtualLoop
 from tests.simulation.people import ForeignGateway, Operator, Orchestrator
@@ -53,13 +54,14 @@ class World:
         self.healed = False
         self.loop = VirtualLoop()  # type: ignore[abstract]
         self.trace = Trace()
-        self.api = Api(now=lambda: self.loop.true_time, random=dice(scenario.seed, "uids"))
+        self.etcd = Etcd(now=self._now)
+        self.api = Api(etcd=self.etcd, now=self._now, random=dice(scenario.seed, "uids"))
         self.replicas = [Replica(*each) for each in zip(scenario.lags, scenario.replica_offsets, strict=True)]
         self.judge = Judge(
-            api=self.api,
+            etcd=self.etcd,
             trace=self.trace,
             foreign=scenario.world == "shared",
-            now=lambda: self.loop.true_time,
+            now=self._now,
             stop=self._stop,
         )
         self.settings = settings_of(scenario)
@@ -131,14 +133,17 @@ class World:
     def _check_end(self, targets: list[str]) -> None:
         for target in targets:
             of = fingerprint(target)
-            requests = [obj for obj in self.api.objects("remediationrequests") if fingerprint_of(obj) == of]
+            requests = [obj for obj in self.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
             active = [obj for obj in requests if not is_terminal_phase(phase(obj))]
             if len(active) != 1:
                 self.judge.fail("one", f"{len(active)} requests of {target} are active when all is over")
-            lease = self.api.current("leases", lease_name(of))
+            lease = self.etcd.current("leases", lease_name(of))
             if lease and is_ours(self.judge.leases.held_by(of)):
-                age = self.loop.true_time - self.api.history["leases", lease_name(of)][-1].at
+                age = self.loop.true_time - self.etcd.written_at("leases", lease_name(of))
                 self.judge.fail("lock", f"{target}'s Lease was left behind {age:.0f} s ago ({LOCK_DURATION_SECONDS} s)")
+
+    def _now(self) -> float:
+        return self.loop.true_time
 
     def _stop(self) -> None:
         self.loop.stopped = True
