@@ -24,6 +24,7 @@ class Counts:
         self._allowed: Counter[str] = Counter()
         self._kept: dict[str, int] = {}
         self._deleted: Counter[str] = Counter()
+        self.in_doubt = 0
         self._names: dict[str, dict[str, None]] = {}
         self._written: dict[str, Any] = {}
         self._uids: dict[str, str] = {}
@@ -56,6 +57,7 @@ class Counts:
         # What it created it knows by the attempt's id, whatever others have written since.
         if name and written not in (self._written.get(name), self._uids.get(name)):
             self._allowed[fingerprint] += lost
+            self.in_doubt += 1
 
     def on_answered(self, actor: str, name: str) -> None:
         """Note that a gateway knows of its last write to a request."""

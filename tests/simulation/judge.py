@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from core.models.remediation_request import ATTEMPT_ANNOTATION
-from core.phase import is_terminal_phase
-from tests.simulation.counts import Counts, deduplication
+from tests.simulation.counts import Counts, deduplication, occurrences
 from tests.simulation.leases import LeaseRules
 from tests.simulation.merging import content
+from tests.simulation.phases import active, phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +62,8 @@ class Judge:
         self.counts.on_commit(commit, ours=ours)
         if ours:
             self._check_own_write(commit)
+            if occurrences(commit.after) - occurrences(commit.before) > 1:
+                self._trace.state("several alerts in one count")
         self._check_one(commit, ours=ours)
         if ours:
             self._check_counts(fingerprint_of(commit.after))
@@ -72,7 +74,7 @@ class Judge:
         if commit.verb != "PATCH":
             self.fail("others' fields", f"{commit.actor} made a {commit.verb} of {commit.name}")
             return
-        if is_terminal_phase(phase(commit.before)):
+        if not active(commit.before):
             self.fail("none lost", f"{commit.actor} counts on {commit.name}, which is {phase(commit.before)}")
         if _without_our_fields(commit.before) != _without_our_fields(commit.after):
             self.fail("others' fields", f"{commit.actor} changed more of {commit.name} than its count")
@@ -81,21 +83,21 @@ class Judge:
         fingerprint = fingerprint_of(commit.after or commit.before)
         if commit.verb == "CREATE" and not ours and self.leases.held_by(fingerprint) != commit.actor:
             self._outlaws.add(commit.name)
-        active = [
+        standing = [
             obj["metadata"]["name"]
             for obj in self._etcd.objects("remediationrequests")
-            if fingerprint_of(obj) == fingerprint and not is_terminal_phase(phase(obj))
+            if fingerprint_of(obj) == fingerprint and active(obj)
         ]
-        if len(active) < 2:
+        if len(standing) < 2:
             return
         self._trace.state("two active by the foreign gateway's doing")
         excused = self._foreign and (
             not (ours and commit.verb == "CREATE")
             or self.leases.robbed(commit.actor, fingerprint)
-            or self._outlaws.intersection(active)
+            or self._outlaws.intersection(standing)
         )
         if not excused:
-            self.fail("one", f"{len(active)} requests are active: {', '.join(active)}")
+            self.fail("one", f"{len(standing)} requests are active: {', '.join(standing)}")
 
     def _check_counts(self, fingerprint: str) -> None:
         complaint = self.counts.complaint(fingerprint)
@@ -175,11 +177,6 @@ def is_ours(actor: str) -> bool:
 def fingerprint_of(obj: Any) -> str:
     """Return the fingerprint of a request's object."""
     return str(obj["spec"]["signalFingerprint"])
-
-
-def phase(obj: Any) -> str:
-    """Return the phase of a request's object."""
-    return str((obj.get("status") or {}).get("overallPhase", ""))
 
 
 def _subject(request: ApiRequest) -> str:

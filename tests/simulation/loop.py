@@ -117,7 +117,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         context.run(MACHINE.set, machine)
         return self.create_task(work, context=context)
 
-    def pause(self, machine: Machine, seconds: float, *, suspended: bool) -> None:
+    def pause(self, machine: Machine, seconds: float, *, suspended: bool = False) -> None:
         """Stop a machine for true seconds; `suspended` stops its monotonic clock too."""
         machine.paused = True
         self.outside(seconds, self._resume, machine, seconds if suspended else 0.0, seconds)

@@ -12,10 +12,10 @@ from core.kube.resources import LEASES, Resource, remediation_requests
 from core.kube.transport import ApiRequest, ApiResponse
 from core.lock import LOCK_DURATION_SECONDS
 from core.naming import lease_name
-from core.phase import is_terminal_phase
 from core.timestamps import micro_time, parse_rfc3339, rfc3339
-from tests.simulation.judge import fingerprint_of, phase
+from tests.simulation.judge import fingerprint_of
 from tests.simulation.machine import START
+from tests.simulation.phases import ENDED, MOVING, active
 from tests.simulation.pods import NAMESPACE
 from tests.simulation.scenario import RETENTION, dice
 from tests.simulation.senders import fingerprint
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 REQUESTS = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
-MOVING = ("Pending", "Processing", "Analyzing", "AwaitingApproval", "Executing", "Verifying", "Blocked", "Rebalancing")
-ENDED = ("Completed", "Failed", "TimedOut", "Skipped", "Cancelled")
 
 
 class Caller:
@@ -56,15 +54,15 @@ class Orchestrator(Caller):
         rng = dice(self._world.scenario.seed, key)
         target = fingerprint(rng.choice(self._world.scenario.targets))
         moved = rng.choice(MOVING) if rng.random() < 0.4 else rng.choice(ENDED)
-        active = [obj for obj in self._requests(target) if not is_terminal_phase(phase(obj))]
-        if active:
-            self._move(active[0], moved)
+        standing = [obj for obj in self._requests(target) if active(obj)]
+        if standing:
+            self._move(standing[0], moved)
         self._delete_old()
 
     def end_all(self) -> None:
         """Complete everything."""
         for obj in self._requests():
-            if not is_terminal_phase(phase(obj)):
+            if active(obj):
                 self._move(obj, "Completed")
 
     def _move(self, obj: Any, moved: str) -> None:
@@ -75,7 +73,7 @@ class Orchestrator(Caller):
         for obj in self._requests():
             name = obj["metadata"]["name"]
             last = self._world.etcd.written_at("remediationrequests", name)
-            if is_terminal_phase(phase(obj)) and self._world.loop.true_time - last > RETENTION:
+            if not active(obj) and self._world.loop.true_time - last > RETENTION:
                 self._world.trace.state("ended request deleted in time")
                 self.call("DELETE", REQUESTS, name, {})
 
@@ -100,7 +98,7 @@ class Operator(Caller):
             return
         found = [obj for obj in self._world.etcd.objects("remediationrequests") if fingerprint_of(obj) == target]
         if fenced:
-            found = [obj for obj in found if not is_terminal_phase(phase(obj))]
+            found = [obj for obj in found if active(obj)]
         if found:
             self._delete(key, REQUESTS, rng.choice(found)["metadata"]["name"])
 
@@ -151,10 +149,10 @@ class ForeignGateway(Caller):
 
     async def _count_or_create(self, rng: random.Random, of: str, target: str) -> None:
         found = [obj for obj in self._world.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
-        active = [obj for obj in found if not is_terminal_phase(phase(obj))]
+        standing = [obj for obj in found if active(obj)]
         await asyncio.sleep(rng.expovariate(100))
-        if active:
-            self._count(active[0])
+        if standing:
+            self._count(standing[0])
             return
         name = f"rr-{of[:12]}-{rng.getrandbits(32):08x}"
         spec = {"signalFingerprint": of, "signalName": "HighMemoryUsage", "targetResource": {"name": target}}

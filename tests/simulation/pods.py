@@ -183,12 +183,14 @@ def _request(body: bytes) -> Request:
 
 
 class BugHandler(logging.Handler):
-    """Hears of errors that no code of ours foresaw."""
+    """Hears of errors that no code of ours foresaw, and of breakers."""
 
     def __init__(self, world: World) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__(logging.WARNING)
         self._world = world
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.msg.startswith("the circuit breaker"):
+            self._world.trace.state(f"breaker {record.getMessage().rpartition(' ')[2]}")
         if record.exc_info:
             self._world.judge.fail("no surprise", f"{record.getMessage()}: {record.exc_info[1]!r}")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from core.lock import LOCK_DURATION_SECONDS
 from core.naming import lease_name
-from core.phase import is_terminal_phase
 from tests.simulation.api import Api, Replica
 from tests.simulation.etcd import Etcd
-from tests.simulation.judge import Judge, fingerprint_of, is_ours, phase
+from tests.simulation.judge import Judge, fingerprint_of, is_ours
 from tests.simulation.loop import StandstillError, VirtualLoop
 from tests.simulation.people import ForeignGateway, Operator, Orchestrator
+from tests.simulation.phases import active
 from tests.simulation.pods import BugHandler, Pod, settings_of
 from tests.simulation.scenario import Event, Scenario, dice, draw
 from tests.simulation.senders import Alertmanager, fingerprint, probe
@@ -65,7 +65,7 @@ class World:
             stop=self._stop,
         )
         self.settings = settings_of(scenario)
-        self.logger = logging.Logger("sluice.simulation", logging.ERROR)  # noqa: LOG001 - each run has its own
+        self.logger = logging.Logger("sluice.simulation", logging.WARNING)  # noqa: LOG001 - each run has its own
         self.logger.addHandler(BugHandler(self))
         self._down_until = [0.0] * scenario.replicas
         self._tasks: list[asyncio.Task[None]] = []
@@ -134,9 +134,9 @@ class World:
         for target in targets:
             of = fingerprint(target)
             requests = [obj for obj in self.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
-            active = [obj for obj in requests if not is_terminal_phase(phase(obj))]
-            if len(active) != 1:
-                self.judge.fail("one", f"{len(active)} requests of {target} are active when all is over")
+            standing = [obj for obj in requests if active(obj)]
+            if len(standing) != 1:
+                self.judge.fail("one", f"{len(standing)} requests of {target} are active when all is over")
             lease = self.etcd.current("leases", lease_name(of))
             if lease and is_ours(self.judge.leases.held_by(of)):
                 age = self.loop.true_time - self.etcd.written_at("leases", lease_name(of))
@@ -156,4 +156,6 @@ def run(seed: int, *, without: Container[str] = ()) -> Outcome:
         world.loop.run(world.play(), steps=_MOST_STEPS)
     except StandstillError as error:
         world.judge.fail("heals", str(error))
+    if world.judge.counts.in_doubt:
+        world.trace.states["count in doubt, added once more"] += world.judge.counts.in_doubt
     return Outcome(world.scenario, world.judge.violation, world.trace, world.loop.true_time)
