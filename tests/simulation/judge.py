@@ -155,6 +155,8 @@ class Judge:
             self.fail("always retryable", f"{who} answered {given.status}")
         if given.status == 503 and "Retry-After" not in given.headers:
             self.fail("always retryable", f"{who} answered 503 without Retry-After")
+        if given.status == 400 and any(fingerprints):
+            self.fail("always retryable", f"{who} answered 400 to a webhook that has good alerts")
         results = from_json(given.body)["results"]
         if given.status >= 300:
             return

@@ -195,6 +195,22 @@ MUTATIONS = (
         ),
     ),
     Mutation(
+        "a lease is taken over five seconds early",
+        (Edit("core.lock", "age >= duration + _ROUNDING_SECONDS", "age >= duration - 5"),),
+    ),
+    Mutation(
+        "a failure that passes counts as poison",
+        (Edit("core.verdict", "poison = is_poison(error)", "poison = True"),),
+    ),
+    Mutation(
+        "the first signal of a round is not counted",
+        (Edit("core.recorder", "extra = len(signals) - place.created", "extra = len(signals) - 1"),),
+    ),
+    Mutation(
+        "an old view is created upon",
+        (Edit("core.placement", "return self._clock.monotonic() - view.seen_at > VIEW_FRESH_SECONDS", "return False"),),
+    ),
+    Mutation(
         "the lease is kept",
         (Edit("core.placement", "await self._locks.release_lock(lease, deadline=grace)", "return"),),
     ),

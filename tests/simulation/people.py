@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
@@ -11,7 +12,7 @@ from pydantic_core import from_json, to_json
 from core.kube.resources import LEASES, Resource, remediation_requests
 from core.kube.transport import ApiRequest, ApiResponse
 from core.lock import LOCK_DURATION_SECONDS
-from core.naming import lease_name
+from core.naming import lease_name, request_name
 from core.timestamps import micro_time, parse_rfc3339, rfc3339
 from tests.simulation.judge import fingerprint_of
 from tests.simulation.machine import START
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 REQUESTS = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
+
+NAMESAKE = "Namesake"
 
 
 class Caller:
@@ -57,7 +60,7 @@ class Orchestrator(Caller):
         standing = [obj for obj in self._requests(target) if active(obj)]
         if standing:
             self._move(standing[0], moved)
-        self._delete_old()
+        self.clean_up()
 
     def end_all(self) -> None:
         """Complete everything."""
@@ -69,11 +72,12 @@ class Orchestrator(Caller):
         status = {"overallPhase": moved, "message": f"moved to {moved}", "outcome": None}
         self.call("PATCH", REQUESTS, obj["metadata"]["name"], {"status": status}, status=True)
 
-    def _delete_old(self) -> None:
+    def clean_up(self) -> None:
+        """Delete what ended long ago."""
         for obj in self._requests():
             name = obj["metadata"]["name"]
             last = self._world.etcd.written_at("remediationrequests", name)
-            if not active(obj) and self._world.loop.true_time - last > RETENTION:
+            if not active(obj) and not _is_namesake(obj) and self._world.loop.true_time - last > RETENTION:
                 self._world.trace.state("ended request deleted in time")
                 self.call("DELETE", REQUESTS, name, {})
 
@@ -107,6 +111,28 @@ class Operator(Caller):
             self._world.trace.fault(key, f"{resource.plural} deleted by hand")
 
 
+class Namesake(Caller):
+    """Another problem whose fingerprint wants the very name that a target's next request has.
+
+    By chance that needs eighty equal bits, so its request is put there. Nobody deletes it: its name would
+    come free under those who found it taken.
+    """
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, "namesake-0")
+
+    def take_name(self, key: str) -> None:
+        """Create a request under a target's next name, where it is free."""
+        rng = dice(self._world.scenario.seed, key)
+        of = fingerprint(rng.choice(self._world.scenario.targets))
+        found = [obj for obj in self._world.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
+        head = max((obj for obj in found if not active(obj)), key=_age, default=None)
+        name = request_name(of, head_uid=head["metadata"]["uid"] if head else "")
+        body = _request(name, of[:12] + sha256(key.encode()).hexdigest()[12:], called=NAMESAKE)
+        if self.call("POST", REQUESTS, "", body) != 409:
+            self._world.trace.fault(key, "name taken by another fingerprint")
+
+
 class ForeignGateway(Caller):
     """The original's way: one holder for the whole pod, its own Lease entered again, renewTime judged by the
     local clock, random names, a release without preconditions."""
@@ -127,7 +153,7 @@ class ForeignGateway(Caller):
         else:
             return
         await asyncio.sleep(rng.expovariate(100))
-        await self._count_or_create(rng, fingerprint(target), target)
+        await self._count_or_create(rng, fingerprint(target))
         await asyncio.sleep(rng.expovariate(100))
         lease = self.call("GET", LEASES, lease_name(fingerprint(target)))
         await asyncio.sleep(rng.expovariate(100))
@@ -147,17 +173,14 @@ class ForeignGateway(Caller):
                 return False
         return isinstance(self.call("PUT", LEASES, name, lease | {"spec": spec}), dict)
 
-    async def _count_or_create(self, rng: random.Random, of: str, target: str) -> None:
+    async def _count_or_create(self, rng: random.Random, of: str) -> None:
         found = [obj for obj in self._world.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
         standing = [obj for obj in found if active(obj)]
         await asyncio.sleep(rng.expovariate(100))
         if standing:
             self._count(standing[0])
             return
-        name = f"rr-{of[:12]}-{rng.getrandbits(32):08x}"
-        spec = {"signalFingerprint": of, "signalName": "HighMemoryUsage", "targetResource": {"name": target}}
-        body = {"apiVersion": REQUESTS.api_version, "kind": REQUESTS.kind, "metadata": {"name": name}, "spec": spec}
-        self.call("POST", REQUESTS, "", body)
+        self.call("POST", REQUESTS, "", _request(f"rr-{of[:12]}-{rng.getrandbits(32):08x}", of))
 
     def _count(self, seen: Any) -> None:
         now = rfc3339(START + timedelta(seconds=self._world.loop.true_time + self._offset))
@@ -168,3 +191,16 @@ class ForeignGateway(Caller):
             "status": {"deduplication": counted},
         }
         self.call("PATCH", REQUESTS, seen["metadata"]["name"], body, status=True)
+
+
+def _request(name: str, of: str, *, called: str = "HighMemoryUsage") -> Any:
+    spec = {"signalFingerprint": of, "signalName": called}
+    return {"apiVersion": REQUESTS.api_version, "kind": REQUESTS.kind, "metadata": {"name": name}, "spec": spec}
+
+
+def _age(obj: Any) -> tuple[str, str]:
+    return obj["metadata"]["creationTimestamp"], obj["metadata"]["name"]
+
+
+def _is_namesake(obj: Any) -> bool:
+    return bool(obj["spec"]["signalName"] == NAMESAKE)

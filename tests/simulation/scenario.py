@@ -23,6 +23,9 @@ WORLDS: dict[World, float] = {"fenced": 0.7, "by-hand": 0.15, "shared": 0.15}
 RETENTION = 600.0
 """Seconds after which the orchestrator deletes ended requests; a cluster would keep them for hours."""
 
+_SECOND_ACT = RETENTION + 150.0
+"""By then most of what the first act ended is old enough to be deleted."""
+
 TARGETS = ("web-eacf03056bb4", "web-53a35605e748", "web-0")
 """Pods. The fingerprints of the first two both start 894a070f2bc6: their requests want the same names."""
 
@@ -102,10 +105,12 @@ def draw(seed: int, *, without: Container[str] = ()) -> Scenario:
 
 
 def _timetable(rng: random.Random, world: World) -> list[Event]:
-    acts = [0.0] if rng.random() < 0.8 else [0.0, RETENTION + 60.0]
+    acts = [0.0] if rng.random() < 0.75 else [0.0, _SECOND_ACT]
     moments = [start + rng.uniform(0.0, span) for start in acts for span in _spans(rng)]
     events = [Event(key=f"notify-{number}", at=at, kind="notify") for number, at in enumerate(moments)]
+    events += [Event(key="cleanup-0", at=acts[-1] + rng.choice((0.0, rng.uniform(0.0, 2.0))), kind="cleanup")]
     others = {"phase": rng.randint(2, 16), "operator": rng.choice((0, 0, 1, 4)), "outage": rng.choice((0, 0, 0, 1, 2))}
+    others["namesake"] = rng.choice((0, 0, 0, 0, 1, 2))
     if world == "shared":
         others["foreign"] = rng.randint(1, 10)
     for kind, times in others.items():

@@ -14,7 +14,7 @@ from tests.simulation.api import Api, Replica
 from tests.simulation.etcd import Etcd
 from tests.simulation.judge import Judge, fingerprint_of, is_ours
 from tests.simulation.loop import StandstillError, VirtualLoop
-from tests.simulation.people import ForeignGateway, Operator, Orchestrator
+from tests.simulation.people import ForeignGateway, Namesake, Operator, Orchestrator
 from tests.simulation.phases import active
 from tests.simulation.pods import BugHandler, Pod, settings_of
 from tests.simulation.scenario import Event, Scenario, dice, draw
@@ -113,8 +113,12 @@ class World:
             Alertmanager(world=self, key=event.key).send()
         elif event.kind == "phase":
             self._orchestrator.move(event.key)
+        elif event.kind == "cleanup":
+            self._orchestrator.clean_up()
         elif event.kind == "operator":
             Operator(self).meddle(event.key)
+        elif event.kind == "namesake":
+            Namesake(self).take_name(event.key)
         elif event.kind == "foreign":
             self.begin(self._foreign.receive(event.key))
         else:
