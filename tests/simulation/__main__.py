@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from core.local.console import new_console
 from tests.simulation.campaign import campaign, cores
 from tests.simulation.cut import cut_down, replay_line, rerun
 from tests.simulation.mutants import measure
 from tests.simulation.world import run
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from tests.simulation.world import Outcome
 
 
@@ -26,7 +28,7 @@ def main(
     mutations: Annotated[bool, typer.Option("--mutations", help="measure how many seeds find each mistake")] = False,
 ) -> None:
     """Run the simulation; exit with 1 where a promise was broken."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = new_console()
     if mutations:
         raise typer.Exit(0 if measure(seeds, jobs=jobs or cores(), console=console) else 1)
     if seed >= 0:
@@ -41,12 +43,12 @@ def main(
 def _show(console: Console, outcome: Outcome) -> int:
     """Print a run; one that broke a promise is cut down first."""
     if not outcome.violation:
-        console.print(str(outcome.trace))
-        console.print(f"every promise held: {outcome.scenario}")
+        console.out(str(outcome.trace))
+        console.out(f"every promise held: {outcome.scenario}")
         return 0
     least = cut_down(outcome)
-    console.print(str(least.trace))
-    console.print(f"{least.scenario}\n{least.violation}\n{replay_line(least)}")
+    console.out(str(least.trace))
+    console.out(f"{least.scenario}\n{least.violation}\n{replay_line(least)}")
     return 1
 
 

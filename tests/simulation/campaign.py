@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from tests.simulation.world import run
 
@@ -84,7 +84,7 @@ def campaign(seeds: range, *, jobs: int, console: Console) -> Summary:
             summary.add(line)
             progress.advance(bar)
             if line.violation:
-                progress.console.print(f"seed {line.seed}: {line.violation}\n  make simulate SEED={line.seed}")
+                progress.console.out(f"seed {line.seed}: {line.violation}\n  make simulate SEED={line.seed}")
     console.print(tables(summary, seconds=time.monotonic() - started, jobs=jobs))
     return summary
 
@@ -112,7 +112,7 @@ def tables(summary: Summary, *, seconds: float, jobs: int) -> Table:
 
 
 def _figures(summary: Summary, seconds: float, jobs: int) -> Table:
-    table = Table("", "figure")
+    table = Table(Column("", no_wrap=True), Column("figure", no_wrap=True, justify="right"))
     days = summary.true_seconds / 86_400
     for name, figure in (
         ("seeds", f"{summary.seeds:,}"),
@@ -128,7 +128,7 @@ def _figures(summary: Summary, seconds: float, jobs: int) -> Table:
 
 
 def _counted(title: str, counts: Counter[str]) -> Table:
-    table = Table(title, "times")
+    table = Table(Column(title, no_wrap=True), Column("times", no_wrap=True, justify="right"))
     for name, count in counts.most_common():
         table.add_row(name, f"{count:,}")
     return table

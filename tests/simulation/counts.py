@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.simulation.etcd import Commit
 
+_Key = tuple[str, str]  # fingerprint and name: two fingerprints may have a name one after the other
+
 
 class Counts:
     """acknowledged <= counted <= delivered + allowed, for each fingerprint; the first for each request too.
@@ -20,24 +22,25 @@ class Counts:
     def __init__(self) -> None:
         self.delivered: Counter[str] = Counter()
         self.acknowledged: Counter[str] = Counter()
-        self._acknowledged_on: Counter[str] = Counter()
+        self._acknowledged_on: Counter[_Key] = Counter()
         self._allowed: Counter[str] = Counter()
-        self._kept: dict[str, int] = {}
-        self._deleted: Counter[str] = Counter()
+        self._kept: dict[_Key, int] = {}
+        self._deleted: Counter[_Key] = Counter()
         self.in_doubt = 0
-        self._names: dict[str, dict[str, None]] = {}
-        self._written: dict[str, Any] = {}
-        self._uids: dict[str, str] = {}
+        self._requests: dict[str, dict[_Key, None]] = {}
+        self._written: dict[_Key, Any] = {}
+        self._uids: dict[_Key, str] = {}
         self._unanswered: dict[tuple[str, str], tuple[str, int, Any]] = {}
 
     def on_commit(self, commit: Commit, *, ours: bool) -> None:
         """Note what a request counts from now on."""
         fingerprint = (commit.after or commit.before or {})["spec"]["signalFingerprint"]
-        self._names.setdefault(fingerprint, {})[commit.name] = None
+        key = (fingerprint, commit.name)
+        self._requests.setdefault(fingerprint, {})[key] = None
         before, after = occurrences(commit.before), occurrences(commit.after)
         if commit.after is None:
-            self._deleted[commit.name] += before
-            del self._kept[commit.name], self._written[commit.name], self._uids[commit.name]
+            self._deleted[key] += before
+            del self._kept[key], self._written[key], self._uids[key]
             return
         if ours:
             self._allow(commit.actor, fingerprint)
@@ -47,15 +50,15 @@ class Counts:
                 self._unanswered[commit.actor, fingerprint] = (commit.name, after - before, deduplication(commit.after))
         else:
             self._allowed[fingerprint] += after - before
-        self._kept[commit.name] = after
-        self._written[commit.name] = deduplication(commit.after)
-        self._uids[commit.name] = _uid(commit.after)
+        self._kept[key] = after
+        self._written[key] = deduplication(commit.after)
+        self._uids[key] = _uid(commit.after)
 
     def _allow(self, actor: str, fingerprint: str) -> None:
         """Before a gateway counts: if its last count is written over, it cannot know whether that was stored."""
         name, lost, written = self._unanswered.pop((actor, fingerprint), ("", 0, None))
         # What it created it knows by the attempt's id, whatever others have written since.
-        if name and written not in (self._written.get(name), self._uids.get(name)):
+        if name and written not in (self._written.get((fingerprint, name)), self._uids.get((fingerprint, name))):
             self._allowed[fingerprint] += lost
             self.in_doubt += 1
 
@@ -68,11 +71,11 @@ class Counts:
     def acknowledge(self, fingerprint: str, name: str) -> None:
         """Note that a sender was told that one alert is stored on a request."""
         self.acknowledged[fingerprint] += 1
-        self._acknowledged_on[name] += 1
+        self._acknowledged_on[fingerprint, name] += 1
 
     def counted(self, fingerprint: str) -> int:
         """Return the occurrences on all requests that a fingerprint ever had."""
-        return sum(self._counted_on(name) for name in self._names.get(fingerprint, ()))
+        return sum(self._counted_on(key) for key in self._requests.get(fingerprint, ()))
 
     def complaint(self, fingerprint: str) -> str:
         """Return what is wrong, or nothing."""
@@ -81,14 +84,14 @@ class Counts:
             return f"{self.acknowledged[fingerprint]} alerts were acknowledged, {counted} are counted"
         if counted > most:
             return f"{counted} alerts are counted, {most} were sent"
-        for name in self._names.get(fingerprint, ()):
-            if self._acknowledged_on[name] > self._counted_on(name):
-                known = self._acknowledged_on[name]
-                return f"{known} alerts were acknowledged on {name}, {self._counted_on(name)} are counted there"
+        for key in self._requests.get(fingerprint, ()):
+            known, there = self._acknowledged_on[key], self._counted_on(key)
+            if known > there:
+                return f"{known} alerts were acknowledged on {key[1]}, {there} are counted there"
         return ""
 
-    def _counted_on(self, name: str) -> int:
-        return self._kept.get(name, 0) + self._deleted[name]
+    def _counted_on(self, key: _Key) -> int:
+        return self._kept.get(key, 0) + self._deleted[key]
 
 
 def _uid(obj: Any) -> str:

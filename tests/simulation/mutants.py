@@ -7,6 +7,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Table
 
 from tests.simulation.mutations import MUTATIONS, Mutation, applied
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How a mutation was found: the first seed that does, and how many of all seeds run do; -1 is none."""
+    """How a mutation was found: the first seed that does, -1 for none, and what it broke."""
 
     mutation: Mutation
     seed: int
@@ -45,8 +46,8 @@ def measure(seeds: int, *, jobs: int, console: Console) -> bool:
         for found in pool.imap(partial(_find, seeds), range(len(MUTATIONS))):
             survived += found.seed < 0
             count = f"not in {seeds}" if found.seed < 0 else str(found.seed + 1)
-            table.add_row(found.mutation.name, count, found.violation[:90])
-            console.print(f"{found.mutation.name}: {count}")
+            table.add_row(found.mutation.name, count, escape(found.violation[:90]))
+            console.out(f"{found.mutation.name}: {count}")
     console.print(table)
     return not survived
 

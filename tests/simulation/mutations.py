@@ -207,10 +207,6 @@ MUTATIONS = (
         (Edit("core.recorder", "extra = len(signals) - place.created", "extra = len(signals) - 1"),),
     ),
     Mutation(
-        "an old view is created upon",
-        (Edit("core.placement", "return self._clock.monotonic() - view.seen_at > VIEW_FRESH_SECONDS", "return False"),),
-    ),
-    Mutation(
         "the lease is kept",
         (Edit("core.placement", "await self._locks.release_lock(lease, deadline=grace)", "return"),),
     ),

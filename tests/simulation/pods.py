@@ -190,7 +190,7 @@ class BugHandler(logging.Handler):
         self._world = world
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.msg.startswith("the circuit breaker"):
+        if record.msg.startswith("the circuit breaker for"):
             self._world.trace.state(f"breaker {record.getMessage().rpartition(' ')[2]}")
         if record.exc_info:
             self._world.judge.fail("no surprise", f"{record.getMessage()}: {record.exc_info[1]!r}")
