@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.answers import Answer
+    from core.clock import Clock
     from tests.simulation.scenario import Scenario, Stop
     from tests.simulation.world import World
 
@@ -51,9 +53,11 @@ class Pod:
         self._world = world
         self._number = number
         self._incarnation = 0
-        self._stops = sorted(
+        mine = sorted(
             (stop for stop in world.scenario.stops if stop.pod == number), key=lambda stop: (stop.step, stop.key)
         )
+        self._stops = [stop for stop in mine if stop.step]
+        self._stops_as_holder = [stop for stop in mine if not stop.step]
         self._open: dict[asyncio.Future[Answer], None] = {}
         self.machine = Machine(self._name)
         self._start()
@@ -76,6 +80,12 @@ class Pod:
     def heal(self) -> None:
         """Stop and die no more."""
         self._stops.clear()
+        self._stops_as_holder.clear()
+
+    def granted(self) -> None:
+        """Learn that a Lease is got, before the gateway does."""
+        if self._stops_as_holder:
+            self._stop(self._stops_as_holder.pop(0))
 
     def _start(self) -> None:
         world, steps = self._world, self.machine.steps
@@ -92,7 +102,8 @@ class Pod:
         self.machine.on_step = self._before_step
         self._actor = f"sluice-{self._number}.{self._incarnation}"
         token = MACHINE.set(self.machine)
-        self._worker = _worker(world, self.machine, self._actor, rng.getrandbits(64))
+        wire = Wire(world=world, machine=self.machine, actor=self._actor, granted=self.granted)
+        self._worker = _worker(world, wire, clock=MachineClock(self.machine, world.loop), seed=rng.getrandbits(64))
         MACHINE.reset(token)
 
     @property
@@ -101,14 +112,17 @@ class Pod:
 
     def _before_step(self) -> None:
         while self._stops and self._stops[0].step <= self.machine.steps:
-            stop = self._stops.pop(0)
-            self._world.trace.fault(stop.key, stop.kind)
-            self._world.note(self._actor, f"{stop.kind} for {stop.seconds:.1f} s")
-            if stop.kind == "kill":
-                self._kill(stop)
-                return
-            if not self.machine.paused:
-                self._world.loop.pause(self.machine, stop.seconds, suspended=stop.kind == "suspend")
+            self._stop(self._stops.pop(0))
+
+    def _stop(self, stop: Stop) -> None:
+        if self.machine.paused or self.machine.dead:
+            return
+        self._world.trace.fault(stop.key, stop.kind if stop.step else f"{stop.kind} as holder")
+        self._world.note(self._actor, f"{stop.kind} for {stop.seconds:.1f} s")
+        if stop.kind == "kill":
+            self._kill(stop)
+        else:
+            self._world.loop.pause(self.machine, stop.seconds, suspended=stop.kind == "suspend")
 
     def _kill(self, stop: Stop) -> None:
         self._world.loop.kill(self.machine)
@@ -149,15 +163,12 @@ def settings_of(scenario: Scenario) -> Settings:
     return Settings(namespace=NAMESPACE, auth="none", owners="as-named", reads=scenario.reads)
 
 
-def _worker(world: World, machine: Machine, actor: str, seed: int) -> SimulatedWorker:
-    import random
-
-    clock = MachineClock(machine, world.loop)
+def _worker(world: World, wire: Wire, *, clock: Clock, seed: int) -> SimulatedWorker:
     metrics = Metrics(registry=CollectorRegistry(auto_describe=False))
     worker = SimulatedWorker(settings=world.settings, metrics=metrics, logger=world.logger, clock=clock)
     worker.given = build_gateway(
         settings=world.settings,
-        transport=Wire(world=world, machine=machine, actor=actor),
+        transport=wire,
         metrics=metrics,
         logger=world.logger,
         clock=clock,

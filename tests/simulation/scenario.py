@@ -41,7 +41,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """A pod that stops before a certain step of its event loop: for `seconds`, or for good where it dies."""
+    """A pod that stops for `seconds`, or for good where it dies: before a certain step of its event loop, or,
+    at step 0, at the moment it gets a Lease."""
 
     key: str
     pod: int
@@ -132,8 +133,16 @@ def _stops(rng: random.Random, pods: int, *, calm: bool) -> list[Stop]:
         kind: Literal["pause", "suspend", "kill"] = rng.choice(("pause", "suspend", "kill"))
         longest = 12.0 if calm else rng.choice((5.0, 40.0, 120.0))
         step = int(10 ** rng.uniform(0.3, 2.7))
+        if rng.random() < 0.3:
+            step, longest = 0, 12.0 if calm else 60.0
         stop = Stop(
             key=f"stop-{number}", pod=rng.randrange(pods), step=step, kind=kind, seconds=rng.uniform(1.0, longest)
         )
         stops.append(stop)
+    if not calm and rng.random() < 0.2:
+        # One overstays its Lease, and so does the one that takes it over: now the first comes back.
+        stops += [
+            Stop(key=f"overstay-{pod}", pod=pod, step=0, kind="pause", seconds=rng.uniform(20.0, 60.0))
+            for pod in range(pods)
+        ]
     return stops

@@ -14,6 +14,7 @@ from tests.support.wire import describe
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from tests.simulation.machine import Machine
     from tests.simulation.world import World
@@ -24,12 +25,16 @@ _SILENT = ("lost before", "lost after")
 
 
 class Wire:
-    """One incarnation of one pod; `actor` names it in the trace and in managedFields."""
+    """One incarnation of one pod; `actor` names it in the trace and in managedFields.
 
-    def __init__(self, *, world: World, machine: Machine, actor: str) -> None:
+    `granted` is called when the answer arrives that gives it a Lease.
+    """
+
+    def __init__(self, *, world: World, machine: Machine, actor: str, granted: Callable[[], None]) -> None:
         self._world = world
         self._machine = machine
         self._actor = actor
+        self._granted = granted
         self._calls = 0
 
     async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
@@ -94,6 +99,8 @@ class Wire:
         if response.status < 300 and drawn.kind != "half body":
             self._world.judge.on_answered(self._actor, request)
         answer.set_result(response)
+        if response.status < 300 and request.method in ("POST", "PUT") and "/leases" in request.path:
+            self._granted()
 
 
 def _fail(answer: asyncio.Future[Any], why: str) -> None:
