@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _CHUNK = 10
+_MILESTONE = 1000  # where there is no bar to look at
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ def campaign(seeds: range, *, jobs: int, console: Console) -> Summary:
         for line in _lines(seeds, jobs):
             summary.add(line)
             progress.advance(bar)
+            if not console.is_terminal and summary.seeds % _MILESTONE == 0:
+                console.out(f"{summary.seeds} of {len(seeds)} seeds after {time.monotonic() - started:.0f} s")
             if line.violation:
                 progress.console.out(f"seed {line.seed}: {line.violation}\n  make simulate SEED={line.seed}")
     console.print(tables(summary, seconds=time.monotonic() - started, jobs=jobs))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from tests.simulation.mutations import MUTATIONS, Mutation, applied
+from tests.simulation.mutating import Mutation, applied
+from tests.simulation.mutations import MUTATIONS
 from tests.simulation.world import run
 
 if TYPE_CHECKING:

@@ -1,38 +1,10 @@
 """Mistakes in the protocol, one line each: what the simulation must find.
 
-A mutation that no seed catches is a hole in the simulation, not a comfort.
+A mutation that no seed catches is a hole in the simulation, not a comfort. The number is the first seed that
+catches it; `make simulate-mutations` measures anew.
 """
 
-from __future__ import annotations
-
-import importlib
-import inspect
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One line of a module's function, and what stands there instead. `old` must be there exactly once."""
-
-    module: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mutation:
-    """A mistake; `caught_by` is a seed known to find it."""
-
-    name: str
-    edits: tuple[Edit, ...]
-    caught_by: int = -1
-
+from tests.simulation.mutating import Edit, Mutation
 
 _RANDOM_NAMES = Edit("core.creator", "head_uid=head_uid, salt=salt)", "head_uid=attempt_id, salt=salt)")
 _NO_LEASE = Edit(
@@ -42,19 +14,22 @@ _NO_LEASE = Edit(
 )
 
 MUTATIONS = (
-    Mutation("no lease and random names", (_NO_LEASE, _RANDOM_NAMES)),
-    Mutation("no lease", (_NO_LEASE,)),
-    Mutation("random names", (_RANDOM_NAMES,)),
+    Mutation("no lease and random names", 0, (_NO_LEASE, _RANDOM_NAMES)),
+    Mutation("no lease", 1, (_NO_LEASE,)),
+    Mutation("random names", 0, (_RANDOM_NAMES,)),
     Mutation(
         "one name for all generations",
+        0,
         (Edit("core.placement", 'head_uid = view.head.uid if view.head else ""', 'head_uid = ""'),),
     ),
     Mutation(
         "PATCH without resourceVersion",
+        0,
         (Edit("core.status", '"metadata": {"resourceVersion": current.resource_version},', '"metadata": {},'),),
     ),
     Mutation(
         "release without preconditions",
+        15,
         (
             Edit(
                 "core.lease",
@@ -65,10 +40,12 @@ MUTATIONS = (
     ),
     Mutation(
         "take-over without resourceVersion",
+        1,
         (Edit("core.lease", '{"resourceVersion": seen.resource_version, "uid": seen.uid}', "{}"),),
     ),
     Mutation(
         "expiry by the local clock",
+        1,
         (
             Edit(
                 "core.lock",
@@ -78,22 +55,26 @@ MUTATIONS = (
         ),
     ),
     Mutation(
-        "a dead holder's lease is never taken over", (Edit("core.lock", "if not self.expired(seen):", "if True:"),)
+        "a dead holder's lease is never taken over", 1, (Edit("core.lock", "if not self.expired(seen):", "if True:"),)
     ),
     Mutation(
         "holder per pod",
+        46,
         (Edit("core.placement", "view, look, holder=attempt_id,", "view, look, holder=repr(self._clock),"),),
     ),
     Mutation(
         "attempt id per pod",
+        16,
         (Edit("core.placement", "attempt_id = self._new_id()", "attempt_id = repr(self._clock)"),),
     ),
     Mutation(
         "207 on partial failure",
+        0,
         (Edit("core.answers", "return problem(503, detail, retry", "return problem(207, detail, retry"),),
     ),
     Mutation(
         "202 when only some are stored",
+        1,
         (
             Edit(
                 "core.answers",
@@ -104,6 +85,7 @@ MUTATIONS = (
     ),
     Mutation(
         "success before the write",
+        0,
         (
             Edit(
                 "core.status",
@@ -115,22 +97,27 @@ MUTATIONS = (
     ),
     Mutation(
         "no join in one instance",
+        0,
         (Edit("core.rounds", "self._enqueue(signals[0].fingerprint, ticket)", "self._enqueue(ticket, ticket)"),),
     ),
     Mutation(
         "a taken name counts as created",
+        0,
         (Edit("core.creator", "created = stored.attempt_id == attempt_id", "created = True"),),
     ),
     Mutation(
         "an own request whose answer was lost counts as another's",
+        23,
         (Edit("core.creator", "created = stored.attempt_id == attempt_id", "created = False"),),
     ),
     Mutation(
         "a count whose answer was lost is added again",
+        1,
         (Edit("core.status", "if _same(sent, current) or (occurrences == 0", "if (occurrences == 0"),),
     ),
     Mutation(
         "a conflict is not judged again",
+        0,
         (
             Edit(
                 "core.status",
@@ -141,6 +128,7 @@ MUTATIONS = (
     ),
     Mutation(
         "Blocked counts as ended",
+        2,
         (
             Edit(
                 "core.phase", "return phase in TERMINAL_PHASES", 'return phase in TERMINAL_PHASES or phase == "Blocked"'
@@ -149,6 +137,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an unknown phase counts as ended",
+        3,
         (
             Edit(
                 "core.phase",
@@ -159,6 +148,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the name's fingerprint is not checked",
+        4,
         (
             Edit(
                 "core.creator",
@@ -169,23 +159,30 @@ MUTATIONS = (
     ),
     Mutation(
         "an ended head is not confirmed",
+        9,
         (Edit("core.placement", "if view.head and head_uid != confirmed_uid:", "if False:"),),
     ),
-    Mutation("consistent reads from the cache", (Edit("core.placement", "if self._consistent_reads:", "if False:"),)),
+    Mutation(
+        "consistent reads from the cache", 71, (Edit("core.placement", "if self._consistent_reads:", "if False:"),)
+    ),
     Mutation(
         "a credit is used twice",
+        20,
         (Edit("core.credits", "self._bodies.pop(body, (0.0, {}))", "self._bodies.get(body, (0.0, {}))"),),
     ),
     Mutation(
         "no deadline for a request that waits for its round",
+        15,
         (Edit("core.rounds", "asyncio.timeout(deadline.remaining())", "asyncio.timeout(None)"),),
     ),
     Mutation(
         "an ended request in a stale view is asked for ever",
+        16,
         (Edit("core.placement", "if over and view.active", "if False and view.active"),),
     ),
     Mutation(
         "the status is replaced as a whole",
+        1,
         (
             Edit(
                 "core.status",
@@ -196,76 +193,22 @@ MUTATIONS = (
     ),
     Mutation(
         "a lease is taken over five seconds early",
+        15,
         (Edit("core.lock", "age >= duration + _ROUNDING_SECONDS", "age >= duration - 5"),),
     ),
     Mutation(
         "a failure that passes counts as poison",
+        0,
         (Edit("core.verdict", "poison = is_poison(error)", "poison = True"),),
     ),
     Mutation(
         "the first signal of a round is not counted",
+        0,
         (Edit("core.recorder", "extra = len(signals) - place.created", "extra = len(signals) - 1"),),
     ),
     Mutation(
         "the lease is kept",
+        0,
         (Edit("core.placement", "await self._locks.release_lock(lease, deadline=grace)", "return"),),
     ),
 )
-
-
-@contextmanager
-def applied(mutation: Mutation) -> Iterator[None]:
-    """Make the mistake, in all modules that already use the function too, and mend it again.
-
-    Raises:
-        ValueError: a line is not there (any more), is there twice, or is in no function.
-    """
-    with ExitStack() as stack:
-        for edit in mutation.edits:
-            stack.enter_context(_edited(edit))
-        yield
-
-
-@contextmanager
-def _edited(edit: Edit) -> Iterator[None]:
-    module = importlib.import_module(edit.module)
-    source = inspect.getsource(module)
-    if source.count(edit.old) != 1:
-        raise ValueError(f"{edit.module} has {source.count(edit.old)} times, not once: {edit.old}")
-    before, after = _codes(source, module), _codes(source.replace(edit.old, edit.new), module)
-    changed = [(before[name], code) for name, code in after.items() if before[name][1] != code[1]]
-    if not changed:
-        raise ValueError(f"{edit.module}: this line is in no function: {edit.old}")
-    kept = [(function, function.__code__) for (function, _), _ in changed]
-    for (function, _), (_, code) in changed:
-        function.__code__ = code
-    try:
-        yield
-    finally:
-        for function, code in kept:
-            function.__code__ = code
-
-
-def _codes(source: str, module: Any) -> dict[str, tuple[FunctionType, CodeType]]:
-    """Return the module's functions and methods, each with its code as compiled from `source`."""
-    found = {}
-    waiting = [compile(source, module.__file__, "exec", dont_inherit=True)]
-    while waiting:
-        for code in waiting.pop().co_consts:
-            if not isinstance(code, CodeType) or "<" in code.co_qualname:
-                continue
-            function = _resolved(module, code.co_qualname)
-            if isinstance(function, FunctionType):
-                found[code.co_qualname] = (function, code)
-            else:
-                waiting.append(code)
-    return found
-
-
-def _resolved(module: Any, qualname: str) -> Any:
-    owner = module
-    for name in qualname.split("."):
-        owner = inspect.getattr_static(owner, name)
-    if isinstance(owner, property):
-        return owner.fget
-    return owner.__func__ if isinstance(owner, staticmethod | classmethod) else owner

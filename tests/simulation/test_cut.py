@@ -7,7 +7,8 @@ import typer
 
 from tests.simulation.__main__ import main
 from tests.simulation.cut import cut_down, replay_line, rerun
-from tests.simulation.mutations import MUTATIONS, Mutation, applied
+from tests.simulation.mutating import Mutation, applied
+from tests.simulation.mutations import MUTATIONS
 from tests.simulation.world import Outcome, run
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from core.lock import DistributedLockManager
 from tests.simulation.mutants import find
-from tests.simulation.mutations import MUTATIONS, Edit, Mutation, applied
+from tests.simulation.mutating import Edit, Mutation, applied
+from tests.simulation.mutations import MUTATIONS
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
@@ -15,7 +16,7 @@ def test_mistake_is_found(mutation: Mutation):
 
 def test_mutation_is_undone():
     before = DistributedLockManager.expired.__code__
-    with applied(Mutation("any", (Edit("core.lock", "age >= duration", "age <= duration"),))):
+    with applied(Mutation("any", 0, (Edit("core.lock", "age >= duration", "age <= duration"),))):
         assert DistributedLockManager.expired.__code__ is not before
     assert DistributedLockManager.expired.__code__ is before
 
@@ -29,5 +30,5 @@ def test_mutation_is_undone():
     ],
 )
 def test_mutation_whose_line_has_moved_on_says_so(edit: Edit, why: str):
-    with pytest.raises(ValueError, match=why), applied(Mutation("any", (edit,))):
+    with pytest.raises(ValueError, match=why), applied(Mutation("any", 0, (edit,))):
         pass
