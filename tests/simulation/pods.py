@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-import random
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-from prometheus_client import CollectorRegistry
-from starlette.requests import Request
+from typing import TYPE_CHECKING
 
 from core.adapters.alertmanager import decode_alertmanager
-from core.gateway import Gateway, build_gateway
-from core.metrics import Metrics
-from core.settings import Settings
 from functions._answering import measured
 from functions._serving import _route
-from functions._worker import Worker
 from tests.simulation.machine import MACHINE, Machine, MachineClock
 from tests.simulation.scenario import dice
 from tests.simulation.wire import Wire
+from tests.simulation.worker import build_worker, request_of
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
     from core.answers import Answer
-    from core.clock import Clock
-    from tests.simulation.scenario import Scenario, Stop
+    from tests.simulation.scenario import Stop
     from tests.simulation.world import World
-
-NAMESPACE = "sluice-system"
 
 
 class ResetError(Exception):
     """The sender's connection broke: it does not know what became of its webhook."""
-
-
-class SimulatedWorker(Worker):
-    """The worker of one incarnation, with its gateway at hand: the simulation has other ways to the API server."""
-
-    given: Gateway
-
-    async def gateway(self) -> Gateway:
-        return self.given
 
 
 class Pod:
@@ -103,7 +83,7 @@ class Pod:
         self._actor = f"sluice-{self._number}.{self._incarnation}"
         token = MACHINE.set(self.machine)
         wire = Wire(world=world, machine=self.machine, actor=self._actor, granted=self.granted)
-        self._worker = _worker(world, wire, clock=MachineClock(self.machine, world.loop), seed=rng.getrandbits(64))
+        self._worker = build_worker(world, wire, clock=MachineClock(self.machine, world.loop), seed=rng.getrandbits(64))
         MACHINE.reset(token)
 
     @property
@@ -135,7 +115,7 @@ class Pod:
         world, machine = self._world, self.machine
         started, paused = world.loop.true_time, machine.paused_in_all
         world.judge.on_delivered(fingerprints)
-        respond = partial(_route, self._worker, _request(body), decode_alertmanager)
+        respond = partial(_route, self._worker, request_of(body), decode_alertmanager)
         given = await measured(self._worker, respond, endpoint="/", method="POST", trace="")
         if machine.dead:
             return
@@ -156,52 +136,3 @@ def _break(reply: asyncio.Future[Answer], why: str) -> None:
     if not reply.done():
         reply.set_exception(ResetError(why))
         reply.exception()  # a sender that gave up never asks
-
-
-def settings_of(scenario: Scenario) -> Settings:
-    """Return the settings of all pods of a run."""
-    return Settings(namespace=NAMESPACE, auth="none", owners="as-named", reads=scenario.reads)
-
-
-def _worker(world: World, wire: Wire, *, clock: Clock, seed: int) -> SimulatedWorker:
-    metrics = Metrics(registry=CollectorRegistry(auto_describe=False))
-    worker = SimulatedWorker(settings=world.settings, metrics=metrics, logger=world.logger, clock=clock)
-    worker.given = build_gateway(
-        settings=world.settings,
-        transport=wire,
-        metrics=metrics,
-        logger=world.logger,
-        clock=clock,
-        source_of_random=random.Random(seed),
-    )
-    return worker
-
-
-def _request(body: bytes) -> Request:
-    incoming: list[Any] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Any:
-        return incoming.pop() if incoming else {"type": "http.disconnect"}
-
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/",
-        "query_string": b"",
-        "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())],
-    }
-    return Request(scope, receive)
-
-
-class BugHandler(logging.Handler):
-    """Hears of errors that no code of ours foresaw, and of breakers."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(logging.WARNING)
-        self._world = world
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.msg.startswith("the circuit breaker for"):
-            self._world.trace.state(f"breaker {record.getMessage().rpartition(' ')[2]}")
-        if record.exc_info:
-            self._world.judge.fail("no surprise", f"{record.getMessage()}: {record.exc_info[1]!r}")

@@ -18,7 +18,7 @@ from tests.contract.objects import FINGERPRINT, lease, request
 from tests.simulation.api import Api, Replica
 from tests.simulation.etcd import Etcd
 from tests.simulation.machine import START
-from tests.simulation.pods import NAMESPACE
+from tests.simulation.worker import NAMESPACE
 from tests.support.wire import deliver
 
 CALLS = 250

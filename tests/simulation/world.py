@@ -14,12 +14,14 @@ from tests.simulation.api import Api, Replica
 from tests.simulation.etcd import Etcd
 from tests.simulation.judge import Judge, fingerprint_of, is_ours
 from tests.simulation.loop import StandstillError, VirtualLoop
-from tests.simulation.people import ForeignGateway, Namesake, Operator, Orchestrator
+from tests.simulation.people import Operator, Orchestrator
 from tests.simulation.phases import active
-from tests.simulation.pods import BugHandler, Pod, settings_of
+from tests.simulation.pods import Pod
 from tests.simulation.scenario import Event, Scenario, dice, draw
 from tests.simulation.senders import Alertmanager, fingerprint, probe
 from tests.simulation.trace import Trace
+from tests.simulation.worker import BugHandler, settings_of
+from tests.simulation.writers import ForeignGateway, Namesake
 
 if TYPE_CHECKING:
     from collections.abc import Container, Coroutine
