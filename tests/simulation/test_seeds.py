@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.simulation.cut import cut_down, replay_line
 from tests.simulation.world import run
 
 FIXED = range(200)
@@ -15,7 +16,9 @@ FIXED = range(200)
 def test_every_promise_holds(start: int):
     for seed in range(start, start + 10):
         outcome = run(seed)
-        assert not outcome.violation, f"{outcome.trace}\n{outcome.violation}\nmake simulate SEED={seed}"
+        if outcome.violation:
+            least = cut_down(outcome)
+            pytest.fail(f"{least.trace}\n{least.violation}\n{replay_line(least)}", pytrace=False)
 
 
 def test_one_seed_is_one_run():
