@@ -157,9 +157,10 @@ class Judge:
             self.fail("always retryable", f"{who} answered 503 without Retry-After")
         if given.status == 400 and any(fingerprints):
             self.fail("always retryable", f"{who} answered 400 to a webhook that has good alerts")
-        results = from_json(given.body)["results"]
-        if given.status >= 300:
-            return
+        if given.status < 300:
+            self._acknowledge(who, fingerprints, from_json(given.body)["results"])
+
+    def _acknowledge(self, who: str, fingerprints: Sequence[str], results: Sequence[Any]) -> None:
         for fingerprint, result in zip(fingerprints, results, strict=True):
             if not fingerprint:
                 continue
