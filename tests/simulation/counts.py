@@ -26,7 +26,8 @@ class Counts:
         self._allowed: Counter[str] = Counter()
         self._kept: dict[_Key, int] = {}
         self._deleted: Counter[_Key] = Counter()
-        self.in_doubt = 0
+        self.met: Counter[str] = Counter()
+        """How often an answer was lost, and what became of that."""
         self._requests: dict[str, dict[_Key, None]] = {}
         self._written: dict[_Key, Any] = {}
         self._uids: dict[_Key, str] = {}
@@ -57,10 +58,12 @@ class Counts:
     def _allow(self, actor: str, fingerprint: str) -> None:
         """Before a gateway counts: if its last count is written over, it cannot know whether that was stored."""
         name, lost, written = self._unanswered.pop((actor, fingerprint), ("", 0, None))
-        # What it created it knows by the attempt's id, whatever others have written since.
-        if name and written not in (self._written.get((fingerprint, name)), self._uids.get((fingerprint, name))):
+        key = (fingerprint, name)
+        if name and written == self._uids.get(key):
+            self.met["own creation known by its attempt"] += 1  # whatever others have written since
+        elif name and written != self._written.get(key):
+            self.met["count in doubt, added once more"] += 1
             self._allowed[fingerprint] += lost
-            self.in_doubt += 1
 
     def on_answered(self, actor: str, name: str) -> None:
         """Note that a gateway knows of its last write to a request."""
@@ -68,8 +71,12 @@ class Counts:
             if key[0] == actor and counted_on == name:
                 del self._unanswered[key]
 
-    def acknowledge(self, fingerprint: str, name: str) -> None:
-        """Note that a sender was told that one alert is stored on a request."""
+    def acknowledge(self, actor: str, fingerprint: str, name: str) -> None:
+        """Note that a gateway told a sender that one alert is stored on a request."""
+        counted_on, _, written = self._unanswered.get((actor, fingerprint), ("", 0, None))
+        if counted_on == name and written == self._written.get((fingerprint, name)):
+            self.met["own count known by its mark"] += 1
+            del self._unanswered[actor, fingerprint]
         self.acknowledged[fingerprint] += 1
         self._acknowledged_on[fingerprint, name] += 1
 

@@ -167,7 +167,7 @@ class Judge:
             if result["status"] not in _STORED:
                 self.fail("none lost", f"{who} acknowledged an alert that is {result['status']}")
                 return
-            self.counts.acknowledge(fingerprint, result["remediationRequestName"])
+            self.counts.acknowledge(who, fingerprint, result["remediationRequestName"])
             self._trace.state(f"alert {result['status']}")
             self._check_counts(fingerprint)
 

@@ -23,6 +23,7 @@ STATES = {
     *("PATCH remediationrequests/status Conflict", "PATCH remediationrequests/status 404"),
     *("LIST remediationrequests consistently 200", "several alerts in one count", "count in doubt, added once more"),
     *("breaker open", "breaker half-open", "breaker closed", "ended request deleted in time"),
+    *("own creation known by its attempt", "own count known by its mark"),
     *("answer 201", "answer 202", "answer 503"),
 }
 

@@ -162,6 +162,5 @@ def run(seed: int, *, without: Container[str] = ()) -> Outcome:
         world.loop.run(world.play(), steps=_MOST_STEPS)
     except StandstillError as error:
         world.judge.fail("heals", str(error))
-    if world.judge.counts.in_doubt:
-        world.trace.states["count in doubt, added once more"] += world.judge.counts.in_doubt
+    world.trace.states += world.judge.counts.met
     return Outcome(world.scenario, world.judge.violation, world.trace, world.loop.true_time)
