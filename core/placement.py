@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from core.backoff import LOCK_WAIT_BACKOFF, Backoff, Random
 from core.clock import Deadline
@@ -37,6 +38,13 @@ class Place:
     lease: Lease | None = None
 
 
+class Look(Protocol):
+    """Looks for the requests of one fingerprint."""
+
+    async def __call__(self, *, consistent: bool = False) -> View:
+        """Return what is in view: fast and perhaps stale, or consistent."""
+
+
 class Placement:
     """Decides where a signal goes. Safe without its lock, see core.naming and core.lock."""
 
@@ -61,23 +69,31 @@ class Placement:
         self._consistent_reads = consistent_reads
         self._lock_wait = lock_wait
 
-    async def find_or_create(self, signal: NormalizedSignal, *, deadline: Deadline) -> Place:
+    async def find_or_create(
+        self, signal: NormalizedSignal, *, over: RemediationRequest | None = None, deadline: Deadline
+    ) -> Place:
         """Return the active request, creating it where none is in view.
+
+        Args:
+            signal: whose request is wanted.
+            over: a request just read as ended, or gone; a stale view may show it active for a long time.
+            deadline: of the request.
 
         Raises:
             ContentionError: another request held the lock all the time and nothing came of it.
             CRDCreationError, KubernetesError, TransientError: as the parts raise them.
         """
-        view = await self._checker.look(signal.fingerprint, deadline=deadline)
+        look = partial(self._look, signal.fingerprint, over, deadline=deadline)
+        view = await look()
         if view.active:
             return Place(view.active)
         attempt_id = self._new_id()
-        won = await self._wait_for_lock(signal.fingerprint, view, holder=attempt_id, deadline=deadline)
+        won = await self._wait_for_lock(signal.fingerprint, view, look, holder=attempt_id, deadline=deadline)
         if isinstance(won, Place):
             return won
         lease, view = won
         try:
-            return await self._create(signal, view, lease=lease, attempt_id=attempt_id, deadline=deadline)
+            return await self._create(signal, view, look, lease=lease, attempt_id=attempt_id, deadline=deadline)
         except BaseException:
             await self.release(lease, deadline=deadline)
             raise
@@ -96,8 +112,16 @@ class Placement:
         except (KubernetesError, TransientError):
             return
 
+    async def _look(
+        self, fingerprint: str, over: RemediationRequest | None, *, consistent: bool = False, deadline: Deadline
+    ) -> View:
+        view = await self._checker.look(fingerprint, consistent=consistent, deadline=deadline)
+        if over and view.active and view.active.uid == over.uid and not consistent:
+            return await self._checker.look(fingerprint, consistent=True, deadline=deadline)
+        return view
+
     async def _wait_for_lock(
-        self, fingerprint: str, view: View, *, holder: str, deadline: Deadline
+        self, fingerprint: str, view: View, look: Look, *, holder: str, deadline: Deadline
     ) -> Place | tuple[Lease, View]:
         failed: KubernetesError | None = None
         for tries in range(1, self._lock_wait.steps + 1):
@@ -113,25 +137,25 @@ class Placement:
             if tries == self._lock_wait.steps or pause >= deadline.remaining():
                 break
             await self._clock.sleep(pause)
-            view = await self._checker.look(fingerprint, deadline=deadline)
+            view = await look()
             if view.active:
                 return Place(view.active)
         raise failed or ContentionError(f"another request has worked on fingerprint {fingerprint} for too long")
 
     async def _create(
-        self, signal: NormalizedSignal, view: View, *, lease: Lease, attempt_id: str, deadline: Deadline
+        self, signal: NormalizedSignal, view: View, look: Look, *, lease: Lease, attempt_id: str, deadline: Deadline
     ) -> Place:
         if self._consistent_reads:
-            view = await self._checker.look(signal.fingerprint, consistent=True, deadline=deadline)
+            view = await look(consistent=True)
         confirmed_uid = ""
         while view.active is None:
             if self._stale(view):
-                view = await self._look_again(signal, deadline, consistent=self._consistent_reads)
+                view = await look(consistent=self._consistent_reads)
                 continue
             head_uid = view.head.uid if view.head else ""
             if view.head and head_uid != confirmed_uid:
                 if not await self._still_terminal(view.head, deadline):
-                    view = await self._look_again(signal, deadline, consistent=True)
+                    view = await look(consistent=True)
                     continue
                 confirmed_uid = head_uid
                 continue  # the GET may have taken long: judge the view's age again
@@ -139,16 +163,13 @@ class Placement:
                 signal, head_uid=head_uid, attempt_id=attempt_id, deadline=deadline
             )
             if creation is None:
-                view = await self._look_again(signal, deadline, consistent=True)
+                view = await look(consistent=True)
             elif creation.created or creation.request.active:
                 return Place(creation.request, created=creation.created, lease=lease)
             else:
                 view = View(None, creation.request, self._clock.monotonic())
                 confirmed_uid = creation.request.uid
         return Place(view.active, lease=lease)
-
-    async def _look_again(self, signal: NormalizedSignal, deadline: Deadline, *, consistent: bool) -> View:
-        return await self._checker.look(signal.fingerprint, consistent=consistent, deadline=deadline)
 
     def _stale(self, view: View) -> bool:
         return self._clock.monotonic() - view.seen_at > VIEW_FRESH_SECONDS

@@ -45,9 +45,13 @@ class Recorder:
         """
         results: list[SignalResult] = []
         start = self._clock.now()
+        over: RemediationRequest | None = None
         try:
             while len(results) < len(signals):
-                results += await self._record_round(signals[len(results) :], deadline=deadline)
+                rest = signals[len(results) :]
+                place = await self._place(rest[0], over, deadline)
+                results += await self._record_round(rest, place, deadline=deadline)
+                over = place.request  # it takes no more: that is why some are left
         except KubernetesError as error:
             results += _failures(signals[len(results) :], self._explained(signals[0], start, error))
         except SluiceError as error:
@@ -65,13 +69,14 @@ class Recorder:
             underlying=error,
         )
 
-    async def _record_round(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> list[SignalResult]:
+    async def _record_round(
+        self, signals: Sequence[NormalizedSignal], place: Place, *, deadline: Deadline
+    ) -> list[SignalResult]:
         """Store as many of `signals` as one request takes.
 
         All of them; or only the first, where the request it created ended before the others were counted;
         or none, where the request in view turned out to be over.
         """
-        place = await self._place(signals[0], deadline)
         extra = len(signals) - place.created
         counted, _ = await asyncio.gather(
             self._count(place.request, extra, deadline=deadline),
@@ -88,9 +93,9 @@ class Recorder:
             raise counted
         return first + _failures(signals[1:], counted)
 
-    async def _place(self, signal: NormalizedSignal, deadline: Deadline) -> Place:
+    async def _place(self, signal: NormalizedSignal, over: RemediationRequest | None, deadline: Deadline) -> Place:
         known = self._memory.get(signal.fingerprint)
-        return Place(known) if known else await self._placement.find_or_create(signal, deadline=deadline)
+        return Place(known) if known else await self._placement.find_or_create(signal, over=over, deadline=deadline)
 
     async def _count(
         self, request: RemediationRequest, occurrences: int, *, deadline: Deadline

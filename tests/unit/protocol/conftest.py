@@ -8,9 +8,20 @@ from tests.support.instances import NAMESPACE, START, World
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    """An API server with the CRD and the gateway's namespace, and no instance yet."""
-    clock = MockClock(START)
-    world = World(EmbeddedApi(clock=clock, namespaces=[NAMESPACE]).app, clock)
+def clock() -> MockClock:
+    """The API server's clock."""
+    return MockClock(START)
+
+
+@pytest.fixture
+def api(clock: MockClock) -> EmbeddedApi:
+    """An API server with the CRD and the gateway's namespace."""
+    return EmbeddedApi(clock=clock, namespaces=[NAMESPACE])
+
+
+@pytest.fixture
+async def world(api: EmbeddedApi, clock: MockClock) -> AsyncIterator[World]:
+    """That API server, and no instance yet."""
+    world = World(api.app, clock)
     yield world
     await world.close()

@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from core.kube.resources import LEASES
+from core.local.embedded import EmbeddedApi
+from core.local.embedded.history import Lag
 from core.models.result import SignalResult, Status
 from core.naming import lease_name, request_name
 from tests.support.instances import REQUESTS, World, at_once, count, fingerprint, signal
@@ -325,6 +327,18 @@ class TestStaleAndMovingViews:
         assert one.calls == [LOOK, COUNT, READ, LOOK, LOCK, READ, CREATE, COUNT, UNLOCK]
         assert result.status is Status.CREATED
         assert len(await world.requests()) == 2
+
+    async def test_request_that_ended_but_stays_active_in_a_stale_view_is_not_asked_for_ever(
+        self, world: World, api: EmbeddedApi
+    ):
+        await world.instance().post(signal())
+        world.pass_time(31)
+        api.lag = Lag(seconds=30)
+        await world.set_phase("Completed")
+        one = world.instance()
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, COUNT, READ, LOOK, LOOK_CONSISTENTLY, LOCK, READ, CREATE, COUNT, UNLOCK]
+        assert result.status is Status.CREATED
 
     async def test_request_that_moves_to_another_active_phase_is_counted_on_after_one_read(self, world: World):
         await world.instance().post(signal())

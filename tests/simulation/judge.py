@@ -1,0 +1,209 @@
+"""The promises, checked after every commit and every answer. The first that is broken stops the run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from core.models.remediation_request import ATTEMPT_ANNOTATION
+from tests.simulation.counts import Counts, deduplication, occurrences
+from tests.simulation.leases import LeaseRules
+from tests.simulation.merging import content
+from tests.simulation.phases import active, phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from core.answers import Answer
+    from core.kube.transport import ApiRequest
+    from tests.simulation.etcd import Commit, Etcd
+    from tests.simulation.trace import Trace
+
+GRACE_SECONDS = 0.25
+_STORED = ("created", "deduplicated")
+_CODES = (200, 201, 202, 400, 503)
+
+
+class Judge:
+    """Knows the whole truth: what is in etcd, what was sent, what was promised."""
+
+    def __init__(self, *, etcd: Etcd, trace: Trace, foreign: bool, now: Callable[[], float], stop: Callable[[], None]):
+        self.violation = ""
+        self.counts = Counts()
+        self.leases = LeaseRules()
+        self._etcd = etcd
+        self._trace = trace
+        self._foreign = foreign
+        self._now = now
+        self._stop = stop
+        self._busy: Counter[tuple[str, str]] = Counter()
+        self._outlaws: set[str] = set()
+        etcd.observers.append(self.on_commit)
+
+    def fail(self, promise: str, what: str) -> None:
+        """Note the first broken promise and stop the run."""
+        if not self.violation:
+            self.violation = f"{promise}: {what}"
+            self._trace.note(self._now(), "judge", self.violation)
+            self._stop()
+
+    def on_commit(self, commit: Commit) -> None:
+        """Check what the API server has just stored."""
+        ours = is_ours(commit.actor)
+        self._trace.note(commit.at, commit.actor, _described(commit))
+        if commit.plural == "leases":
+            complaint = self.leases.on_commit(commit, ours=ours)
+            if complaint:
+                self.fail("lock", complaint)
+            self._trace.state(f"Lease {commit.verb}")
+            return
+        self.counts.on_commit(commit, ours=ours)
+        if ours:
+            self._check_own_write(commit)
+            if occurrences(commit.after) - occurrences(commit.before) > 1:
+                self._trace.state("several alerts in one count")
+        self._check_one(commit, ours=ours)
+        if ours:
+            self._check_counts(fingerprint_of(commit.after))
+
+    def _check_own_write(self, commit: Commit) -> None:
+        if commit.verb == "CREATE":
+            return
+        if commit.verb != "PATCH":
+            self.fail("others' fields", f"{commit.actor} made a {commit.verb} of {commit.name}")
+            return
+        if not active(commit.before):
+            self.fail("none lost", f"{commit.actor} counts on {commit.name}, which is {phase(commit.before)}")
+        if _without_our_fields(commit.before) != _without_our_fields(commit.after):
+            self.fail("others' fields", f"{commit.actor} changed more of {commit.name} than its count")
+
+    def _check_one(self, commit: Commit, *, ours: bool) -> None:
+        fingerprint = fingerprint_of(commit.after or commit.before)
+        if commit.verb == "CREATE" and not ours and self.leases.held_by(fingerprint) != commit.actor:
+            self._outlaws.add(commit.name)
+        standing = [
+            obj["metadata"]["name"]
+            for obj in self._etcd.objects("remediationrequests")
+            if fingerprint_of(obj) == fingerprint and active(obj)
+        ]
+        if len(standing) < 2:
+            return
+        self._trace.state("two active by the foreign gateway's doing")
+        excused = self._foreign and (
+            not (ours and commit.verb == "CREATE")
+            or self.leases.robbed(commit.actor, fingerprint)
+            or self._outlaws.intersection(standing)
+        )
+        if not excused:
+            self.fail("one", f"{len(standing)} requests are active: {', '.join(standing)}")
+
+    def _check_counts(self, fingerprint: str) -> None:
+        complaint = self.counts.complaint(fingerprint)
+        if complaint:
+            self.fail("none lost", f"{complaint} (fingerprint {fingerprint[:12]})")
+
+    # What gateways do
+
+    def on_send(self, actor: str, request: ApiRequest) -> None:
+        """Check a call at the moment a gateway makes it."""
+        if "remediationrequests" not in request.path:
+            return
+        key = (actor, _subject(request))
+        self._busy[key] += 1
+        if self._busy[key] > 1 and not self._shared_prefix(key[1]):
+            self.fail("rounds", f"{actor} makes two calls for {key[1]} at once: its signals did not join")
+        if request.method == "POST":
+            body = from_json(request.body or b"")
+            complaint = self.leases.may_create(actor, fingerprint_of(body), self._now())
+            if complaint:
+                self.fail("lock", complaint)
+
+    def on_returned(self, actor: str, request: ApiRequest) -> None:
+        """Note that a gateway waits for a call no longer."""
+        if "remediationrequests" in request.path:
+            self._busy[actor, _subject(request)] -= 1
+
+    def on_answered(self, actor: str, request: ApiRequest) -> None:
+        """Note that a gateway was told that its call succeeded."""
+        if "remediationrequests" not in request.path:
+            return
+        if request.method == "POST":
+            self.counts.on_answered(actor, from_json(request.body or b"")["metadata"]["name"])
+        elif request.method == "PATCH":
+            self.counts.on_answered(actor, request.path.split("/")[-2])
+
+    def _shared_prefix(self, subject: str) -> bool:
+        delivered = [fingerprint for fingerprint in self.counts.delivered if fingerprint.startswith(subject)]
+        return len(delivered) > 1
+
+    # What senders see
+
+    def on_delivered(self, fingerprints: Sequence[str]) -> None:
+        """Note the alerts of a webhook that a gateway begins to work on; an empty text asks for nothing."""
+        for fingerprint in fingerprints:
+            if fingerprint:
+                self.counts.delivered[fingerprint] += 1
+
+    def on_given(self, who: str, fingerprints: Sequence[str], given: Answer, *, seconds: float, limit: float) -> None:
+        """Check a gateway's answer at the moment it is given."""
+        self._trace.state(f"answer {given.status}")
+        if seconds > limit + GRACE_SECONDS:
+            self.fail("in time", f"{who} answered after {seconds:.2f} s")
+        if given.status not in _CODES:
+            self.fail("always retryable", f"{who} answered {given.status}")
+        if given.status == 503 and "Retry-After" not in given.headers:
+            self.fail("always retryable", f"{who} answered 503 without Retry-After")
+        if given.status == 400 and any(fingerprints):
+            self.fail("always retryable", f"{who} answered 400 to a webhook that has good alerts")
+        if given.status < 300:
+            self._acknowledge(who, fingerprints, from_json(given.body)["results"])
+
+    def _acknowledge(self, who: str, fingerprints: Sequence[str], results: Sequence[Any]) -> None:
+        for fingerprint, result in zip(fingerprints, results, strict=True):
+            if not fingerprint:
+                continue
+            if result["status"] not in _STORED:
+                self.fail("none lost", f"{who} acknowledged an alert that is {result['status']}")
+                return
+            self.counts.acknowledge(who, fingerprint, result["remediationRequestName"])
+            self._trace.state(f"alert {result['status']}")
+            self._check_counts(fingerprint)
+
+
+def is_ours(actor: str) -> bool:
+    """Whether an actor is one of our gateways."""
+    return actor.startswith("sluice")
+
+
+def fingerprint_of(obj: Any) -> str:
+    """Return the fingerprint of a request's object."""
+    return str(obj["spec"]["signalFingerprint"])
+
+
+def _subject(request: ApiRequest) -> str:
+    """The twelve characters of the fingerprint that names and selectors share."""
+    if request.method == "POST":
+        return fingerprint_of(from_json(request.body or b""))[:12]
+    selector = request.query.get("fieldSelector", "")
+    return selector.partition("=")[2][:12] or request.path.partition("/remediationrequests/rr-")[2][:12]
+
+
+def _without_our_fields(obj: Any) -> Any:
+    status = {key: value for key, value in (obj.get("status") or {}).items() if key != "deduplication"}
+    return content(obj) | {"status": status}
+
+
+def _described(commit: Commit) -> str:
+    after = commit.after or {}
+    if commit.plural == "leases":
+        holder = after.get("spec", {}).get("holderIdentity", "")
+        return f"{commit.verb} lease {commit.name} {holder[:8]}".rstrip()
+    parts = [commit.verb, commit.name]
+    if after:
+        counted = (deduplication(after) or {}).get("occurrenceCount", "-")
+        parts += [f"phase={phase(after) or '-'}", f"count={counted}"]
+    if commit.verb == "CREATE":
+        parts.append(f"attempt={after['metadata'].get('annotations', {}).get(ATTEMPT_ANNOTATION, '-')[:8]}")
+    return " ".join(parts)

@@ -1,0 +1,77 @@
+"""The rules of the lock: who may write, take over and delete a Lease, and what may be done under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.lock import LOCK_DURATION_SECONDS
+from core.naming import lease_name
+
+if TYPE_CHECKING:
+    from tests.simulation.etcd import Commit
+
+CLOCKS_DIFFER = 0.5
+"""Seconds by which the clocks of the API servers may differ, which is more than they do here."""
+
+
+@dataclass(slots=True)
+class Grant:
+    """A Lease as one gateway wrote it; `robbed` where somebody else's hand took it away."""
+
+    holder: str
+    uid: str
+    at: float
+    robbed: bool = False
+
+
+class LeaseRules:
+    """Follows each Lease; every method returns what is wrong, or nothing."""
+
+    def __init__(self) -> None:
+        self._current: dict[str, Grant] = {}
+        self._last: dict[tuple[str, str], Grant] = {}
+
+    def on_commit(self, commit: Commit, *, ours: bool) -> str:
+        """Judge one write to a Lease."""
+        standing = self._current.get(commit.name)
+        complaint = self._judged(commit, standing) if ours else ""
+        if not ours and standing:
+            standing.robbed = True
+        if commit.after is None:
+            self._current.pop(commit.name, None)
+            return complaint
+        grant = Grant(commit.actor, commit.after["metadata"]["uid"], commit.at)
+        self._current[commit.name] = grant
+        self._last[commit.actor, commit.name] = grant
+        return complaint
+
+    def _judged(self, commit: Commit, standing: Grant | None) -> str:
+        if standing is None:
+            return ""
+        age = commit.at - standing.at
+        if commit.verb == "UPDATE" and age < LOCK_DURATION_SECONDS - CLOCKS_DIFFER:
+            return f"{commit.actor} took the Lease of {standing.holder} when it was {age:.1f} s old"
+        if commit.verb == "DELETE" and standing.holder != commit.actor:
+            return f"{commit.actor} deleted the Lease that {standing.holder} holds"
+        return ""
+
+    def may_create(self, actor: str, fingerprint: str, now: float) -> str:
+        """Judge a gateway that sends the CREATE of a request: under its Lease, or after it has run out."""
+        name = lease_name(fingerprint)
+        standing, own = self._current.get(name), self._last.get((actor, name))
+        if standing and standing.holder == actor:
+            return ""
+        if own and (own.robbed or now - own.at >= LOCK_DURATION_SECONDS - CLOCKS_DIFFER):
+            return ""
+        return f"{actor} creates a request, and holds no Lease: {standing}"
+
+    def robbed(self, actor: str, fingerprint: str) -> bool:
+        """Whether somebody else's hand took the Lease from under a gateway."""
+        own = self._last.get((actor, lease_name(fingerprint)))
+        return own is not None and own.robbed
+
+    def held_by(self, fingerprint: str) -> str:
+        """Return who wrote the Lease as it stands, or nothing."""
+        standing = self._current.get(lease_name(fingerprint))
+        return standing.holder if standing else ""

@@ -1,0 +1,107 @@
+"""Who changes and deletes requests: the orchestrator and an operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json, to_json
+
+from core.kube.resources import LEASES, Resource, remediation_requests
+from core.kube.transport import ApiRequest, ApiResponse
+from core.naming import lease_name
+from tests.simulation.judge import fingerprint_of
+from tests.simulation.phases import ENDED, MOVING, active
+from tests.simulation.scenario import RETENTION, dice
+from tests.simulation.senders import fingerprint
+from tests.simulation.worker import NAMESPACE
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+REQUESTS = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
+
+NAMESAKE = "Namesake"
+
+
+class Caller:
+    """Somebody whose calls arrive at once and are never lost."""
+
+    def __init__(self, world: World, actor: str) -> None:
+        self._world = world
+        self._actor = actor
+
+    def call(self, method: str, resource: Resource, name: str = "", body: Any = None, *, status: bool = False) -> Any:
+        """Call; return the decoded body, or the status code of a refusal."""
+        path = resource.path(namespace=NAMESPACE, name=name, subresource="status" if status else "")
+        request = ApiRequest(method=method, path=path, body=None if body is None else to_json(body))
+        given: ApiResponse = self._world.api.handle(request, actor=self._actor, replica=self._world.replicas[0])
+        return from_json(given.body) if given.status < 300 else given.status
+
+
+class Orchestrator(Caller):
+    """Moves requests through their phases, writes fields of its own, deletes what ended long ago."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, "orchestrator-0")
+
+    def move(self, key: str) -> None:
+        """Move one request on."""
+        rng = dice(self._world.scenario.seed, key)
+        target = fingerprint(rng.choice(self._world.scenario.targets))
+        moved = rng.choice(MOVING) if rng.random() < 0.4 else rng.choice(ENDED)
+        standing = [obj for obj in self._requests(target) if active(obj)]
+        if standing:
+            self._move(standing[0], moved)
+        self.clean_up()
+
+    def end_all(self) -> None:
+        """Complete everything."""
+        for obj in self._requests():
+            if active(obj):
+                self._move(obj, "Completed")
+
+    def _move(self, obj: Any, moved: str) -> None:
+        status = {"overallPhase": moved, "message": f"moved to {moved}", "outcome": None}
+        self.call("PATCH", REQUESTS, obj["metadata"]["name"], {"status": status}, status=True)
+
+    def clean_up(self) -> None:
+        """Delete what ended long ago."""
+        for obj in self._requests():
+            name = obj["metadata"]["name"]
+            last = self._world.etcd.written_at("remediationrequests", name)
+            if not active(obj) and not _is_namesake(obj) and self._world.loop.true_time - last > RETENTION:
+                self._world.trace.state("ended request deleted in time")
+                self.call("DELETE", REQUESTS, name, {})
+
+    def _requests(self, of: str = "") -> list[Any]:
+        found = self._world.etcd.objects("remediationrequests")
+        return [obj for obj in found if not of or fingerprint_of(obj) == of]
+
+
+class Operator(Caller):
+    """Deletes by hand what the world's rules allow: see scenario.WORLDS."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, "operator-0")
+
+    def meddle(self, key: str) -> None:
+        """Delete one object, if there is one."""
+        rng = dice(self._world.scenario.seed, key)
+        target = fingerprint(rng.choice(self._world.scenario.targets))
+        fenced = self._world.scenario.world == "fenced"
+        if fenced and rng.random() < 0.5:
+            self._delete(key, LEASES, lease_name(target))
+            return
+        found = [obj for obj in self._world.etcd.objects("remediationrequests") if fingerprint_of(obj) == target]
+        if fenced:
+            found = [obj for obj in found if active(obj)]
+        if found:
+            self._delete(key, REQUESTS, rng.choice(found)["metadata"]["name"])
+
+    def _delete(self, key: str, resource: Resource, name: str) -> None:
+        if self.call("DELETE", resource, name, {}) != 404:
+            self._world.trace.fault(key, f"{resource.plural} deleted by hand")
+
+
+def _is_namesake(obj: Any) -> bool:
+    return bool(obj["spec"]["signalName"] == NAMESAKE)
