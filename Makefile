@@ -10,7 +10,7 @@ MINUTES ?= 10
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types bench soak lock kube-apiserver knative alertmanager serverless clean
+.PHONY: help setup run demo test lint fmt types bench soak lock kube-apiserver knative toxiproxy alertmanager serverless clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -31,7 +31,7 @@ run: $(READY) ## start the alertmanager function on an embedded Kubernetes API (
 demo: $(READY) ## post a burst of alerts to what `make run` started, and show the requests
 	@$(BIN)/sluice demo --url http://127.0.0.1:$(PORT)
 
-test: lint types kube-apiserver knative alertmanager serverless ## lint, types, layers and all tests, the real kube-apiserver included
+test: lint types kube-apiserver knative toxiproxy alertmanager serverless ## lint, types, layers and all tests, the real kube-apiserver included
 	@$(BIN)/coverage erase
 	@$(BIN)/pytest --cov --cov-report=term --cov-fail-under=95
 
@@ -59,6 +59,9 @@ kube-apiserver: $(READY) ## build the kube-apiserver that tests use, once, about
 
 knative: kube-apiserver ## build Knative's queue-proxy and validation, and kubectl, once, about 3 minutes
 	@$(BIN)/python -m tests.knative
+
+toxiproxy: kube-apiserver ## build the Toxiproxy that tests use, once, about a minute
+	@$(BIN)/python -m tests.toxiproxy
 
 alertmanager: $(READY) ## fetch the Alertmanager that tests use, once, from Debian's packages
 	@$(BIN)/python -m tests.e2e

@@ -21,9 +21,9 @@ OUTAGE_EVERY, OUTAGE_SECONDS = 120.0, 2.0
 class FaultSource:
     """Draws the fault of each call; during an outage every one has the same."""
 
-    def __init__(self, random: random.Random) -> None:
+    def __init__(self, random: random.Random, *, share: float = SHARE) -> None:
         self._random = random
-        self._share = SHARE
+        self._share = share
         self._outage = False
         self.injected: Counter[str] = Counter()
 
@@ -32,11 +32,16 @@ class FaultSource:
         if self._outage:
             kind = "outage"
         elif self._random.random() < self._share:
-            kind = self._random.choice([each for each in self._kinds if each != "outage"])
+            kind = self._random.choice(sorted(self.kinds))
         else:
             return None
         self.injected[kind] += 1
         return Fault(call=call, **self._kinds[kind])
+
+    @property
+    def kinds(self) -> set[str]:
+        """Names of the faults that single calls meet."""
+        return self._kinds.keys() - {"outage"}
 
     def stop(self) -> None:
         """Break nothing any more."""
