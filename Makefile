@@ -10,7 +10,7 @@ MINUTES ?= 10
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types bench soak lock kube-apiserver knative toxiproxy alertmanager serverless clean
+.PHONY: help setup run demo test lint fmt types bench faults soak lock kube-apiserver knative toxiproxy alertmanager serverless clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -33,7 +33,7 @@ demo: $(READY) ## post a burst of alerts to what `make run` started, and show th
 
 test: lint types kube-apiserver knative toxiproxy alertmanager serverless ## lint, types, layers and all tests, the real kube-apiserver included
 	@$(BIN)/coverage erase
-	@$(BIN)/pytest --cov --cov-report=term --cov-fail-under=95
+	@$(BIN)/pytest -m 'not long' --cov --cov-report=term --cov-fail-under=95
 
 lint: $(READY) ## ruff and import-linter
 	@$(BIN)/ruff check .
@@ -49,6 +49,9 @@ fmt: $(READY) ## format, and fix what ruff can
 
 bench: $(READY) kube-apiserver ## measure against the bare API calls on the same kube-apiserver
 	@$(BIN)/python -m tests.bench
+
+faults: $(READY) kube-apiserver toxiproxy alertmanager ## faults, kills and bursts on real parts, the long ones included
+	@$(BIN)/pytest tests/e2e/test_storm.py tests/e2e/test_kills.py tests/e2e/test_server_loss.py tests/e2e/test_concurrency.py
 
 soak: $(READY) kube-apiserver ## a mixed load through faults for MINUTES=10: is memory flat? writes bench-results/soak.html
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
