@@ -157,8 +157,8 @@ async def _function(proxy: ApiProxy, cluster: Cluster, folder: Path) -> AsyncIte
 
 
 def _senders() -> aiohttp.ClientSession:
-    # gunicorn closes a connection after 2 s without a request: one used at that moment would be lost.
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=1))
+    # gunicorn closes a connection after 2 s without a request: one used again at that moment would be lost.
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
 
 
 @asynccontextmanager

@@ -44,6 +44,13 @@ def test_noise_and_warm_up_are_no_growth():
     assert all(flat(samples(warm_up=100)).values())
 
 
+def test_more_in_flight_on_a_busier_machine_is_no_growth():
+    taken = samples()
+    busier = [replace(each, tasks=each.tasks * (1 + place % 7 * place // 50)) for place, each in enumerate(taken)]
+
+    assert all(flat(busier).values())
+
+
 @pytest.mark.parametrize(("leak", "per_request"), [("memory", 1024), *((name, 0.005) for name in list(BOUNDS)[1:])])
 def test_one_small_thing_kept_by_some_requests_is_growth(leak, per_request):
     found = flat(samples(leak=leak, per_request=per_request))
@@ -53,7 +60,7 @@ def test_one_small_thing_kept_by_some_requests_is_growth(leak, per_request):
 
 def test_too_short_a_soak_is_not_judged():
     with pytest.raises(ValueError, match="run for longer"):
-        trends(samples(number=12))
+        trends(samples(number=28))
 
 
 def test_soak_without_an_answer_is_not_judged():
