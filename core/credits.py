@@ -43,11 +43,17 @@ class Credits:
         if not body:
             return
         self.take(body)
-        self._bodies[body] = (self._clock.monotonic(), dict(stored))
+        now = self._clock.monotonic()
+        self._bodies[body] = (now, dict(stored))
         self._alerts += _alerts(stored)
-        while self._alerts > self._capacity:
+        # A sender that goes on to another instance never asks for what is kept here.
+        while self._bodies and (self._alerts > self._capacity or now - self._oldest_kept_at() > CREDIT_SECONDS):
             _, (_, oldest) = self._bodies.popitem(last=False)
             self._alerts -= _alerts(oldest)
+
+    def _oldest_kept_at(self) -> float:
+        kept_at, _ = next(iter(self._bodies.values()))
+        return kept_at
 
 
 def _alerts(stored: Mapping[str, Sequence[SignalResult]]) -> int:

@@ -1,6 +1,11 @@
 """Prometheus metrics, under the names that operators of the Go gateway already graph."""
 
+import asyncio
+from collections.abc import Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 _BUCKETS = tuple(0.001 * 2**n for n in range(10))
 
@@ -71,3 +76,21 @@ class Metrics:
             multiprocess_mode="max",
             registry=registry,
         )
+
+
+class LoopTasks(Collector):
+    """Counts the event loop's tasks when asked, so that requests pay nothing for it.
+
+    Like the process's own metrics it is not there where the metrics of several workers are added up.
+    """
+
+    def __init__(self, *, registry: CollectorRegistry) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The one that serves, as soon as there is one."""
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the one sample; none before the first request."""
+        if self.loop is not None:
+            tasks = len(asyncio.all_tasks(self.loop))
+            yield GaugeMetricFamily("gateway_asyncio_tasks", "Tasks of the event loop that are not done.", tasks)

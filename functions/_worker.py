@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from core.kube.access import check_access, find_access
 from core.kube.transport import HttpTransport
 from core.lifetime import PerLoop
 from core.logs import configure_logging
-from core.metrics import Metrics
+from core.metrics import LoopTasks, Metrics
 from core.settings import Settings, load_settings
 from functions._ending import outlive_sigterm
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 USER_AGENT = "sluice/0.1"
 
 _metrics: Metrics | None = None
+_loop_tasks = LoopTasks(registry=REGISTRY)
 
 
 class Worker:
@@ -63,6 +65,7 @@ class Worker:
 
     async def _build(self) -> Gateway:
         outlive_sigterm()
+        _loop_tasks.loop = asyncio.get_running_loop()
         access = await find_access(self.settings, clock=self.clock)
         transport = HttpTransport(
             server=access.server,

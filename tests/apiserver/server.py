@@ -140,9 +140,15 @@ class KubeApiserver:
             port.release()
         self._folder.cleanup()
 
-    def write_kubeconfig(self, path: Path, *, token: str | None = None, namespace: str = "default") -> Path:
-        """Write a kubeconfig for the holder of `token` (default: admin) and return its path."""
-        text = kubeconfig(url=self.url, ca_file=self.ca_file, token=token or self.token, namespace=namespace)
+    def write_kubeconfig(
+        self, path: Path, *, token: str | None = None, namespace: str = "default", port: int | None = None
+    ) -> Path:
+        """Write a kubeconfig for the holder of `token` (default: admin) and return its path.
+
+        `port` is that of a proxy on loopback in front of the server, if there is one.
+        """
+        url = f"https://{LOOPBACK}:{port}" if port else self.url
+        text = kubeconfig(url=url, ca_file=self.ca_file, token=token or self.token, namespace=namespace)
         path.write_text(text)
         return path
 

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections import Counter, defaultdict
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.e2e.alertmanager import Alertmanager, require_alertmanager
+from tests.e2e.counting import acknowledged, check_counts, fingerprint, is_over, pod, times
 from tests.e2e.recorder import UNREACHABLE, Recorder
 from tests.support.cluster import SENDER, SENDER_RULES, Cluster
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.apiserver import KubeApiserver
     from tests.e2e.alertmanager_binary import AlertmanagerBinary
     from tests.e2e.conftest import StartFunction
-    from tests.e2e.recorder import Delivery
 
-    Labels = dict[str, str]
     StartAlertmanager = Callable[..., Alertmanager]
 
 # Every interval is as short as it can be; the lower bound of a notification's own retries stays 10 s.
 REPEATING = {"group_by": ["alertname"], "group_wait": "50ms", "group_interval": "300ms", "repeat_interval": "100ms"}
 ONCE = REPEATING | {"repeat_interval": "1h"}
-
-
-def pod(name: str, alertname: str = "HighMemoryUsage") -> Labels:
-    return {"alertname": alertname, "severity": "critical", "namespace": "prod", "pod": name, "job": "kubelet"}
-
-
-def fingerprint(labels: Labels) -> str:
-    return hashlib.sha256(f"{labels['namespace']}:Pod:{labels['pod']}".encode()).hexdigest()
 
 
 @pytest.fixture(scope="session")
@@ -88,18 +77,18 @@ def test_groups_repeats_and_resolved_alerts_end_in_one_request_each(
     same_pod, late = pod("web-1", "HighCpuUsage"), pod("web-3")
 
     alertmanager.fire(memory, more_memory, same_pod)
-    recorder.wait_for(lambda all_: _times(all_, memory) >= 3 and _times(all_, same_pod) >= 3, what="repeats")
+    recorder.wait_for(lambda all_: times(all_, memory) >= 3 and times(all_, same_pod) >= 3, what="repeats")
     alertmanager.fire(late)
-    recorder.wait_for(lambda all_: _times(all_, late) >= 1, what="the alert that joined its group late")
+    recorder.wait_for(lambda all_: times(all_, late) >= 1, what="the alert that joined its group late")
     alertmanager.resolve(memory, more_memory, same_pod, late)
     recorder.wait_for(
-        lambda all_: all(_is_over(all_, alert) for alert in (memory, more_memory, same_pod, late)), what="the end"
+        lambda all_: all(is_over(all_, alert) for alert in (memory, more_memory, same_pod, late)), what="the end"
     )
     alertmanager.stop()
 
-    counts = _check_counts(cluster, recorder)
+    counts = check_counts(cluster, recorder)
     assert {delivery.status for delivery in recorder.deliveries} <= {200, 201, 202}
-    assert counts == _acknowledged(recorder.deliveries), "nothing went wrong, so counts are exact"
+    assert counts == acknowledged(recorder.deliveries), "nothing went wrong, so counts are exact"
     assert len(counts) == 3, "two alerts are about one pod"
 
 
@@ -109,15 +98,15 @@ def test_alert_after_the_request_ended_makes_a_new_one(
     recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
     alertmanager = start_alertmanager(route=REPEATING)
     alertmanager.fire(pod("web-1"))
-    recorder.wait_for(lambda all_: _times(all_, pod("web-1")) >= 2, what="a repeat")
+    recorder.wait_for(lambda all_: times(all_, pod("web-1")) >= 2, what="a repeat")
 
     (ended,) = cluster.requests()
     cluster.set_phase(ended["metadata"]["name"], "Completed")
     recorder.wait_for(lambda all_: [each.status for each in all_].count(201) == 2, what="a second request")
     alertmanager.stop()
 
-    counts = _check_counts(cluster, recorder)
-    assert counts == _acknowledged(recorder.deliveries)
+    counts = check_counts(cluster, recorder)
+    assert counts == acknowledged(recorder.deliveries)
     assert len(cluster.requests()) == 2
 
 
@@ -129,22 +118,22 @@ def test_alert_that_fired_while_the_api_server_was_down_arrives_afterwards(
     alertmanager = start_alertmanager(route=ONCE)
     before, meanwhile = pod("web-1"), pod("web-2", "HighCpuUsage")
     alertmanager.fire(before)
-    recorder.wait_for(lambda all_: _times(all_, before) == 1, what="the alert before")
+    recorder.wait_for(lambda all_: times(all_, before) == 1, what="the alert before")
 
     cluster.server.stop()
     alertmanager.fire(meanwhile)
     recorder.wait_for(lambda all_: [each.status for each in all_].count(503) >= 3, what="retries")
     assert alertmanager.metric("alertmanager_notification_requests_failed_total") >= 2
-    assert _times(recorder.deliveries, meanwhile) == 0
+    assert times(recorder.deliveries, meanwhile) == 0
     cluster.server.start()
     # The breaker may have opened meanwhile; it lets probes through after 30 s.
-    recorder.wait_for(lambda all_: _times(all_, meanwhile) == 1, what="the alert meanwhile", within=60)
+    recorder.wait_for(lambda all_: times(all_, meanwhile) == 1, what="the alert meanwhile", within=60)
     wait_for(
         lambda: alertmanager.metric("alertmanager_notifications_total") >= 2, what="Alertmanager's count", within=5
     )
     alertmanager.stop()
 
-    _check_counts(cluster, recorder)
+    check_counts(cluster, recorder)
     assert all(each.retry_after for each in recorder.deliveries if each.status == 503)
 
 
@@ -160,7 +149,7 @@ def test_poison_is_given_up_and_its_neighbours_are_stored(
     wait_for(lambda: alertmanager.metric("alertmanager_notifications_failed_total"), what="a failure", within=5)
     alertmanager.stop()
 
-    counts = _check_counts(cluster, recorder)
+    counts = check_counts(cluster, recorder)
     assert counts == {fingerprint(pod("web-1")): 1}
     stored = next(each for each in recorder.deliveries if each.status == 201)
     assert without_target in stored.firing
@@ -173,16 +162,16 @@ def test_function_that_was_killed_goes_on_counting(
     recorder.targets = [first.url]
     alertmanager = start_alertmanager(route=REPEATING)
     alertmanager.fire(pod("web-1"), pod("web-2"))
-    recorder.wait_for(lambda all_: _times(all_, pod("web-2")) >= 2, what="repeats")
+    recorder.wait_for(lambda all_: times(all_, pod("web-2")) >= 2, what="repeats")
 
     first.kill()
     recorder.wait_for(lambda all_: any(each.status == UNREACHABLE for each in all_), what="a refused connection")
     recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
     mark = recorder.mark()
-    recorder.wait_for(lambda all_: _times(all_[mark:], pod("web-2")) >= 2, what="repeats to the new one")
+    recorder.wait_for(lambda all_: times(all_[mark:], pod("web-2")) >= 2, what="repeats to the new one")
     alertmanager.stop()
 
-    _check_counts(cluster, recorder)
+    check_counts(cluster, recorder)
     assert len(cluster.requests()) == 2
 
 
@@ -197,7 +186,7 @@ def test_answer_that_got_lost_is_counted_and_asked_for_again(
     recorder.wait_for(lambda all_: any(not each.lost for each in all_), what="a retry")
     alertmanager.stop()
 
-    counts = _check_counts(cluster, recorder)
+    counts = check_counts(cluster, recorder)
     assert [each.status for each in recorder.deliveries] == [201, 202, 202]
     assert set(counts.values()) == {3}
 
@@ -218,41 +207,7 @@ def test_two_alertmanagers_and_two_functions_share_one_request(
     for alertmanager in alertmanagers:
         alertmanager.stop()
 
-    counts = _check_counts(cluster, recorder)
-    assert counts == _acknowledged(recorder.deliveries)
+    counts = check_counts(cluster, recorder)
+    assert counts == acknowledged(recorder.deliveries)
     assert len(counts) == 20
     assert cluster.leases() == []
-
-
-def _check_counts(cluster: Cluster, recorder: Recorder) -> Counter[str]:
-    """Every alert is in exactly one active request, and counts cover all that was acknowledged; return them."""
-    recorder.close()
-    active: dict[str, int] = defaultdict(int)
-    counted: Counter[str] = Counter()
-    for request in cluster.requests():
-        fingerprint = request["spec"]["signalFingerprint"]
-        status = request.get("status", {})
-        active[fingerprint] += status.get("overallPhase") != "Completed"
-        counted[fingerprint] += status.get("deduplication", {}).get("occurrenceCount", 1)
-    delivered, acknowledged = _fired(recorder.deliveries), _acknowledged(recorder.deliveries)
-    assert active == dict.fromkeys(delivered, 1)
-    assert acknowledged <= counted, "an acknowledged delivery is not counted"
-    assert counted <= delivered, "more is counted than was ever delivered"
-    return counted
-
-
-def _acknowledged(deliveries: Sequence[Delivery]) -> Counter[str]:
-    return _fired([delivery for delivery in deliveries if delivery.acknowledged])
-
-
-def _fired(deliveries: Sequence[Delivery]) -> Counter[str]:
-    return Counter(fingerprint(labels) for delivery in deliveries for labels in delivery.firing if "pod" in labels)
-
-
-def _times(deliveries: Sequence[Delivery], labels: Labels) -> int:
-    """How often this alert was acknowledged while it fired."""
-    return sum(delivery.acknowledged and labels in delivery.firing for delivery in deliveries)
-
-
-def _is_over(deliveries: Sequence[Delivery], labels: Labels) -> bool:
-    return any(delivery.acknowledged and labels in delivery.resolved for delivery in deliveries)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from core.local.embedded.paths import parse, verb
@@ -57,6 +57,8 @@ class FaultyApp:
         self._app = app
         self._faults: list[Fault] = []
         self.seen: list[Seen] = []
+        self.draw: Callable[[str], Fault | None] = lambda call: None
+        """Asked for a fault for each call that no `on` is about."""
 
     def on(self, call: str, **what: Any) -> None:
         """Break the next request that is called so.
@@ -90,7 +92,7 @@ class FaultyApp:
         finally:
             self.seen.append(Seen(call=call, method=scope["method"], name=name, query=query, status=status))
         if fault and (fault.drop or fault.lose_answer):
-            await _break_off(send)
+            await break_off(send)
 
     async def _answer(self, fault: Fault | None, scope: Any, receive: Any, send: Any) -> None:
         if fault and fault.before:
@@ -111,7 +113,7 @@ class FaultyApp:
                 if not fault.times:
                     self._faults.remove(fault)
                 return fault
-        return None
+        return self.draw(call)
 
 
 def _described(scope: Any, query: dict[str, str]) -> tuple[str, str]:
@@ -122,7 +124,7 @@ def _described(scope: Any, query: dict[str, str]) -> tuple[str, str]:
     return f"{_NAMES.get(asked, asked.upper())} {path.resource}", path.name
 
 
-async def _break_off(send: Any) -> None:
+async def break_off(send: Any) -> NoReturn:
     """Close the connection in the middle of an answer: the one way that ASGI leaves open."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
     await send({"type": "http.response.body", "body": b"{", "more_body": True})

@@ -57,6 +57,14 @@ def test_old_credit_is_worth_nothing(kept, clock):
     assert kept.take(b"body") == {}
 
 
+def test_old_credits_that_nobody_took_are_dropped_with_the_next_one(kept, clock):
+    kept.keep(b"1", {"f": stored("a")})
+    kept.keep(b"2", {"f": stored("b")})
+    clock.advance(timedelta(seconds=CREDIT_SECONDS + 0.1))
+    kept.keep(b"3", {"f": stored("c")})
+    assert list(kept._bodies) == [b"3"]
+
+
 def test_keeping_again_replaces_and_starts_the_time_anew(kept, clock):
     kept.keep(b"body", {"f": stored("a")})
     clock.advance(timedelta(seconds=CREDIT_SECONDS))

@@ -1,9 +1,11 @@
 """The names and labels that operators graph already."""
 
+import asyncio
+
 import pytest
 from prometheus_client import CollectorRegistry
 
-from core.metrics import Metrics
+from core.metrics import LoopTasks, Metrics
 
 # As the field knows them; signals_ignored is ours.
 KNOWN = {
@@ -56,3 +58,17 @@ def test_two_instances_with_registries_of_their_own_do_not_meet():
     name = "gateway_signals_deduplicated_total"
     assert first.get_sample_value(name, {"signal_name": "a"}) == 1
     assert second.get_sample_value(name, {"signal_name": "a"}) is None
+
+
+async def test_tasks_of_the_loop_are_counted_when_asked():
+    registry = CollectorRegistry()
+    tasks = LoopTasks(registry=registry)
+    assert registry.get_sample_value("gateway_asyncio_tasks") is None
+
+    tasks.loop = asyncio.get_running_loop()
+
+    before = registry.get_sample_value("gateway_asyncio_tasks") or 0
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.sleep(0))
+        assert registry.get_sample_value("gateway_asyncio_tasks") == before + 1
+    assert registry.get_sample_value("gateway_asyncio_tasks") == before

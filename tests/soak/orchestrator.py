@@ -1,0 +1,82 @@
+"""Ends requests as the orchestrator does, and clears away those that ended a while ago."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping
+
+    import aiohttp
+
+_ENDED = ("Completed", "Failed", "TimedOut", "Skipped")
+KEPT_SECONDS = 90.0
+"""How long an ended request is kept: far longer than any request to the function can last."""
+
+
+class Orchestrator:
+    """Works on the API server directly, not through the faults.
+
+    Args:
+        session: with the admin's credentials and the server as its base.
+        path: of the namespace's RemediationRequests.
+        random: which request ends next.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, path: str, *, random: random.Random) -> None:
+        self._session = session
+        self._path = path
+        self._random = random
+        self._ended: dict[str, float] = {}
+        self.cleared: Counter[str] = Counter()
+        """Occurrences counted on requests that are gone, by fingerprint."""
+        self.cleared_requests = 0
+
+    async def run(self) -> None:
+        """End a few requests every other second until cancelled."""
+        while True:
+            await asyncio.sleep(2)
+            requests = await self.requests()
+            active = [each for each in requests if each.get("status", {}).get("overallPhase") not in _ENDED]
+            for request in self._random.sample(active, k=len(active) // 10):
+                await self._end(request)
+            for request in requests:
+                await self._clear(request)
+
+    async def requests(self) -> list[dict[str, Any]]:
+        """All requests there are."""
+        async with self._session.get(self._path, params={"resourceVersion": "0"}) as response:
+            assert response.status == 200, await response.text()
+            items: list[dict[str, Any]] = (await response.json())["items"]
+            return items
+
+    async def _end(self, request: dict[str, Any]) -> None:
+        name = request["metadata"]["name"]
+        body = {"status": {"overallPhase": self._random.choice(_ENDED[:3])}}
+        headers = {"Content-Type": "application/merge-patch+json"}
+        async with self._session.patch(f"{self._path}/{name}/status", json=body, headers=headers) as response:
+            assert response.status == 200, await response.text()
+        self._ended[name] = time.monotonic()
+
+    async def _clear(self, request: dict[str, Any]) -> None:
+        """Delete what ended long ago, and keep its count: nothing counts on an ended request any more."""
+        name = request["metadata"]["name"]
+        if time.monotonic() - self._ended.get(name, time.monotonic()) < KEPT_SECONDS:
+            return
+        del self._ended[name]
+        async with self._session.get(f"{self._path}/{name}") as response:
+            last = await response.json()
+        self.cleared[last["spec"]["signalFingerprint"]] += occurrences(last)
+        async with self._session.delete(f"{self._path}/{name}") as response:
+            assert response.status == 200, await response.text()
+        self.cleared_requests += 1
+
+
+def occurrences(request: Mapping[str, Any]) -> int:
+    """What a request counts; one without a count stands for the signal that made it."""
+    count: int = request.get("status", {}).get("deduplication", {}).get("occurrenceCount", 1)
+    return count
