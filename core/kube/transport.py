@@ -58,20 +58,27 @@ class HttpTransport:
 
     async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
         """Send one call; see Transport."""
-        token = await self._token(timeout)
-        message = self._head(request, token) + (request.body or b"")
+        token = None
         try:
             async with asyncio.timeout(timeout):
-                try:
-                    return await self._exchange(message)
-                except ConnectionBrokenError as error:
-                    if not error.silent or request.method not in _REPEATABLE:
-                        raise
-                    return await self._exchange(message)
-        except (OSError, UnicodeError) as error:  # TimeoutError too, and hosts that are no names
-            raise ApiUnreachableError(self._sentence(request, error, timeout)) from error
+                token = await self._token()
+                return await self._exchange(request, self._head(request, token) + (request.body or b""))
+        except TimeoutError as error:
+            if token is None:
+                raise self._no_credentials(f"none in {timeout:.1f} s") from error
+            raise self._no_answer(request, f"no answer in {timeout:.1f} s") from error
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
+            raise self._no_answer(request, _words(error)) from error
 
-    async def _exchange(self, message: bytes) -> ApiResponse:
+    async def _exchange(self, request: ApiRequest, message: bytes) -> ApiResponse:
+        try:
+            return await self._call(message)
+        except ConnectionBrokenError as error:
+            if not error.silent or request.method not in _REPEATABLE:
+                raise
+            return await self._call(message)
+
+    async def _call(self, message: bytes) -> ApiResponse:
         async with self._pool.connection() as connection:
             return await connection.call(message)
 
@@ -86,18 +93,20 @@ class HttpTransport:
             head += f"Content-Type: {request.content_type}\r\nContent-Length: {len(request.body)}\r\n"
         return (head + "\r\n").encode("ascii")
 
-    async def _token(self, timeout: float) -> str:
+    async def _token(self) -> str:
         try:
-            async with asyncio.timeout(timeout):
-                token = await self._tokens.token()
-            return _checked(token)
+            return _checked(await self._tokens.token())
+        except TimeoutError:
+            raise
         except Exception as error:  # files, plugins and google-auth fail each in their own way
-            why = f"none in {timeout:.1f} s" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-            raise ApiUnreachableError(f"no credentials for the Kubernetes API at {self._server}: {why}") from error
+            raise self._no_credentials(_words(error)) from error
 
-    def _sentence(self, request: ApiRequest, error: Exception, timeout: float) -> str:
-        why = f"no answer in {timeout:.1f} s" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        return f"the Kubernetes API at {self._server} did not answer {request.method} {request.path}: {why}"
+    def _no_credentials(self, why: str) -> ApiUnreachableError:
+        return ApiUnreachableError(f"no credentials for the Kubernetes API at {self._server}: {why}")
+
+    def _no_answer(self, request: ApiRequest, why: str) -> ApiUnreachableError:
+        call = f"{request.method} {request.path}"
+        return ApiUnreachableError(f"the Kubernetes API at {self._server} did not answer {call}: {why}")
 
     async def close(self) -> None:
         """Close all connections."""
@@ -120,3 +129,7 @@ def _checked(token: str) -> str:
         message = "the token has characters that no header may hold"
         raise ValueError(message)
     return token
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

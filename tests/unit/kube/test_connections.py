@@ -1,9 +1,11 @@
 """What HTTP/1.1 allows a server to do with an answer and with the connection that it came on."""
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-import uvloop
 
 from core.errors import ConfigurationError
 from core.kube import pool
@@ -54,9 +56,19 @@ async def test_calls_over_tls_share_a_connection(authority):
     await calls_over_tls(authority)
 
 
-def test_uvloop_which_uvicorns_worker_runs_does_the_same(authority):
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(calls_over_tls(authority))
+OVER_UVLOOP = """
+import sys, pathlib, uvloop
+from tests.unit.kube.certificates import Authority
+from tests.unit.kube.test_connections import calls_over_tls
+uvloop.run(calls_over_tls(Authority(pathlib.Path(sys.argv[1]), "ca")))
+"""
+
+
+def test_uvloop_which_uvicorns_worker_runs_does_the_same(tmp_path):
+    """In a process of its own: its threads stay, and a signal may reach any thread."""
+    command = [sys.executable, "-W", "error", "-c", OVER_UVLOOP, str(tmp_path)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 async def test_answer_in_chunks_is_put_together(connect):
