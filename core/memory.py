@@ -1,5 +1,5 @@
 """Requests seen lately, so that a repeat needs no LIST. Wrong contents cost a call, never a mistake: the
-PATCH that uses them carries their resourceVersion."""
+PATCH that uses them carries their resourceVersion, and another problem's request is never handed out."""
 
 from collections import OrderedDict
 
@@ -16,8 +16,9 @@ class RequestMemory:
     def get(self, fingerprint: str) -> RemediationRequest | None:
         """Return the remembered request, or None."""
         request = self._requests.get(fingerprint)
-        if request is not None:
-            self._requests.move_to_end(fingerprint)
+        if request is None or request.fingerprint != fingerprint:
+            return None
+        self._requests.move_to_end(fingerprint)
         return request
 
     def remember(self, request: RemediationRequest) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 from core.models.batch import Ignored, Poison
 from core.models.result import SignalResult, Status
 from core.models.signal import NormalizedSignal
+from core.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,9 +74,7 @@ class Pipeline:
         earlier = self._stored_earlier.take(digest)
         stored = {key: results for key, results in earlier.items() if len(groups.get(key, ())) == len(results)}
         missing = [fingerprint for fingerprint in groups if fingerprint not in stored]
-        answers = await asyncio.gather(
-            *(self._rounds.join(groups[fingerprint], deadline=deadline) for fingerprint in missing)
-        )
+        answers = await together([self._rounds.join(groups[fingerprint], deadline=deadline) for fingerprint in missing])
         recorded = stored | dict(zip(missing, answers, strict=True))
         if unsettled or any(result.status is Status.FAILED for results in answers for result in results):
             self._stored_earlier.keep(digest, _wholly_stored(recorded))
@@ -96,9 +94,9 @@ class Pipeline:
     def _count(self, batch: Batch, results: Sequence[SignalResult]) -> None:
         for entry, result in zip(batch.entries, results, strict=True):
             if isinstance(entry, NormalizedSignal):
-                self._metrics.signals_received.labels(source_type=entry.signal_type, severity=entry.severity).inc()
+                self._metrics.signals_received.labels(entry.signal_type, entry.severity).inc()
                 if result.status is Status.DEDUPLICATED:
-                    self._metrics.signals_deduplicated.labels(signal_name=entry.signal_name).inc()
+                    self._metrics.signals_deduplicated.labels(entry.signal_name).inc()
                 elif result.status is not Status.CREATED:
                     self._report(result)
             elif isinstance(entry, Ignored):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import SluiceError
 from core.fingerprint import fingerprint_of
 from core.models.result import SignalResult, Status
+from core.together import together
 from core.verdict import failure
 from core.workloads.owners import Lineage
 
@@ -47,7 +48,7 @@ class Qualification:
 
         A lookup that fails for the moment makes the signal `failed`; one out of scope is `rejected`.
         """
-        return list(await asyncio.gather(*(self._qualify(signal, deadline) for signal in signals)))
+        return await together([self._qualify(signal, deadline) for signal in signals])
 
     async def _qualify(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | SignalResult:
         if signal.cluster_id not in ("", self._cluster):

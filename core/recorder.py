@@ -78,10 +78,7 @@ class Recorder:
         or none, where the request in view turned out to be over.
         """
         extra = len(signals) - place.created
-        counted, _ = await asyncio.gather(
-            self._count(place.request, extra, deadline=deadline),
-            self._placement.release(place.lease, deadline=deadline),
-        )
+        counted = await self._count_and_release(place, extra, deadline=deadline)
         if isinstance(counted, Counted) and counted.stored and counted.request is not None:
             self._memory.remember(counted.request)
             return _stored(signals, counted.request, created=place.created)
@@ -96,6 +93,13 @@ class Recorder:
     async def _place(self, signal: NormalizedSignal, over: RemediationRequest | None, deadline: Deadline) -> Place:
         known = self._memory.get(signal.fingerprint)
         return Place(known) if known else await self._placement.find_or_create(signal, over=over, deadline=deadline)
+
+    async def _count_and_release(self, place: Place, occurrences: int, *, deadline: Deadline) -> Counted | SluiceError:
+        count = self._count(place.request, occurrences, deadline=deadline)
+        if place.lease is None:
+            return await count
+        counted, _ = await asyncio.gather(count, self._placement.release(place.lease, deadline=deadline))
+        return counted
 
     async def _count(
         self, request: RemediationRequest, occurrences: int, *, deadline: Deadline

@@ -82,6 +82,8 @@ class Rounds:
                     # Taken only now: while it waited for a slot, more have joined.
                     tickets, self._waiting[fingerprint] = self._waiting[fingerprint], []
                     await self._round(_still_waiting(tickets))
+                # Those whose bytes have arrived meanwhile join too: one PATCH adds them all.
+                await asyncio.sleep(0)
         finally:
             del self._waiting[fingerprint]
 

@@ -26,7 +26,7 @@ async def measured(
     token = trace_id.set(trace)
     try:
         given = await _guarded(worker, respond)
-        worker.metrics.request_duration.labels(endpoint=endpoint, method=method, status=str(given.status)).observe(
+        worker.metrics.request_duration.labels(endpoint, method, str(given.status)).observe(
             worker.clock.monotonic() - started
         )
         return given

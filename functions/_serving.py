@@ -51,7 +51,7 @@ def serve_http(*, name: str, decode: Decode) -> Callable[[Request], Awaitable[Re
     worker = start_worker()
 
     async def function(request: Request) -> Response:
-        path = request.url.path
+        path = request.scope["path"]
         given = await measured(
             worker,
             partial(_route, worker, request, decode),
@@ -67,7 +67,7 @@ def serve_http(*, name: str, decode: Decode) -> Callable[[Request], Awaitable[Re
 
 
 async def _route(worker: Worker, request: Request, decode: Decode) -> Answer:
-    path, method = request.url.path, request.method
+    path, method = request.scope["path"], request.method
     if path not in _ALLOWED:
         return problem(404, f"nothing is served at {path}; send alerts to {' or '.join(_SIGNAL_PATHS)}")
     if method not in _ALLOWED[path].split(", "):

@@ -52,6 +52,7 @@ _KINDS = {
     "persistentvolume": _Kind("PersistentVolume", "v1", namespaced=False),
     "node": _Kind("Node", "v1", namespaced=False),
 }
+_EXPORTED_KINDS = {f"exported_{label}": kind for label, kind in _KINDS.items()}
 
 
 def target_of(labels: Mapping[str, str]) -> TargetResource | Poison:
@@ -72,11 +73,12 @@ def target_of(labels: Mapping[str, str]) -> TargetResource | Poison:
 
 
 def _candidates(labels: Mapping[str, str]) -> Iterator[tuple[str, _Kind]]:
-    for prefix in ("exported_", ""):
-        for plain, kind in _KINDS.items():
-            label = prefix + plain
-            if labels.get(label) and not (label == plain and _is_exporters_own(plain, labels)):
-                yield label, kind
+    for label, kind in _EXPORTED_KINDS.items():
+        if labels.get(label):
+            yield label, kind
+    for label, kind in _KINDS.items():
+        if labels.get(label) and not _is_exporters_own(label, labels):
+            yield label, kind
 
 
 def _is_exporters_own(label: str, labels: Mapping[str, str]) -> bool:

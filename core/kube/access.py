@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import ConfigurationError
 from core.kube.credentials import FileToken, GoogleToken, HookToken, StaticToken, TokenSource
+from core.kube.kubeconfig import read_kubeconfig
+from core.kube.tls import trust
 
 if TYPE_CHECKING:
     from core.clock import Clock
@@ -75,7 +77,7 @@ def _from_service_account(clock: Clock) -> Access:
     port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     host = f"[{host}]" if ":" in host else host
     try:
-        tls = _tls(cafile=str(_SERVICE_ACCOUNT / "ca.crt"))
+        tls = trust(cafile=str(_SERVICE_ACCOUNT / "ca.crt"))
     except OSError as error:
         raise ConfigurationError(
             f"the service account's {_SERVICE_ACCOUNT / 'ca.crt'} cannot be used: {error}"
@@ -102,53 +104,23 @@ def _google(settings: Settings, clock: Clock) -> Access:
 
 def _google_tls(settings: Settings) -> ssl.SSLContext:
     try:
-        return _tls(cadata=b64decode(settings.api_ca, validate=True).decode())
+        return trust(cadata=b64decode(settings.api_ca, validate=True).decode())
     except (ValueError, ssl.SSLError) as error:
         raise ConfigurationError(f"SLUICE_API_CA is no base64 of a PEM certificate: {error}") from error
 
 
 async def _from_kubeconfig(path: str, clock: Clock) -> Access:
-    from kubernetes.aio import config  # noqa: PLC0415 - 0.4 s that only people's machines and tests pay
-    from kubernetes.aio.client import Configuration  # noqa: PLC0415
-
-    loaded: Any = Configuration()
     try:
-        await config.load_kube_config(config_file=path, client_configuration=loaded)
-        tls = _tls_of(loaded)
+        login = await read_kubeconfig(path)
     except Exception as error:  # the loader lets through whatever a broken file makes of it
         raise ConfigurationError(f"KUBECONFIG={path} cannot be used: {str(error) or type(error).__name__}") from error
 
     async def fetch() -> str:
-        fresh: Any = Configuration()
-        await config.load_kube_config(config_file=path, client_configuration=fresh)
-        token = _bearer(fresh)
-        if _bearer(loaded) and not token:  # the loader only logs that an exec plugin failed
+        fresh = await read_kubeconfig(path)
+        if login.token and not fresh.token:  # the loader only logs that an exec plugin failed
             raise ConfigurationError(f"the user in KUBECONFIG={path} has no token any more")
-        return token
+        return fresh.token
 
     # Without a token now, ask again: a plugin that failed once must not leave us anonymous for ever.
-    tokens: TokenSource = StaticToken() if loaded.cert_file else HookToken(fetch=fetch, clock=clock)
-    return Access(loaded.host, tls, tokens)
-
-
-def _bearer(configuration: Any) -> str:
-    return str(configuration.api_key.get("BearerToken", "")).removeprefix("Bearer ").strip()
-
-
-def _tls_of(configuration: Any) -> ssl.SSLContext | None:
-    if configuration.host.startswith("http://"):
-        return None
-    tls = _tls(cafile=configuration.ssl_ca_cert)
-    if configuration.cert_file:
-        tls.load_cert_chain(configuration.cert_file, configuration.key_file)
-    if not configuration.verify_ssl:
-        tls.check_hostname = False
-        tls.verify_mode = ssl.CERT_NONE
-    return tls
-
-
-def _tls(*, cafile: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
-    # Cluster certificates are often older than the strict X.509 profile that Python 3.13 turns on.
-    tls = ssl.create_default_context(cafile=cafile, cadata=cadata)
-    tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return tls
+    tokens: TokenSource = StaticToken() if login.certificate else HookToken(fetch=fetch, clock=clock)
+    return Access(login.server, login.tls, tokens)

@@ -1,63 +1,37 @@
-"""HTTP to one API server: kept connections, one call at a time per connection, no retries of its own.
+"""HTTP to one API server: calls over kept connections, with the credentials of the moment.
 
-But aiohttp sends a GET, PUT or DELETE once more where the server closed the connection without a word, as it
-does with connections kept too long (RFC 9112, section 9.3.1). Preconditions make that harmless.
-
-aiohttp is what `kubernetes.aio` itself sends with; it is used directly because importing the generated
-client costs 0.4 s at a cold start and nothing here needs its models.
+A GET, PUT or DELETE is sent once more where the server closed the connection without a word, as it does with
+connections kept too long (RFC 9112, section 9.3.1). Preconditions make that harmless. A POST or PATCH never is.
 """
 
+from __future__ import annotations
+
 import asyncio
-import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
-import aiohttp
-
-from core.kube.credentials import TokenSource
+from core.errors import ConfigurationError
+from core.kube.connection import Connection, ConnectionBrokenError
 from core.kube.errors import ApiUnreachableError
+from core.kube.messages import ApiRequest, ApiResponse, Transport
+from core.kube.pool import ConnectionPool
+
+if TYPE_CHECKING:
+    import ssl
+
+    from core.kube.credentials import TokenSource
+
+__all__ = ["ApiRequest", "ApiResponse", "HttpTransport", "Transport"]
 
 _CONNECT_TIMEOUT_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiRequest:
-    """One call: `path` starts with a slash; `query` values are not yet escaped."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-    content_type: str = "application/json"
-    accept: str = "application/json"
-
-
-@dataclass(frozen=True, slots=True)
-class ApiResponse:
-    """An answer, whatever its status; header names are case-insensitive."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Transport(Protocol):
-    """The way to the API server; the simulation and the embedded API bring their own."""
-
-    async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
-        """Send one call.
-
-        Raises:
-            ApiUnreachableError: no complete answer within `timeout` seconds.
-        """
-
-    async def close(self) -> None:
-        """Close all connections."""
+_REPEATABLE = ("GET", "PUT", "DELETE")
+_PORTS = {"http": 80, "https": 443}
+_PATH_CHARACTERS = "/:@!$&'()*+,;=~"  # RFC 3986, section 3.3
 
 
 class HttpTransport:
-    """Transport over aiohttp. Make it inside the event loop that uses it, never before a fork."""
+    """Transport over HTTP/1.1. Make it inside the event loop that uses it, never before a fork."""
 
     def __init__(
         self,
@@ -70,51 +44,92 @@ class HttpTransport:
     ) -> None:
         self._server = server.rstrip("/")
         self._tokens = tokens
-        connector = aiohttp.TCPConnector(
-            limit=connections, ssl=tls if tls is not None else True, keepalive_timeout=55.0
+        url = _parsed(self._server)
+        self._prefix = url.path
+        self._fixed = f"Host: {url.netloc.rpartition('@')[2]}\r\nUser-Agent: {user_agent}\r\nAccept-Encoding: gzip\r\n"
+        opened = partial(
+            Connection.open,
+            host=url.hostname or "",
+            port=url.port or _PORTS[url.scheme],
+            tls=tls,
+            timeout=_CONNECT_TIMEOUT_SECONDS,
         )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            headers={"User-Agent": user_agent},
-            auto_decompress=True,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self._pool = ConnectionPool(open_connection=opened, limit=connections)
 
     async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
         """Send one call; see Transport."""
-        headers = {"Accept": request.accept}
-        token = await self._token(timeout)
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        if request.body is not None:
-            headers["Content-Type"] = request.content_type
-        try:
-            async with self._session.request(
-                request.method,
-                self._server + request.path,
-                params=request.query or None,
-                data=request.body,
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=_CONNECT_TIMEOUT_SECONDS),
-                allow_redirects=False,
-            ) as response:
-                return ApiResponse(response.status, response.headers, await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiUnreachableError(self._sentence(request, error, timeout)) from error
-
-    async def _token(self, timeout: float) -> str:
+        token = None
         try:
             async with asyncio.timeout(timeout):
-                return await self._tokens.token()
-        except Exception as error:  # files, plugins and google-auth fail each in their own way
-            why = f"none in {timeout:.1f} s" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-            raise ApiUnreachableError(f"no credentials for the Kubernetes API at {self._server}: {why}") from error
+                token = await self._token()
+                return await self._exchange(request, self._head(request, token) + (request.body or b""))
+        except TimeoutError as error:
+            if token is None:
+                raise self._no_credentials(f"none in {timeout:.1f} s") from error
+            raise self._no_answer(request, f"no answer in {timeout:.1f} s") from error
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
+            raise self._no_answer(request, _words(error)) from error
 
-    def _sentence(self, request: ApiRequest, error: Exception, timeout: float) -> str:
-        why = f"no answer in {timeout:.1f} s" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        return f"the Kubernetes API at {self._server} did not answer {request.method} {request.path}: {why}"
+    async def _exchange(self, request: ApiRequest, message: bytes) -> ApiResponse:
+        try:
+            return await self._call(message)
+        except ConnectionBrokenError as error:
+            if not error.silent or request.method not in _REPEATABLE:
+                raise
+            return await self._call(message)
+
+    async def _call(self, message: bytes) -> ApiResponse:
+        async with self._pool.connection() as connection:
+            return await connection.call(message)
+
+    def _head(self, request: ApiRequest, token: str) -> bytes:
+        target = self._prefix + quote(request.path, safe=_PATH_CHARACTERS)
+        if request.query:
+            target += "?" + urlencode(request.query, quote_via=quote)
+        head = f"{request.method} {target} HTTP/1.1\r\n{self._fixed}Accept: {request.accept}\r\n"
+        if token:
+            head += f"Authorization: Bearer {token}\r\n"
+        if request.body is not None:
+            head += f"Content-Type: {request.content_type}\r\nContent-Length: {len(request.body)}\r\n"
+        return (head + "\r\n").encode("ascii")
+
+    async def _token(self) -> str:
+        try:
+            return _checked(await self._tokens.token())
+        except TimeoutError:
+            raise
+        except Exception as error:  # files, plugins and google-auth fail each in their own way
+            raise self._no_credentials(_words(error)) from error
+
+    def _no_credentials(self, why: str) -> ApiUnreachableError:
+        return ApiUnreachableError(f"no credentials for the Kubernetes API at {self._server}: {why}")
+
+    def _no_answer(self, request: ApiRequest, why: str) -> ApiUnreachableError:
+        call = f"{request.method} {request.path}"
+        return ApiUnreachableError(f"the Kubernetes API at {self._server} did not answer {call}: {why}")
 
     async def close(self) -> None:
-        """Close all connections and give the loop one turn to see them closed."""
-        await self._session.close()
-        await asyncio.sleep(0)
+        """Close all connections."""
+        await self._pool.close()
+
+
+def _parsed(server: str) -> SplitResult:
+    url = urlsplit(server)
+    try:
+        if url.scheme in _PORTS and url.hostname and (url.port is None or url.port):
+            return url
+        why = "it takes the form https://host:port"
+    except ValueError as error:
+        why = str(error)
+    raise ConfigurationError(f"the API server's URL {server!r} cannot be used: {why}")
+
+
+def _checked(token: str) -> str:
+    if not (token.isascii() and token.isprintable()):
+        message = "the token has characters that no header may hold"
+        raise ValueError(message)
+    return token
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

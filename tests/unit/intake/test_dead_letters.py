@@ -189,7 +189,7 @@ async def test_letters_leave_no_thread_behind_that_holds_the_process(server, put
     before = set(threading.enumerate())
     await put({"a": 1})
     await publisher.close()
-    assert [thread.name for thread in threading.enumerate() if not thread.daemon and thread not in before] == []
+    assert [thread.name for thread in set(threading.enumerate()) - before if not thread.daemon] == []
 
 
 def test_nothing_of_googles_is_loaded_before_the_first_letter():

@@ -38,7 +38,7 @@ def clock():
 
 
 def settings(**values: str) -> Settings:
-    return Settings(namespace="ops", **values)  # type: ignore[arg-type]
+    return Settings(namespace="ops", **values)
 
 
 def pem_data(text: str) -> str:
