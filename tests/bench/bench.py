@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,9 +35,9 @@ class Bench:
         self._namespace = Namespace(server)
         self._template = self._make_template()
 
-    def measure(self, case: Case, *, pairs: int) -> Row:
-        """Run one case in a fresh function and fresh bare clients."""
-        with self._floors(case.processes) as floors, self.function(WORKERS=str(case.processes)) as function:
+    def measure(self, case: Case, *, pairs: int, seconds: float) -> Row:
+        """Run one case in a fresh function and fresh bare clients; it begins no pair of slices after `seconds`."""
+        with self._floors(case.processes) as floors, self._function(WORKERS=str(case.processes)) as function:
             self._namespace.fill(floors, case.requests)
             function.workers(case.processes)
             run = CaseRun(
@@ -51,36 +50,48 @@ class Bench:
                 vegeta=self._vegeta,
                 folder=self._folder,
             )
-            return _row(case, *run.pairs(min(pairs, case.workload.most_pairs)))
+            return _row(case, *run.pairs(pairs, seconds=seconds))
 
     def cold_starts(self, *, runs: int) -> tuple[list[ColdStart], list[ColdStart]]:
         """Start our function and one that does nothing, in turn."""
-        source = write_hello(self._folder)
-        hello = (PRODUCTION[0], "--asgi", "--source", str(source), "--target", "hello")
+        hello = (PRODUCTION[0], "--asgi", "--source", str(write_hello(self._folder)), "--target", "hello")
         ours, bare = [], []
         for turn in range(runs):
-            ours.append(cold_start(self.function, workload=f"cold-{turn}"))
-            bare.append(cold_start(partial(self.function, hello), workload="hello"))
+            ours.append(self._cold_start(PRODUCTION, target=f"cold-{turn}"))
+            bare.append(self._cold_start(hello, target="hello"))
+        self._namespace.empty()
         return ours, bare
 
+    def _cold_start(self, command: tuple[str, ...], *, target: str) -> ColdStart:
+        folder = self._new_folder()
+        return cold_start(command, environment=self._settings(folder), folder=folder, target=target)
+
     @contextmanager
-    def function(self, command: tuple[str, ...] = PRODUCTION, **environment: str) -> Iterator[FunctionProcess]:
+    def _function(self, **environment: str) -> Iterator[FunctionProcess]:
         """Start the function as production does, with the gateway's own service account."""
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        folder = self._new_folder()
+        with FunctionProcess(folder=folder, environment=self._settings(folder) | environment) as function:
+            yield function
+
+    def _settings(self, folder: Path) -> dict[str, str]:
         cluster = self._namespace.cluster
-        settings = {
+        return {
             "KUBECONFIG": str(cluster.write_kubeconfig(folder / "kubeconfig")),
             "SLUICE_NAMESPACE": cluster.namespace,
             "SLUICE_AUTH": "none",
             "SLUICE_OWNERS": "as-named",  # the floor looks nothing up either
             "SLUICE_LOG_LEVEL": "WARNING",
+            # A busy machine makes the figures worse; it must not end the run by answers of 503.
+            "SLUICE_REQUEST_DEADLINE": "60",
+            "SLUICE_API_TIMEOUT": "30",
         }
-        with FunctionProcess(folder=folder, environment=settings | environment, command=command) as function:
-            yield function
+
+    def _new_folder(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self._folder))
 
     def _make_template(self) -> Template:
         """Take a request as the gateway creates it, for the bare client to create its like."""
-        with self.function() as function:
+        with self._function() as function:
             function.wait_until_ready()
             answer = send("POST", function.url, webhook(["template"]), headers={"Content-Type": "application/json"})
             assert answer.status == 201, answer.body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,17 +41,20 @@ class CaseRun:
     folder: Path
     sent: Counter[str] = field(default_factory=Counter)
 
-    def pairs(self, number: int) -> tuple[list[Measured], list[Measured]]:
-        """Measure so many slices of each side; the one that begins changes from pair to pair."""
+    def pairs(self, most: int, *, seconds: float) -> tuple[list[Measured], list[Measured]]:
+        """Measure slices of each side, none after `seconds`; the side that begins changes from pair to pair."""
         self._prepare()
+        until = time.monotonic() + seconds
         ours: list[Measured] = []
         floor: list[Measured] = []
-        for turn in range(number):
+        for turn in range(min(most, self.workload.most_pairs)):
             for side in (ours, floor) if turn % 2 == 0 else (floor, ours):
                 side.append(self._ours() if side is ours else self._floor())
             self.namespace.check(sent=self.sent)
             if not self.workload.known:
                 self._empty()  # so that the namespace keeps its size
+            if time.monotonic() > until:
+                break
         self._empty()
         return ours, floor
 
@@ -79,9 +83,7 @@ class CaseRun:
 
     def _send(self, webhooks: Webhooks, *, in_flight: int, expected: Collection[int]) -> Slice:
         bodies = [webhook(targets) for targets in webhooks]
-        measured = attack(
-            self.vegeta, self.url, bodies, in_flight=in_flight, expected=expected, folder=self.folder
-        )
+        measured = attack(self.vegeta, self.url, bodies, in_flight=in_flight, expected=expected, folder=self.folder)
         self.sent.update(target for targets in webhooks for target in targets)
         return measured
 

@@ -1,4 +1,4 @@
-"""Which cases a run measures: workload × requests in the namespace × function processes."""
+"""Which cases a run measures: workloads, sizes of the namespace, function processes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+from tests.bench.figures import title
 from tests.bench.workloads import (
     NEW,
     NEW_ALONE,
@@ -31,6 +32,11 @@ class Case:
     workload: Workload
     requests: int = 0
     processes: int = 1
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return title(self.workload.name, self.requests, self.processes)
 
 
 def default_cases() -> list[Case]:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from tests.bench.load import Slice
     from tests.bench.measuring import Measured
 
-SHARES = tuple(place / 100 for place in range(1, 100)) + (0.995, 0.999, 1.0)
-BIN_SECONDS = 0.1  # of the throughput over time
+SHARES = (*(place / 100 for place in range(1, 100)), 0.995, 0.999, 1.0)
+BIN_SECONDS = 0.25  # of the throughput over time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,12 @@ class Row:
     @property
     def title(self) -> str:
         """The case for people; tells it from all others."""
-        processes = "1 process" if self.processes == 1 else f"{self.processes} processes"
-        return f"{self.workload} · {self.requests:,} RRs · {processes}"
+        return title(self.workload, self.requests, self.processes)
+
+
+def title(workload: str, requests: int, processes: int) -> str:
+    """Name a case as tables and reports do."""
+    return f"{workload} · {requests:,} RRs · {processes} process{'es' if processes > 1 else ''}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

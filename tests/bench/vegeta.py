@@ -48,7 +48,7 @@ def attack(
     targets.write_text("".join(f"{_target(url, body)}\n" for body in bodies))
     workers = (f"-workers={in_flight}", f"-max-workers={in_flight}", f"-connections={in_flight}")
     inputs = ("-format=json", "-lazy", f"-targets={targets}", f"-output={results}")
-    limits = ("-rate=0", "-timeout=30s", "-max-body=512B")
+    limits = ("-rate=0", "-timeout=90s", "-max-body=512B")
     subprocess.run([binary, "attack", *inputs, *workers, *limits], check=True)
     listed = subprocess.run([binary, "encode", "--to=csv", results], check=True, capture_output=True, text=True)
     return parse_results(listed.stdout, expected=expected)
