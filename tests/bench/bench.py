@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from tests.bench.case_run import CaseRun
@@ -119,4 +120,5 @@ def _row(case: Case, ours: Sequence[Measured], floor: Sequence[Measured]) -> Row
         ours=side(ours, alerts=workload.alerts),
         floor=side(floor, alerts=1),
         ratios=ratios([one.slice for one in ours], [one.slice for one in floor], alerts=workload.alerts),
+        others=round(fmean(one.others for one in (*ours, *floor)), 3),
     )

@@ -44,7 +44,8 @@ class Side:
 class Row:
     """One case: a workload with so many requests in the namespace before it, and so many function processes.
 
-    `ratios` are throughput of ours to the floor's in each pair of slices that ran one after the other.
+    `ratios` are throughput of ours to the floor's in each pair of slices that ran one after the other, `others`
+    the share of the machine that other processes took meanwhile.
     """
 
     workload: str
@@ -53,6 +54,7 @@ class Row:
     ours: Side
     floor: Side
     ratios: Sequence[float]
+    others: float
 
     @property
     def ratio(self) -> float:

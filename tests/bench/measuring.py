@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from resource import RUSAGE_CHILDREN, getrusage
@@ -24,11 +25,16 @@ API_SERVER, FUNCTION, BARE_CLIENT, LOAD = "API server", "function", "bare client
 
 @dataclass(frozen=True)
 class Measured:
-    """A slice with the calls that the API server counted in it, and seconds of CPU by who spent them."""
+    """A slice with the calls that the API server counted in it, and seconds of CPU by who spent them.
+
+    `others` is the share of the machine that processes with no part in it took: the higher, the less the
+    slice says.
+    """
 
     slice: Slice
     calls: Mapping[str, int]
     cpu: Mapping[str, float]
+    others: float = 0.0
 
 
 def measure(
@@ -41,12 +47,15 @@ def measure(
     """
     calls = count_calls(server)
     spent = {name: cpu_seconds(pids) for name, pids in processes.items()}
-    ended = _of_ended_children()
+    ended, busy, begun = _of_ended_children(), _machine_seconds(), time.monotonic()
     measured = run()
+    seconds = time.monotonic() - begun
+    busy = _machine_seconds() - busy
     cpu = {name: cpu_seconds(pids) - spent[name] for name, pids in processes.items()}
     if children:
         cpu[children] = _of_ended_children() - ended
-    return Measured(measured, _more(calls, count_calls(server)), cpu)
+    others = max(0.0, busy - sum(cpu.values())) / (seconds * (psutil.cpu_count() or 1))
+    return Measured(measured, _more(calls, count_calls(server)), cpu, others)
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
@@ -59,6 +68,12 @@ def cpu_seconds(pids: Sequence[int]) -> float:
                 times = one.cpu_times()
                 total += times.user + times.system
     return total
+
+
+def _machine_seconds() -> float:
+    """CPU time that all processes have spent, and that the hypervisor gave to other machines."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
 
 
 def _of_ended_children() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from math import log10
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from tests.bench.figures import Row, Side
 
+# pygal's finder of plugins speaks a protocol that Python 3.11 warns of at every import; we have no plugins.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+
 _COLOURS = ("#2563eb", "#9ca3af", "#f59e0b", "#059669", "#dc2626", "#7c3aed", "#0891b2", "#be185d")
 _STYLE = Style(
     background="transparent",
@@ -24,6 +28,10 @@ _STYLE = Style(
     foreground="#374151",
     foreground_strong="#111827",
     foreground_subtle="#9ca3af",
+    guide_stroke_color="#d1d5db",
+    guide_stroke_dasharray="2,2",
+    major_guide_stroke_color="#d1d5db",
+    major_guide_stroke_dasharray="2,2",
     colors=_COLOURS,
     font_family="system-ui, sans-serif",
     title_font_size=15,

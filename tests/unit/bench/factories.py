@@ -28,5 +28,6 @@ def make_row(workload: str, **fields: Any) -> Row:
         "ours": make_side(),
         "floor": make_side(),
         "ratios": [0.7, 0.8, 0.9],
+        "others": 0.02,
     }
     return Row(workload=workload, **defaults | fields)

@@ -1,10 +1,10 @@
 import pytest
 
 from tests.bench.api_calls import parse_calls
-from tests.bench.figures import SHARES, Row, percentile, ratios, side, timeline
+from tests.bench.figures import SHARES, percentile, ratios, side, timeline
 from tests.bench.load import Slice, merged
 from tests.bench.measuring import Measured
-from tests.unit.bench.factories import make_side
+from tests.unit.bench.factories import make_row
 
 METRICS = """\
 # TYPE apiserver_request_total counter
@@ -52,7 +52,7 @@ def test_one_slow_moment_does_not_change_the_ratio():
     fast, slow = make_slice(*(0.1,) * 10), make_slice(*(0.1,) * 10, seconds=10.0)
     pairs = ratios([fast, slow, fast], [fast, slow, slow], alerts=1)
     assert pairs == [1, 1, 10]
-    row = Row(workload="new", requests=1000, processes=2, ours=make_side(), floor=make_side(), ratios=pairs)
+    row = make_row("new", requests=1000, processes=2, ratios=pairs)
     assert row.ratio == 1
     assert row.title == "new · 1,000 RRs · 2 processes"
 
