@@ -40,6 +40,7 @@ class CaseRun:
     vegeta: Path
     folder: Path
     sent: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
 
     def pairs(self, most: int, *, seconds: float) -> tuple[list[Measured], list[Measured]]:
         """Measure slices of each side, none after `seconds`; the side that begins changes from pair to pair."""
@@ -50,7 +51,7 @@ class CaseRun:
         for turn in range(min(most, self.workload.most_pairs)):
             for side in (ours, floor) if turn % 2 == 0 else (floor, ours):
                 side.append(self._ours() if side is ours else self._floor())
-            self.namespace.check(sent=self.sent)
+            self.namespace.check(sent=self.sent, refused=self.refused)
             if not self.workload.known:
                 self._empty()  # so that the namespace keeps its size
             if time.monotonic() > until:
@@ -83,9 +84,10 @@ class CaseRun:
 
     def _send(self, webhooks: Webhooks, *, in_flight: int, expected: Collection[int]) -> Slice:
         bodies = [webhook(targets) for targets in webhooks]
-        measured = attack(self.vegeta, self.url, bodies, in_flight=in_flight, expected=expected, folder=self.folder)
-        self.sent.update(target for targets in webhooks for target in targets)
-        return measured
+        made = attack(self.vegeta, self.url, bodies, in_flight=in_flight, expected=expected, folder=self.folder)
+        for place, targets in enumerate(webhooks):
+            (self.refused if place in made.refused else self.sent).update(targets)
+        return made.slice
 
     def _call(self, webhooks: Webhooks, *, known: tuple[str, ...], in_flight: int) -> Slice:
         return self.floors.run(operations(webhooks, known=known), in_flight=in_flight)
@@ -97,3 +99,4 @@ class CaseRun:
     def _empty(self) -> None:
         self.namespace.empty()
         self.sent.clear()
+        self.refused.clear()

@@ -22,7 +22,8 @@ class Side:
 
     Latencies are milliseconds of an operation: a webhook of ours, a signal of the floor's. `quantiles` are
     those at SHARES; `timeline` is signals a second in each BIN_SECONDS of each slice; `calls` are the API
-    server's count for each signal, `cpu` milliseconds for each signal.
+    server's count for each signal, `cpu` milliseconds for each signal; `refused` is the share of operations
+    answered 503, which nothing else counts.
     """
 
     per_second: float
@@ -33,6 +34,7 @@ class Side:
     timeline: Sequence[Sequence[float]]
     calls: Mapping[str, float]
     cpu: Mapping[str, float]
+    refused: float = 0.0
 
     @property
     def calls_per_signal(self) -> float:
@@ -92,6 +94,7 @@ def side(slices: Sequence[Measured], *, alerts: int) -> Side:
         timeline=[timeline(one.slice, alerts=alerts) for one in slices],
         calls=_each([one.calls for one in slices], signals=signals),
         cpu=_each([one.cpu for one in slices], signals=signals, scale=1000),
+        refused=_refused([one.slice for one in slices]),
     )
 
 
@@ -114,6 +117,11 @@ def ratios(ours: Sequence[Slice], floor: Sequence[Slice], *, alerts: int) -> lis
     return [
         (len(mine.latencies) * alerts / mine.seconds) / (len(bare.latencies) / bare.seconds) for mine, bare in pairs
     ]
+
+
+def _refused(slices: Sequence[Slice]) -> float:
+    refused = sum(one.refused for one in slices)
+    return round(refused / (refused + sum(len(one.latencies) for one in slices)), 4)
 
 
 def _each(counts: Sequence[Mapping[str, float]], *, signals: int, scale: float = 1) -> dict[str, float]:

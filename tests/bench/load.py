@@ -16,12 +16,13 @@ class Slice:
     """One run of a workload, in seconds.
 
     `latencies` are those of each operation, `ends` when each was answered after the slice began, `seconds`
-    the time of all.
+    the time of all. `refused` operations, answered with 503, are in none of them.
     """
 
     latencies: tuple[float, ...]
     ends: tuple[float, ...]
     seconds: float
+    refused: int = 0
 
 
 async def run(operations: Iterable[Callable[[], Awaitable[None]]], *, in_flight: int) -> Slice:

@@ -38,9 +38,9 @@ class Namespace:
         (request,) = self._requests("GET")["items"]
         return request
 
-    def check(self, *, sent: Mapping[str, int]) -> None:
+    def check(self, *, sent: Mapping[str, int], refused: Mapping[str, int]) -> None:
         """Hold what is stored against what was acknowledged. Raises WrongWorkError."""
-        check_counts(self._requests("GET")["items"], sent=sent)
+        check_counts(self._requests("GET")["items"], sent=sent, refused=refused)
 
     def empty(self) -> None:
         """Delete all requests but those that fill it."""

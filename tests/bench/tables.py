@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from tests.bench.figures import Row
     from tests.bench.targets import Verdict
 
-_COLUMNS = ("ours/s", "floor/s", "ratio", "p50 ms", "p95", "p99", "floor p50", "calls", "CPU ms", "server ms", "others")
+_COLUMNS = ("ours/s", "floor/s", "ratio", "p50 ms", "p95", "p99", "floor p50")
+_COSTS = ("calls", "CPU ms", "server ms", "503", "others")
 
 
 def figures_table(rows: Sequence[Row]) -> Table:
     """Return the figures of all cases; calls and CPU are for each signal, `others` is CPU of other processes."""
     shown = Table(title="signals a second, beside the bare API calls on the same server in the same run")
     shown.add_column("case", overflow="fold")
-    for name in _COLUMNS:
+    for name in _COLUMNS + _COSTS:
         shown.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         shown.add_row(row.title, *_figures(row))
@@ -71,6 +72,7 @@ def _figures(row: Row) -> tuple[str, ...]:
         f"{ours.calls_per_signal:.2f}",
         f"{ours.cpu.get('function', 0):.2f}",
         f"{ours.cpu.get('API server', 0):.2f}",
+        f"{ours.refused:.1%}" if ours.refused else "",
         f"{row.others:.0%}",
     )
 

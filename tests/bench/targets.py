@@ -57,6 +57,8 @@ def _of_row(row: Row) -> Iterator[Verdict]:
         measured = row.ours.p50 / row.floor.p50
         yield Verdict(case=row.title, figure="p50, of the bare calls'", measured=measured, limit=_MOST_OF_BARE_CALLS)
     yield Verdict(case=row.title, figure="p99, of p50", measured=row.ours.p99 / row.ours.p50, limit=_MOST_P99)
+    if row.ours.refused:
+        yield Verdict(case=row.title, figure="share answered 503", measured=row.ours.refused, limit=0)
     if row.requests == 0 and row.processes == 1:
         yield from _absolute(row)
 

@@ -10,6 +10,7 @@ import csv
 import json
 import subprocess
 from base64 import b64decode, b64encode
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from tests.bench.load import Slice
 from tests.gobuild import GoProgram, Report, to_stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
 _VEGETA = GoProgram(
     name="vegeta",
@@ -32,7 +33,16 @@ _NANOSECONDS = 1e9
 # vegeta's own record of the end of the targets, which no server answered.
 _END = "no targets to attack"
 # Columns of `vegeta encode --to csv`.
-_TIMESTAMP, _CODE, _LATENCY, _ERROR, _BODY = 0, 1, 2, 5, 6
+_TIMESTAMP, _CODE, _LATENCY, _ERROR, _BODY, _URL = 0, 1, 2, 5, 6, 10
+_RETRY = "503"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A slice, and the places of the bodies that were answered 503: their sender would send them again."""
+
+    slice: Slice
+    refused: frozenset[int]
 
 
 def build_vegeta(*, report: Report = to_stderr) -> Path:
@@ -42,10 +52,15 @@ def build_vegeta(*, report: Report = to_stderr) -> Path:
 
 def attack(
     binary: Path, url: str, bodies: Iterable[bytes], *, in_flight: int, expected: Collection[int], folder: Path
-) -> Slice:
-    """POST every body, `in_flight` at a time. Raises WrongWorkError where an answer is none of `expected`."""
+) -> Attack:
+    """POST every body, `in_flight` at a time.
+
+    Raises WrongWorkError where an answer is neither 503 nor one of `expected`, or where none is anything but 503.
+    """
     targets, results = folder / "targets.jsonl", folder / "results.bin"
-    targets.write_text("".join(f"{_target(url, body)}\n" for body in bodies))
+    # vegeta's own numbers are not those of the targets when several are in flight.
+    numbered = (_target(f"{url}/?{place}", body) for place, body in enumerate(bodies))
+    targets.write_text("".join(f"{line}\n" for line in numbered))
     workers = (f"-workers={in_flight}", f"-max-workers={in_flight}", f"-connections={in_flight}")
     inputs = ("-format=json", "-lazy", f"-targets={targets}", f"-output={results}")
     limits = ("-rate=0", "-timeout=90s", "-max-body=512B")
@@ -54,20 +69,24 @@ def attack(
     return parse_results(listed.stdout, expected=expected)
 
 
-def parse_results(text: str, *, expected: Collection[int]) -> Slice:
+def parse_results(text: str, *, expected: Collection[int]) -> Attack:
     """Read what `vegeta encode --to=csv` wrote. Raises WrongWorkError as `attack` does."""
     rows = [row for row in csv.reader(text.splitlines()) if row[_ERROR] != _END]
-    for row in rows:
+    stored = [row for row in rows if row[_CODE] != _RETRY]
+    refused = frozenset(int(row[_URL].rpartition("?")[2]) for row in rows if row[_CODE] == _RETRY)
+    for row in stored or rows:
         if int(row[_CODE]) not in expected:
             body = b64decode(row[_BODY]).decode(errors="replace")
             raise WrongWorkError(f"answered {row[_CODE]}, not one of {sorted(expected)}: {row[_ERROR]} {body}")
-    return _slice([(int(row[_TIMESTAMP]), int(row[_LATENCY])) for row in rows])
+    begun = min(int(row[_TIMESTAMP]) for row in rows)
+    ended = max(_end(row) for row in rows)
+    ends = tuple((_end(row) - begun) / _NANOSECONDS for row in stored)
+    latencies = tuple(int(row[_LATENCY]) / _NANOSECONDS for row in stored)
+    return Attack(Slice(latencies, ends, (ended - begun) / _NANOSECONDS, len(refused)), refused)
 
 
-def _slice(requests: Sequence[tuple[int, int]]) -> Slice:
-    begun = min(start for start, _ in requests)
-    ends = tuple((start + latency - begun) / _NANOSECONDS for start, latency in requests)
-    return Slice(tuple(latency / _NANOSECONDS for _, latency in requests), ends, max(ends))
+def _end(row: list[str]) -> int:
+    return int(row[_TIMESTAMP]) + int(row[_LATENCY])
 
 
 def _target(url: str, body: bytes) -> str:

@@ -28,5 +28,20 @@ def test_what_the_bare_client_created_is_left_out():
     ],
 )
 def test_wrong_work_ends_the_benchmark(requests, sent):
-    with pytest.raises(WrongWorkError, match="a was sent"):
+    with pytest.raises(WrongWorkError, match="a was acknowledged"):
         check_counts(requests, sent=sent)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_what_was_refused_may_be_counted_or_not(count):
+    check_counts([request_for("a", count=count)], sent={"a": 2}, refused={"a": 1})
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_refusals_excuse_neither_a_lost_signal_nor_one_too_many(count):
+    with pytest.raises(WrongWorkError, match="a was acknowledged 2 times"):
+        check_counts([request_for("a", count=count)], sent={"a": 2}, refused={"a": 1})
+
+
+def test_target_of_which_all_was_refused_may_have_no_request():
+    check_counts([], sent={}, refused={"a": 1})

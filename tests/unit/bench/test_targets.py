@@ -60,3 +60,7 @@ def test_cold_start_is_judged_by_medians():
 
 def test_what_was_not_measured_has_no_verdict():
     assert verdicts([], [], []) == []
+
+
+def test_answers_of_503_are_pointed_out():
+    assert passed(verdicts([make_row("any", ours=make_side(refused=0.01))], [], []))["share answered 503"] is False
