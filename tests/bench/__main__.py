@@ -65,7 +65,11 @@ def _measured(console: Console, cases: list[Case], *, pairs: int, seconds: float
         rows = []
         for place, case in enumerate(cases, start=1):
             console.print(f"  {place} of {len(cases)}: {case.title} ...")
-            rows.append(bench.measure(case, pairs=pairs, seconds=seconds))
+            try:
+                rows.append(bench.measure(case, pairs=pairs, seconds=seconds))
+            except KeyboardInterrupt:
+                console.print("  interrupted: these are the figures so far")
+                break
     return Document(machine=machine, rows=rows, cold=ours, hello=hello)
 
 

@@ -66,7 +66,7 @@ class CaseRun:
         self._send(warm_up, in_flight=_WARM_UP_IN_FLIGHT, expected=_STORED)
         self._call(warm_up, known=(), in_flight=_WARM_UP_IN_FLIGHT)
         if known:
-            again = self.workload.draw()
+            again = self.workload.draw()[:_WARM_UP]
             self._send(again, in_flight=self.workload.in_flight, expected=_STORED)
             self._call(again, known=self.workload.known, in_flight=self.workload.floor_in_flight)
 
