@@ -2,176 +2,92 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import platform
-import ssl
 import tempfile
-from contextlib import contextmanager
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-import aiohttp
 import typer
 from rich.console import Console
 
 from tests.apiserver import KubeApiserver
-from tests.bench.api_calls import count_calls
-from tests.bench.checks import check_counts
-from tests.bench.cold_start import ColdStart, cold_start, write_hello
-from tests.bench.comparison import comparison, read_earlier
-from tests.bench.figures import Row, ratio, side, table
-from tests.bench.floor import BareClient
-from tests.bench.gateway import Poster
-from tests.bench.workloads import WORKLOADS, Workload
-from tests.e2e.function import PRODUCTION, FunctionProcess
-from tests.support.cluster import Cluster
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.bench.load import Slice
+from tests.bench.bench import Bench
+from tests.bench.cases import Case, all_cases, default_cases, selected
+from tests.bench.comparison import comparison
+from tests.bench.document import Document, describe_machine
+from tests.bench.report import write_report
+from tests.bench.tables import cold_line, figures_table, targets_table
+from tests.bench.targets import verdicts
+from tests.bench.vegeta import build_vegeta
 
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
 
-class Bench:
-    """One API server and one namespace, and what is measured on them."""
-
-    def __init__(self, server: KubeApiserver, folder: Path, console: Console) -> None:
-        self._server = server
-        self._folder = folder
-        self._console = console
-        self._cluster = Cluster(server)
-
-    async def measure(self, workloads: list[Workload], *, pairs: int) -> list[Row]:
-        """Run every workload, ours and the floor's slices in turn."""
-        with self.function() as function:
-            # Shorter than gunicorn's 2 s: a connection it closes while the floor has its turn must not be used.
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=1)
-            async with aiohttp.ClientSession(connector=connector) as session:
-                ours = Poster(session, function.url)
-                floor = self._bare(session)
-                await self._warm_up(ours, floor)
-                return [await self._measure(workload, ours, floor, pairs) for workload in workloads]
-
-    def cold_starts(self, *, runs: int) -> tuple[list[ColdStart], list[ColdStart]]:
-        """Start our function and one that does nothing, in turn."""
-        source = write_hello(self._folder)
-        hello = (PRODUCTION[0], "--asgi", "--source", str(source), "--target", "hello")
-        ours, bare = [], []
-        for turn in range(runs):
-            ours.append(cold_start(self.function, workload=f"cold-{turn}"))
-            bare.append(cold_start(partial(self.function, hello), workload="hello"))
-        return ours, bare
-
-    @contextmanager
-    def function(self, command: tuple[str, ...] = PRODUCTION) -> Iterator[FunctionProcess]:
-        """Start the function as production does, with the gateway's own service account."""
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
-        kubeconfig = self._cluster.write_kubeconfig(folder / "kubeconfig")
-        environment = {
-            "KUBECONFIG": str(kubeconfig),
-            "SLUICE_NAMESPACE": self._cluster.namespace,
-            "SLUICE_AUTH": "none",
-            "SLUICE_OWNERS": "as-named",  # the floor looks nothing up either
-            "SLUICE_LOG_LEVEL": "WARNING",
-        }
-        with FunctionProcess(folder=folder, environment=environment, command=command) as function:
-            yield function
-
-    async def _measure(self, workload: Workload, ours: Poster, floor: BareClient, pairs: int) -> Row:
-        self._console.print(f"  {workload.name} ...")
-        await workload.prepare(ours, floor)
-        mine: list[Slice] = []
-        bare: list[Slice] = []
-        calls: dict[str, int] = {}
-        for _ in range(pairs):
-            before = count_calls(self._server)
-            mine.append(await workload.ours(ours))
-            for kind, number in (count_calls(self._server) - before).items():
-                calls[kind] = calls.get(kind, 0) + number
-            bare.append(await workload.floor(floor))
-        signals = sum(len(one.latencies) for one in mine) * workload.signals
-        check_counts(self._cluster.requests(), sent=ours.sent)
-        return Row(
-            workload=workload.name,
-            ours=side(mine, signals=workload.signals),
-            floor=side(bare, signals=1),
-            ratio=ratio(mine, bare, signals=workload.signals),
-            calls_per_signal=sum(calls.values()) / signals,
-            calls=calls,
-        )
-
-    async def _warm_up(self, ours: Poster, floor: BareClient) -> None:
-        await ours.new("warm-up")
-        await floor.new("warm-up-floor")
-
-    def _bare(self, session: aiohttp.ClientSession) -> BareClient:
-        tls = ssl.create_default_context(cafile=str(self._server.ca_file))
-        return BareClient(session, self._server.url, self._cluster.token, tls, self._cluster.namespace)
-
-
 def main(
     *,
-    pairs: Annotated[int, typer.Option(help="slices of each side, in turn")] = 4,
-    cold: Annotated[int, typer.Option(help="cold starts of each side")] = 5,
-    only: Annotated[str, typer.Option(help="workloads whose name contains this")] = "",
-    quick: Annotated[bool, typer.Option("--quick", help="one pair and one cold start: does it work at all?")] = False,
-    save: Annotated[Path, typer.Option("--json", help="where the figures go")] = RESULTS / "latest.json",
+    pairs: Annotated[int, typer.Option(help="slices of each side, in turn")] = 5,
+    seconds: Annotated[float, typer.Option(help="after so many a case begins no other pair of slices")] = 25.0,
+    cold: Annotated[int, typer.Option(help="cold starts of each side")] = 7,
+    only: Annotated[list[str] | None, typer.Option(help="workloads whose name contains this; may be repeated")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="each workload at each size, in each number of processes")
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="one pair, empty namespace, one process: does it work?")
+    ] = False,
+    save: Annotated[Path, typer.Option("--json", help="where the figures go; the report beside it")] = RESULTS
+    / "latest.json",
     compare: Annotated[Path | None, typer.Option(help="figures of an earlier run to put beside these")] = None,
 ) -> None:
     """Measure the gateway beside the bare API calls, in the same run."""
     earlier = _earlier(compare)
-    pairs, cold = (1, min(cold, 1)) if quick else (pairs, cold)
+    cases = selected(all_cases() if full else default_cases(), only=only or ())
+    if quick:
+        pairs, cold = 1, min(cold, 1)
+        cases = [case for case in cases if (case.requests, case.processes) == (0, 1)]
     console = Console()
     if not console.is_terminal:
-        console.width = 120
-    workloads = [workload for workload in WORKLOADS if only in workload.name]
+        console.width = 140
+    document = _measured(console, cases, pairs=pairs, seconds=seconds, cold=cold)
+    _show(console, document, earlier)
+    document.write(save)
+    report = save.with_suffix(".html")
+    write_report(report, document, earlier)
+    console.print(f"written to {save} and {report}")
+
+
+def _measured(console: Console, cases: list[Case], *, pairs: int, seconds: float, cold: int) -> Document:
+    vegeta = build_vegeta()
+    machine = describe_machine()
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder, KubeApiserver() as server:
-        console.print(f"kube-apiserver at {server.url}, {os.cpu_count()} cores for all of it")
-        bench = Bench(server, Path(folder), console)
-        rows = asyncio.run(bench.measure(workloads, pairs=pairs))
+        console.print(f"kube-apiserver at {server.url}, {machine['cores']} cores for all of it")
+        bench = Bench(server, vegeta, Path(folder))
         ours, hello = bench.cold_starts(runs=cold)
-    console.print(table(rows))
+        rows = []
+        for place, case in enumerate(cases, start=1):
+            console.print(f"  {place} of {len(cases)}: {case.title} ...")
+            try:
+                rows.append(bench.measure(case, pairs=pairs, seconds=seconds))
+            except KeyboardInterrupt:
+                console.print("  interrupted: these are the figures so far")
+                break
+    return Document(machine=machine, rows=rows, cold=ours, hello=hello)
+
+
+def _show(console: Console, document: Document, earlier: Document | None) -> None:
+    console.print(figures_table(document.rows))
+    console.print(targets_table(verdicts(document.rows, document.cold, document.hello)))
+    if document.cold:
+        console.print(cold_line(document.cold, document.hello))
     if earlier:
-        console.print(comparison(rows, earlier))
-    if cold:
-        console.print(
-            f"cold start to first 201: {_seconds(ours):.2f} s, {_megabytes(ours):.0f} MB; "
-            f"a bare function: {_seconds(hello):.2f} s, {_megabytes(hello):.0f} MB"
-        )
-    save.parent.mkdir(parents=True, exist_ok=True)
-    save.write_text(json.dumps(_document(rows, ours, hello), indent=2))
-    console.print(f"written to {save}")
+        console.print(comparison(document.rows, earlier.rows))
 
 
-def _earlier(path: Path | None) -> dict[str, Any]:
+def _earlier(path: Path | None) -> Document | None:
     """Read it before the run, which a wrong name would otherwise cost."""
     try:
-        return read_earlier(path) if path else {}
+        return Document.read(path) if path else None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-
-
-def _document(rows: list[Row], ours: list[ColdStart], hello: list[ColdStart]) -> dict[str, Any]:
-    return {
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},
-        "workloads": [asdict(row) for row in rows],
-        "coldStart": {"ours": [asdict(one) for one in ours], "hello": [asdict(one) for one in hello]},
-    }
-
-
-def _seconds(starts: list[ColdStart]) -> float:
-    return median(start.seconds for start in starts)
-
-
-def _megabytes(starts: list[ColdStart]) -> float:
-    return median(start.megabytes for start in starts)
 
 
 if __name__ == "__main__":

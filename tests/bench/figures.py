@@ -1,4 +1,4 @@
-"""What slices add up to, and how they are shown."""
+"""What slices add up to."""
 
 from __future__ import annotations
 
@@ -6,34 +6,72 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tests.bench.load import Slice
+    from tests.bench.measuring import Measured
+
+SHARES = (*(place / 100 for place in range(1, 100)), 0.995, 0.999, 1.0)
+BIN_SECONDS = 0.25  # of the throughput over time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Side:
-    """Ours or the floor, over all slices of a workload. Latencies are milliseconds."""
+    """Ours or the floor, over all slices of a workload.
+
+    Latencies are milliseconds of an operation: a webhook of ours, a signal of the floor's. `quantiles` are
+    those at SHARES; `timeline` is signals a second in each BIN_SECONDS of each slice; `calls` are the API
+    server's count for each signal, `cpu` milliseconds for each signal; `refused` is the share of operations
+    answered 503, which nothing else counts.
+    """
 
     per_second: float
     p50: float
     p95: float
     p99: float
+    quantiles: Sequence[float]
+    timeline: Sequence[Sequence[float]]
+    calls: Mapping[str, float]
+    cpu: Mapping[str, float]
+    refused: float = 0.0
+
+    @property
+    def calls_per_signal(self) -> float:
+        """API calls of all kinds."""
+        return sum(self.calls.values())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One workload: `ratio` is the median over pairs of slices that ran one after the other."""
+    """One case: a workload with so many requests in the namespace before it, and so many function processes.
+
+    `ratios` are throughput of ours to the floor's in each pair of slices that ran one after the other, `others`
+    the share of the machine that other processes took meanwhile.
+    """
 
     workload: str
+    requests: int
+    processes: int
     ours: Side
     floor: Side
-    ratio: float
-    calls_per_signal: float
-    calls: Mapping[str, int]
+    ratios: Sequence[float]
+    others: float
+
+    @property
+    def ratio(self) -> float:
+        """The median, so that one slow moment of the machine does not count."""
+        return median(self.ratios)
+
+    @property
+    def title(self) -> str:
+        """The case for people; tells it from all others."""
+        return title(self.workload, self.requests, self.processes)
+
+
+def title(workload: str, requests: int, processes: int) -> str:
+    """Name a case as tables and reports do."""
+    return f"{workload} · {requests:,} RRs · {processes} process{'es' if processes > 1 else ''}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -43,41 +81,49 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[int(rank) - 1]
 
 
-def side(slices: Sequence[Slice], *, signals: int) -> Side:
-    """Sum up slices in which each operation carried `signals` signals."""
-    latencies = [latency * 1000 for one in slices for latency in one.latencies]
+def side(slices: Sequence[Measured], *, alerts: int) -> Side:
+    """Sum up slices in which each operation carried so many alerts."""
+    latencies = sorted(latency * 1000 for one in slices for latency in one.slice.latencies)
+    signals = len(latencies) * alerts
     return Side(
-        per_second=len(latencies) * signals / sum(one.seconds for one in slices),
+        per_second=signals / sum(one.slice.seconds for one in slices),
         p50=percentile(latencies, 0.50),
         p95=percentile(latencies, 0.95),
         p99=percentile(latencies, 0.99),
+        quantiles=[round(percentile(latencies, share), 3) for share in SHARES],
+        timeline=[timeline(one.slice, alerts=alerts) for one in slices],
+        calls=_each([one.calls for one in slices], signals=signals),
+        cpu=_each([one.cpu for one in slices], signals=signals, scale=1000),
+        refused=_refused([one.slice for one in slices]),
     )
 
 
-def ratio(ours: Sequence[Slice], floor: Sequence[Slice], *, signals: int) -> float:
-    """Return throughput of ours to the floor's, pair by pair, so that a machine that slows down slows both."""
+def timeline(one: Slice, *, alerts: int) -> list[float]:
+    """Return signals a second in each BIN_SECONDS; the last bin is as long as it really was."""
+    bins = [0] * (int(one.seconds / BIN_SECONDS) + 1)
+    for end in one.ends:
+        bins[min(int(end / BIN_SECONDS), len(bins) - 1)] += alerts
+    last = one.seconds - (len(bins) - 1) * BIN_SECONDS
+    if last < BIN_SECONDS / 2 and len(bins) > 1:  # too short to divide by
+        last += BIN_SECONDS
+        bins[-2:] = [bins[-2] + bins[-1]]
+    lengths = [BIN_SECONDS] * (len(bins) - 1) + [last]
+    return [round(number / length, 1) for number, length in zip(bins, lengths, strict=True)]
+
+
+def ratios(ours: Sequence[Slice], floor: Sequence[Slice], *, alerts: int) -> list[float]:
+    """Return throughput of ours to the floor's, pair by pair: a machine that slows down slows both."""
     pairs = zip(ours, floor, strict=True)
-    return median(
-        (len(mine.latencies) * signals / mine.seconds) / (len(bare.latencies) / bare.seconds) for mine, bare in pairs
-    )
+    return [
+        (len(mine.latencies) * alerts / mine.seconds) / (len(bare.latencies) / bare.seconds) for mine, bare in pairs
+    ]
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Return what a person reads."""
-    shown = Table(title="signals per second, beside the bare API calls on the same server in the same run")
-    shown.add_column("workload", no_wrap=True)
-    for name in ("ours/s", "floor/s", "ratio", "p50 ms", "p95 ms", "p99 ms", "floor p50", "calls/signal"):
-        shown.add_column(name, justify="right")
-    for row in rows:
-        shown.add_row(
-            row.workload,
-            f"{row.ours.per_second:.0f}",
-            f"{row.floor.per_second:.0f}",
-            f"{row.ratio:.2f}",
-            f"{row.ours.p50:.1f}",
-            f"{row.ours.p95:.1f}",
-            f"{row.ours.p99:.1f}",
-            f"{row.floor.p50:.1f}",
-            f"{row.calls_per_signal:.2f}",
-        )
-    return shown
+def _refused(slices: Sequence[Slice]) -> float:
+    refused = sum(one.refused for one in slices)
+    return round(refused / (refused + sum(len(one.latencies) for one in slices)), 4)
+
+
+def _each(counts: Sequence[Mapping[str, float]], *, signals: int, scale: float = 1) -> dict[str, float]:
+    kinds = sorted({kind for one in counts for kind in one})
+    return {kind: round(sum(one.get(kind, 0) for one in counts) * scale / signals, 4) for kind in kinds}

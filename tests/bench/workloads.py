@@ -1,4 +1,4 @@
-"""What is measured. Each workload is a pair of slices, ours and the floor's, run in turn."""
+"""What is measured: which webhooks a slice sends, and how many of them are in flight."""
 
 from __future__ import annotations
 
@@ -7,70 +7,95 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
-from tests.bench.load import Slice, run
-
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
-    from tests.bench.floor import BareClient
-    from tests.bench.gateway import Poster
+    # Each webhook of a slice as the targets of its alerts.
+    Webhooks = tuple[tuple[str, ...], ...]
 
-    Operation = Callable[[], Awaitable[None]]
+MAX_CONCURRENT = 100  # the default of SLUICE_MAX_CONCURRENT: more signals than these are never worked on at once
+_FAILED_WORKLOADS, _RESENT, _SENDERS, _GROUP = 300, 5, 2, 20
+_FAILED_KINDS = ("pod", "pod", "pod", "deployment", "statefulset", "daemonset")
+_fresh = count(1)
 
-_fresh = count()
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Workload:
-    """Operations of one kind, `in_flight` at a time; each carries `signals` signals.
+    """One kind of load.
 
-    `known` is how many workloads the repeats are spread over; 0 makes every signal a new one.
+    Args:
+        name: for people, and for `--only`.
+        in_flight: webhooks at once.
+        alerts: in each webhook.
+        draw: makes the webhooks of one slice.
+        known: targets whose requests exist before the first slice; `draw` repeats them.
+        most_pairs: where a slice is long enough to need no more of them.
     """
 
     name: str
     in_flight: int
-    operations: int
-    signals: int = 1
-    known: int = 0
+    draw: Callable[[], Webhooks]
+    alerts: int = 1
+    known: tuple[str, ...] = ()
+    most_pairs: int = 100
 
-    async def prepare(self, ours: Poster, floor: BareClient) -> None:
-        """Create what the repeats repeat."""
-        for place in range(self.known):
-            await ours.new(self.known_name(place))
-            await floor.new(f"{self.known_name(place)}-floor")
+    @property
+    def answers(self) -> set[int]:
+        """Codes that an answer may have: 201 where something new is created, 202 where nothing is."""
+        return {202} if self.known else {201, 202} if self.draw is storm else {201}
 
-    async def ours(self, poster: Poster) -> Slice:
-        """Run one slice against the function."""
-        return await run(self._ours(poster), in_flight=self.in_flight)
-
-    async def floor(self, client: BareClient) -> Slice:
-        """Run one slice of bare calls: as many signals, each with calls of its own."""
-        return await run(self._floor(client), in_flight=self.in_flight * self.signals)
-
-    def _ours(self, poster: Poster) -> Iterator[Operation]:
-        for turn in range(self.operations):
-            if self.known:
-                yield partial(poster.repeat, self.known_name(turn % self.known))
-            else:
-                yield partial(poster.new, *(f"pod-{next(_fresh)}" for _ in range(self.signals)))
-
-    def _floor(self, client: BareClient) -> Iterator[Operation]:
-        for turn in range(self.operations * self.signals):
-            if self.known:
-                yield partial(client.repeat, f"{self.known_name(turn % self.known)}-floor")
-            else:
-                yield partial(client.new, f"pod-{next(_fresh)}")
-
-    def known_name(self, place: int) -> str:
-        """Name a workload that repeats are about."""
-        return f"{self.name.replace(' ', '-').replace(',', '')}-{place}"
+    @property
+    def floor_in_flight(self) -> int:
+        """Signals at once for the bare client: as many as the gateway works on."""
+        return min(self.in_flight * self.alerts, MAX_CONCURRENT)
 
 
-WORKLOADS = (
-    Workload("new, 16 in flight", in_flight=16, operations=160),
-    Workload("repeats over 50, 50 in flight", in_flight=50, operations=400, known=50),
-    Workload("one fingerprint, 16 in flight", in_flight=16, operations=400, known=1),
-    Workload("webhooks of 20 new, 4 in flight", in_flight=4, operations=8, signals=20),
-    Workload("new, one at a time", in_flight=1, operations=60),
-    Workload("repeat, one at a time", in_flight=1, operations=100, known=1),
+def operations(webhooks: Webhooks, *, known: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Say what the protocol must do for each signal: `new` for the first on a target, `repeat` for the others."""
+    seen = set(known)
+    for webhook in webhooks:
+        for target in webhook:
+            yield "repeat" if target in seen else "new", target
+            seen.add(target)
+
+
+def new(*, webhooks: int, alerts: int = 1) -> Webhooks:
+    """Webhooks of alerts on targets that were never seen."""
+    return tuple(tuple(f"pod-{next(_fresh)}" for _ in range(alerts)) for _ in range(webhooks))
+
+
+def repeats(known: tuple[str, ...], *, webhooks: int) -> Webhooks:
+    """Webhooks of one alert that go round the known targets."""
+    return tuple((known[turn % len(known)],) for turn in range(webhooks))
+
+
+def storm() -> Webhooks:
+    """A node fails: two Alertmanagers side by side each send alerts on 300 workloads, and all of them five times."""
+    failed = [f"{_FAILED_KINDS[place % len(_FAILED_KINDS)]}-{next(_fresh)}" for place in range(_FAILED_WORKLOADS)]
+    groups = [tuple(failed[start : start + _GROUP]) for start in range(0, len(failed), _GROUP)]
+    return tuple(group for _ in range(_RESENT) for group in groups for _ in range(_SENDERS))
+
+
+def _repeating(name: str, *, over: int, in_flight: int, webhooks: int) -> Workload:
+    known = tuple(f"known-{over}-{place}" for place in range(over))
+    return Workload(name=name, in_flight=in_flight, draw=partial(repeats, known, webhooks=webhooks), known=known)
+
+
+NEW = Workload(name="new, 16 in flight", in_flight=16, draw=partial(new, webhooks=160))
+REPEATS = _repeating("repeats over 50, 50 in flight", over=50, in_flight=50, webhooks=500)
+ONE = _repeating("one fingerprint, 16 in flight", over=1, in_flight=16, webhooks=600)
+TWENTY = Workload(
+    name="webhooks of 20 new, 4 in flight", in_flight=4, alerts=20, draw=partial(new, webhooks=12, alerts=20)
 )
+TWO_HUNDRED = Workload(
+    name="webhooks of 200 new, 2 in flight",
+    in_flight=2,
+    alerts=200,
+    draw=partial(new, webhooks=4, alerts=200),
+    most_pairs=3,
+)
+STORM = Workload(name="storm of a failed node, 8 in flight", in_flight=8, alerts=_GROUP, draw=storm, most_pairs=2)
+NEW_ALONE = Workload(name="new, one at a time", in_flight=1, draw=partial(new, webhooks=60))
+REPEAT_ALONE = _repeating("repeat, one at a time", over=1, in_flight=1, webhooks=120)
+
+WORKLOADS = (NEW, REPEATS, ONE, TWENTY, TWO_HUNDRED, STORM, NEW_ALONE, REPEAT_ALONE)

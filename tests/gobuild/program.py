@@ -51,7 +51,9 @@ class GoProgram:
     @property
     def version(self) -> str:
         """The release that go.mod names, as in `v1.36.3`. Raises BuildError where it names none."""
-        found = re.search(rf"^\s+{re.escape(self.module)} (v\S+)$", self._go_mod.read_text(), re.MULTILINE)
+        found = re.search(
+            rf"^\s+{re.escape(self.module)} (v\S+)(?: // indirect)?$", self._go_mod.read_text(), re.MULTILINE
+        )
         if found is None:
             raise BuildError(f"{self._go_mod} requires no {self.module}; restore that line.")
         return found[1]

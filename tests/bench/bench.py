@@ -1,0 +1,124 @@
+"""One API server and one namespace, and what is measured on them."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from tests.bench.case_run import CaseRun
+from tests.bench.cold_start import ColdStart, cold_start, write_hello
+from tests.bench.figures import Row, ratios, side
+from tests.bench.floor import Template
+from tests.bench.floors import Floors
+from tests.bench.gateway import webhook
+from tests.bench.namespace import Namespace
+from tests.e2e.function import PRODUCTION, FunctionProcess
+from tests.support.http import send
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.apiserver import KubeApiserver
+    from tests.bench.cases import Case
+    from tests.bench.measuring import Measured
+
+
+class Bench:
+    """Runs cases, ours and the floor's slices in turn, and cold starts."""
+
+    def __init__(self, server: KubeApiserver, vegeta: Path, folder: Path) -> None:
+        self._server = server
+        self._vegeta = vegeta
+        self._folder = folder
+        self._namespace = Namespace(server)
+        self._template = self._make_template()
+
+    def measure(self, case: Case, *, pairs: int, seconds: float) -> Row:
+        """Run one case in a fresh function and fresh bare clients; it begins no pair of slices after `seconds`."""
+        with self._floors(case.processes) as floors, self._function(WORKERS=str(case.processes)) as function:
+            self._namespace.fill(floors, case.requests)
+            function.workers(case.processes)
+            run = CaseRun(
+                workload=case.workload,
+                server=self._server,
+                namespace=self._namespace,
+                floors=floors,
+                url=function.url,
+                pid=function.pid,
+                vegeta=self._vegeta,
+                folder=self._folder,
+            )
+            return _row(case, *run.pairs(pairs, seconds=seconds))
+
+    def cold_starts(self, *, runs: int) -> tuple[list[ColdStart], list[ColdStart]]:
+        """Start our function and one that does nothing, in turn."""
+        hello = (PRODUCTION[0], "--asgi", "--source", str(write_hello(self._folder)), "--target", "hello")
+        ours, bare = [], []
+        for turn in range(runs):
+            ours.append(self._cold_start(PRODUCTION, target=f"cold-{turn}"))
+            bare.append(self._cold_start(hello, target="hello"))
+        self._namespace.empty()
+        return ours, bare
+
+    def _cold_start(self, command: tuple[str, ...], *, target: str) -> ColdStart:
+        folder = self._new_folder()
+        return cold_start(command, environment=self._settings(folder), folder=folder, target=target)
+
+    @contextmanager
+    def _function(self, **environment: str) -> Iterator[FunctionProcess]:
+        """Start the function as production does, with the gateway's own service account."""
+        folder = self._new_folder()
+        with FunctionProcess(folder=folder, environment=self._settings(folder) | environment) as function:
+            yield function
+
+    def _settings(self, folder: Path) -> dict[str, str]:
+        cluster = self._namespace.cluster
+        return {
+            "KUBECONFIG": str(cluster.write_kubeconfig(folder / "kubeconfig")),
+            "SLUICE_NAMESPACE": cluster.namespace,
+            "SLUICE_AUTH": "none",
+            "SLUICE_OWNERS": "as-named",  # the floor looks nothing up either
+            "SLUICE_LOG_LEVEL": "WARNING",
+            # A busy machine makes the figures worse; it must not end the run by answers of 503.
+            "SLUICE_REQUEST_DEADLINE": "60",
+            "SLUICE_API_TIMEOUT": "30",
+        }
+
+    def _new_folder(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self._folder))
+
+    def _make_template(self) -> Template:
+        """Take a request as the gateway creates it, for the bare client to create its like."""
+        with self._function() as function:
+            function.wait_until_ready()
+            answer = send("POST", function.url, webhook(["template"]), headers={"Content-Type": "application/json"})
+            assert answer.status == 201, answer.body
+        template = Template.of(self._namespace.one())
+        self._namespace.empty()
+        return template
+
+    def _floors(self, processes: int) -> Floors:
+        cluster = self._namespace.cluster
+        return Floors(
+            self._server,
+            token=cluster.token,
+            namespace=cluster.namespace,
+            template=self._template,
+            processes=processes,
+        )
+
+
+def _row(case: Case, ours: Sequence[Measured], floor: Sequence[Measured]) -> Row:
+    workload = case.workload
+    return Row(
+        workload=workload.name,
+        requests=case.requests,
+        processes=case.processes,
+        ours=side(ours, alerts=workload.alerts),
+        floor=side(floor, alerts=1),
+        ratios=ratios([one.slice for one in ours], [one.slice for one in floor], alerts=workload.alerts),
+        others=round(fmean(one.others for one in (*ours, *floor)), 3),
+    )

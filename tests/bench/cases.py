@@ -1,0 +1,59 @@
+"""Which cases a run measures: workloads, sizes of the namespace, function processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from tests.bench.figures import title
+from tests.bench.workloads import (
+    NEW,
+    NEW_ALONE,
+    ONE,
+    REPEAT_ALONE,
+    REPEATS,
+    STORM,
+    WORKLOADS,
+    Workload,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+REQUESTS = (0, 1_000, 10_000)
+PROCESSES = (1, 2, 4)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One workload, with `requests` others in the namespace and the function in `processes`."""
+
+    workload: Workload
+    requests: int = 0
+    processes: int = 1
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return title(self.workload.name, self.requests, self.processes)
+
+
+def default_cases() -> list[Case]:
+    """All workloads at rest; at size those that a LIST could slow down; in many processes those that spread."""
+    sized = product((NEW, REPEATS, NEW_ALONE, REPEAT_ALONE), REQUESTS[1:])
+    spread = product((NEW, REPEATS, ONE, STORM), PROCESSES[1:])
+    cases = [Case(workload) for workload in WORKLOADS]
+    cases += [Case(workload, requests=requests) for workload, requests in sized]
+    return cases + [Case(workload, processes=processes) for workload, processes in spread]
+
+
+def all_cases() -> list[Case]:
+    """The cross product."""
+    return [Case(*one) for one in product(WORKLOADS, REQUESTS, PROCESSES)]
+
+
+def selected(cases: Iterable[Case], *, only: Sequence[str]) -> list[Case]:
+    """Keep the workloads whose name contains one of `only`, ordered so that the namespace is filled once a size."""
+    kept = [case for case in cases if not only or any(part in case.workload.name for part in only)]
+    return sorted(kept, key=lambda case: (case.requests, case.processes))

@@ -1,0 +1,83 @@
+"""What a person reads in the terminal."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from tests.bench.targets import LEAST_RATIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.bench.cold_start import ColdStart
+    from tests.bench.figures import Row
+    from tests.bench.targets import Verdict
+
+_COLUMNS = ("ours/s", "floor/s", "ratio", "p50 ms", "p95", "p99", "floor p50")
+_COSTS = ("calls", "CPU ms", "server ms", "503", "others")
+
+
+def figures_table(rows: Sequence[Row]) -> Table:
+    """Return the figures of all cases; calls and CPU are for each signal, `others` is CPU of other processes."""
+    shown = Table(title="signals a second, beside the bare API calls on the same server in the same run")
+    shown.add_column("case", overflow="fold")
+    for name in _COLUMNS + _COSTS:
+        shown.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        shown.add_row(row.title, *_figures(row))
+    return shown
+
+
+def targets_table(verdicts: Sequence[Verdict]) -> Table:
+    """Return each target with what was measured."""
+    passed = sum(verdict.passed for verdict in verdicts)
+    shown = Table(title=f"targets: {passed} of {len(verdicts)} met")
+    shown.add_column("")
+    shown.add_column("case", overflow="fold")
+    shown.add_column("figure", overflow="fold")
+    shown.add_column("measured", justify="right")
+    shown.add_column("target", justify="right")
+    for verdict in verdicts:
+        mark = "[green]✓[/]" if verdict.passed else "[red]✗[/]"
+        limit = f"{'≥' if verdict.least else '≤'} {verdict.limit:,.4g}"
+        shown.add_row(mark, verdict.case, verdict.figure, f"{verdict.measured:,.4g}", limit)
+    return shown
+
+
+def cold_line(ours: Sequence[ColdStart], hello: Sequence[ColdStart]) -> str:
+    """Return the medians of the cold starts."""
+    return f"cold start to the first 201: {_medians(ours)}; a bare function: {_medians(hello)}"
+
+
+def _medians(starts: Sequence[ColdStart]) -> str:
+    seconds = median(start.seconds for start in starts)
+    megabytes = median(start.megabytes for start in starts)
+    everyone = median(start.all_megabytes for start in starts)
+    return f"{seconds:.2f} s, worker {megabytes:.0f} MB, with gunicorn's master {everyone:.0f} MB"
+
+
+def _figures(row: Row) -> tuple[str, ...]:
+    ours, floor = row.ours, row.floor
+    return (
+        f"{ours.per_second:.0f}",
+        f"{floor.per_second:.0f}",
+        f"{row.ratio:.2f}{_mark(row)}",
+        f"{ours.p50:.1f}",
+        f"{ours.p95:.1f}",
+        f"{ours.p99:.1f}",
+        f"{floor.p50:.1f}",
+        f"{ours.calls_per_signal:.2f}",
+        f"{ours.cpu.get('function', 0):.2f}",
+        f"{ours.cpu.get('API server', 0):.2f}",
+        f"{ours.refused:.1%}" if ours.refused else "",
+        f"{row.others:.0%}",
+    )
+
+
+def _mark(row: Row) -> str:
+    if row.workload not in LEAST_RATIO or row.processes > 1:
+        return ""
+    return " [green]✓[/]" if row.ratio >= LEAST_RATIO[row.workload] else " [red]✗[/]"
