@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from tests.bench.figures import Row
 
+_ENOUGH_PAIRS = 3
+
 
 def comparison(rows: Sequence[Row], earlier: Sequence[Row]) -> Table:
     """Return ratios, calls and CPU then and now; throughput alone would compare how busy the machine was."""
@@ -26,10 +28,11 @@ def comparison(rows: Sequence[Row], earlier: Sequence[Row]) -> Table:
 
 
 def change(now: Row, then: Row) -> str:
-    """Say by how much the ratio to the floor moved, or that the pairs of the two runs overlap."""
+    """Say by how much the ratio to the floor moved, or that it is noise: too few pairs, or pairs that overlap."""
     moved = f"{now.ratio / then.ratio - 1:+.0%}"
     apart = min(now.ratios) > max(then.ratios) or max(now.ratios) < min(then.ratios)
-    return moved if apart else f"{moved} (noise)"
+    enough = min(len(now.ratios), len(then.ratios)) >= _ENOUGH_PAIRS
+    return moved if apart and enough else f"{moved} (noise)"
 
 
 def _change(now: Row, then: Row) -> tuple[str, ...]:

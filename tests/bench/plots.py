@@ -51,8 +51,10 @@ _OPTIONS: Mapping[str, Any] = {
     "margin": 8,
     "max_scale": 6,
     "legend_box_size": 10,
+    "legend_at_bottom_columns": 2,
+    "truncate_legend": -1,
 }
-_line = partial(pygal.XY, **_OPTIONS, show_dots=False, stroke_style={"width": 2})
+_line = partial(pygal.XY, **{**_OPTIONS, "legend_at_bottom_columns": 3}, show_dots=False, stroke_style={"width": 2})
 _bars = partial(pygal.HorizontalStackedBar, **_OPTIONS)
 
 

@@ -45,8 +45,8 @@ def test_file_without_figures_is_refused_by_name(tmp_path, text):
 
 
 def test_comparison_shows_how_the_ratio_to_the_floor_changed():
-    then = make_row("new", ratios=[0.5], ours=make_side(calls={"a": 6.0}, cpu={"function": 3.0}))
-    now = make_row("new", ratios=[0.75], ours=make_side(calls={"a": 5.0}, cpu={"function": 2.5}))
+    then = make_row("new", ratios=[0.5] * 3, ours=make_side(calls={"a": 6.0}, cpu={"function": 3.0}))
+    now = make_row("new", ratios=[0.75] * 3, ours=make_side(calls={"a": 5.0}, cpu={"function": 2.5}))
     lines = shown(comparison([now, make_row("elsewhere")], [then])).splitlines()
     line = next(line for line in lines if "new" in line)
     assert re.findall(r"[+-]?[\d.]+%?", line.partition("process")[2]) == [
@@ -64,6 +64,10 @@ def test_comparison_shows_how_the_ratio_to_the_floor_changed():
 def test_change_within_the_spread_of_the_pairs_is_called_noise():
     then, now = make_row("new", ratios=[0.6, 0.7, 0.8]), make_row("new", ratios=[0.75, 0.78, 0.9])
     assert "+11% (noise)" in shown(comparison([now], [then]))
+
+
+def test_change_between_single_pairs_is_called_noise():
+    assert "+100% (noise)" in shown(comparison([make_row("new", ratios=[1.0])], [make_row("new", ratios=[0.5])]))
 
 
 def test_tables_mark_what_meets_its_target():
@@ -98,7 +102,7 @@ def test_report_shows_kinds_of_calls_and_whose_cpu_it_was():
 
 
 def test_report_stands_beside_an_earlier_run(tmp_path):
-    now, then = make_document(make_row("new", ratios=[0.9])), make_document(make_row("new", ratios=[0.6]))
+    now, then = make_document(make_row("new", ratios=[0.9] * 3)), make_document(make_row("new", ratios=[0.6] * 3))
     write_report(tmp_path / "report.html", now, then)
     html = (tmp_path / "report.html").read_text()
     assert "+50%" in html
