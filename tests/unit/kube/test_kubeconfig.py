@@ -87,5 +87,5 @@ def test_anything_else_is_left_to_the_library(write, authority, user, cluster):
     assert kubeconfig._plain(write(user=user, cluster=({} if _names_authority(cluster) else trusted) | cluster)) is None
 
 
-def _names_authority(cluster):
+def _names_authority(cluster: dict[str, object]) -> bool:
     return any(key.startswith("certificate-authority") for key in cluster)
