@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection to the API server (RFC 9112), one call at a time.
 
 Node's parser reads the answers (httptools, which uvicorn's worker uses too). A client library would do the
-rest as well; but aiohttp takes a third of a cold start to import and most of what a call costs here
+rest as well; but aiohttp takes a quarter of a cold start to import and most of what a call costs here
 (docs/performance.md), and the API server needs no redirects, cookies, proxies, forms or streams.
 """
 

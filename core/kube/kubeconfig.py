@@ -62,7 +62,8 @@ def _plain_tls(cluster: dict[str, str], folder: Path) -> ssl.SSLContext | None:
     if cluster["server"].startswith("http://"):
         return None
     if data := cluster.get("certificate-authority-data"):
-        return trust(cadata=b64decode(data).decode())
+        # What decodes to nothing would make OpenSSL trust the system's authorities instead.
+        return trust(cadata=b64decode(data, validate=True).decode() or "no certificate")
     return trust(cafile=str(folder / cluster["certificate-authority"]))
 
 
