@@ -95,9 +95,9 @@ class Stage:
         return [each for each in self.requests(pod) if each.get("status", {}).get("overallPhase") != "Completed"]
 
     def end(self, pod: str) -> None:
-        """End the pod's active request."""
-        (request,) = self.active(pod)
-        self._cluster.set_phase(request["metadata"]["name"], "Completed")
+        """End what is active for the pod."""
+        for request in self.active(pod):
+            self._cluster.set_phase(request["metadata"]["name"], "Completed")
 
     def _leave_lease(self, pod: str) -> None:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{self._cluster.namespace}/leases"
