@@ -71,10 +71,13 @@ class Counts:
             if key[0] == actor and counted_on == name:
                 del self._unanswered[key]
 
-    def acknowledge(self, actor: str, fingerprint: str, name: str) -> None:
-        """Note that a gateway told a sender that one alert is stored on a request."""
+    def acknowledge(self, actor: str, fingerprint: str, name: str, *, calling: bool) -> None:
+        """Note that a gateway told a sender that one alert is stored on a request.
+
+        While it is `calling`, the alert is of an earlier round, and the last write to the request is of another.
+        """
         counted_on, _, written = self._unanswered.get((actor, fingerprint), ("", 0, None))
-        if counted_on == name and written == self._written.get((fingerprint, name)):
+        if not calling and counted_on == name and written == self._written.get((fingerprint, name)):
             self.met["own count known by its mark"] += 1
             del self._unanswered[actor, fingerprint]
         self.acknowledged[fingerprint] += 1

@@ -56,6 +56,10 @@ class Etcd:
         found = (_at(versions, moment) for versions in self._of(plural))
         return [obj for obj in found if obj is not None]
 
+    def ever(self, plural: str) -> list[JsonObject]:
+        """Return each version of each object of a kind, those of objects that are gone too."""
+        return [version.obj for versions in self._of(plural) for version in versions if version.obj is not None]
+
     def written_at(self, plural: str, name: str) -> float:
         """Return the true second of the last change to an object."""
         return self._history[plural, name][-1].at

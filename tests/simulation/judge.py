@@ -167,7 +167,8 @@ class Judge:
             if result["status"] not in _STORED:
                 self.fail("none lost", f"{who} acknowledged an alert that is {result['status']}")
                 return
-            self.counts.acknowledge(who, fingerprint, result["remediationRequestName"])
+            calling = self._busy[who, fingerprint[:12]] > 0
+            self.counts.acknowledge(who, fingerprint, result["remediationRequestName"], calling=calling)
             self._trace.state(f"alert {result['status']}")
             self._check_counts(fingerprint)
 

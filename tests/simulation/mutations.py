@@ -202,6 +202,11 @@ MUTATIONS = (
         (Edit("core.verdict", "poison = is_poison(error)", "poison = True"),),
     ),
     Mutation(
+        "another problem's request is counted on where the memory is wrong",
+        0,
+        (Edit("core.memory", "if request is None or request.fingerprint != fingerprint:", "if request is None:"),),
+    ),
+    Mutation(
         "the first signal of a round is not counted",
         0,
         (Edit("core.recorder", "extra = len(signals) - place.created", "extra = len(signals) - 1"),),

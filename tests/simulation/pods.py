@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.adapters.alertmanager import decode_alertmanager
 from functions._answering import measured
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.answers import Answer
+    from core.models.remediation_request import RemediationRequest
     from tests.simulation.scenario import Stop
     from tests.simulation.world import World
 
@@ -56,6 +57,12 @@ class Pod:
         self._open[reply] = None
         self._world.loop.start(self.machine, self._serve(body, fingerprints, reply))
         return reply
+
+    def muddle(self, fingerprint: str, remembered: RemediationRequest) -> None:
+        """Let it remember of a fingerprint what was true once, or of another one."""
+        if not self.machine.dead:
+            recorder: Any = self._worker.given.rounds._record
+            recorder.__self__._memory._requests[fingerprint] = remembered
 
     def heal(self) -> None:
         """Stop and die no more."""

@@ -100,7 +100,9 @@ def draw(seed: int, *, without: Container[str] = ()) -> Scenario:
         events=(),
         stops=(),
     )
-    events = [event for event in _timetable(rng, world) if event.key not in without]
+    timetable = _timetable(rng, world)
+    timetable += _muddles(dice(seed, "muddles"), timetable)
+    events = sorted((event for event in timetable if event.key not in without), key=lambda each: (each.at, each.key))
     stops = [stop for stop in _stops(rng, pods, calm=calm) if stop.key not in without]
     return replace(scenario, events=tuple(events), stops=tuple(stops))
 
@@ -119,7 +121,16 @@ def _timetable(rng: random.Random, world: World) -> list[Event]:
             # Near a notification: that is where the races are.
             at = max(0.0, rng.choice(moments) + rng.choice((rng.uniform(-0.5, 1.0), rng.uniform(0.0, 40.0))))
             events.append(Event(key=f"{kind}-{number}", at=at, kind=kind))
-    return sorted(events, key=lambda event: (event.at, event.key))
+    return events
+
+
+def _muddles(rng: random.Random, timetable: list[Event]) -> list[Event]:
+    """Moments at which what a pod remembers becomes wrong: right before an alert, or while it is worked on."""
+    moments = [event.at for event in timetable if event.kind == "notify"]
+    return [
+        Event(key=f"muddle-{number}", at=max(0.0, rng.choice(moments) + rng.uniform(-0.01, 0.5)), kind="muddle")
+        for number in range(rng.choice((0, 0, 0, 3, 10)))
+    ]
 
 
 def _spans(rng: random.Random) -> list[float]:

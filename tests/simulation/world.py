@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from core.lock import LOCK_DURATION_SECONDS
+from core.models.remediation_request import RemediationRequest
 from core.naming import lease_name
 from tests.simulation.api import Api, Replica
 from tests.simulation.etcd import Etcd
@@ -121,10 +122,19 @@ class World:
             Operator(self).meddle(event.key)
         elif event.kind == "namesake":
             Namesake(self).take_name(event.key)
+        elif event.kind == "muddle":
+            self._muddle(event.key)
         elif event.kind == "foreign":
             self.begin(self._foreign.receive(event.key))
         else:
             self._outage(event)
+
+    def _muddle(self, key: str) -> None:
+        rng = dice(self.scenario.seed, key)
+        seen = [RemediationRequest.from_object(obj) for obj in self.etcd.ever("remediationrequests")]
+        if seen:
+            rng.choice(self.pods).muddle(fingerprint(rng.choice(self.scenario.targets)), rng.choice(seen))
+            self.trace.fault(key, "memory made wrong")
 
     @cached_property
     def _foreign(self) -> ForeignGateway:
