@@ -29,11 +29,13 @@ class ShortMemory(Generic[Key, Value]):
         self._clock = clock
         self._capacity = capacity
         self._nothing_for = nothing_for
+        self._longest = 0.0
         self._kept: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
     async def get(self, key: Key, *, max_age: float, read: Callable[[], Awaitable[Value]]) -> Value:
         """Return the value of `key`, read anew where it is older than `max_age` seconds."""
+        self._longest = max(self._longest, max_age)
         kept = self._fresh(key, max_age)
         if kept is not None:
             return kept[1]
@@ -49,16 +51,21 @@ class ShortMemory(Generic[Key, Value]):
         value = await read()
         self._kept[key] = (started, value)
         self._kept.move_to_end(key)
-        if len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
+        self._drop_old()
         return value
 
+    def _drop_old(self) -> None:
+        # Too old for anybody who asks: after a burst on new workloads that is most of what is here.
+        while self._kept and (len(self._kept) > self._capacity or self._old(next(iter(self._kept)), self._longest)):
+            self._kept.popitem(last=False)
+
+    def _old(self, key: Key, max_age: float) -> bool:
+        read_at, value = self._kept[key]
+        limit = max_age if value is not None else min(max_age, self._nothing_for)
+        return self._clock.monotonic() - read_at > limit
+
     def _fresh(self, key: Key, max_age: float) -> tuple[float, Value] | None:
-        kept = self._kept.get(key)
-        if kept is None:
-            return None
-        read_at, value = kept
-        if self._clock.monotonic() - read_at > (max_age if value is not None else min(max_age, self._nothing_for)):
+        if key not in self._kept or self._old(key, max_age):
             return None
         self._kept.move_to_end(key)
-        return kept
+        return self._kept[key]

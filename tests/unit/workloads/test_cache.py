@@ -94,6 +94,22 @@ async def test_nothing_is_remembered_for_a_shorter_time(source: Source):
     assert await source.get() == 2
 
 
+async def test_what_is_too_old_for_all_who_ask_is_let_go(source: Source):
+    await source.get("a", max_age=60)
+    source.pass_time(61)
+    await source.get("b", max_age=10)
+    assert list(source.memory._kept) == ["b"]
+
+
+async def test_read_that_took_longer_than_its_value_may_be_old_is_not_kept(source: Source):
+    async def slow() -> int:
+        source.pass_time(61)
+        return 1
+
+    assert await source.memory.get("k", max_age=60.0, read=slow) == 1
+    assert list(source.memory._kept) == []
+
+
 async def test_least_recently_used_is_forgotten_first(source: Source):
     for key in ("a", "b", "a", "c", "a", "b"):
         await source.get(key)
