@@ -163,17 +163,18 @@ async def test_function_never_sees_more_requests_than_its_concurrency(
             sent = [asyncio.create_task(deliver([client], body, sender_token)) for body in burst(12, 1)]
 
             async def are_three() -> bool:
-                assert pod.connections_to_function() <= 3
                 return pod.connections_to_function() == 3
 
             await eventually(are_three, what="three requests in the function", within=10)
-            for _ in range(20):  # nine more wait before it; none slips through
-                assert pod.connections_to_function() <= 3
+            seen_at_once = []
+            for _ in range(20):  # nine more wait before it
+                seen_at_once.append(pod.connections_to_function())
                 await asyncio.sleep(POLL_INTERVAL)
+            # queue-proxy's probe comes and goes; a request that slipped through would stay, as the three do.
+            assert min(seen_at_once) == 3, seen_at_once
         finally:
             cluster.server.resume()
         seen = await asyncio.gather(*sent)
-        assert pod.connections_to_function() <= 3
     check_promises(cluster, list(seen), workloads=12)
 
 

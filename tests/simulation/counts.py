@@ -71,15 +71,16 @@ class Counts:
             if key[0] == actor and counted_on == name:
                 del self._unanswered[key]
 
-    def acknowledge(self, actor: str, fingerprint: str, name: str, *, calling: bool) -> None:
-        """Note that a gateway told a sender that one alert is stored on a request.
-
-        While it is `calling`, the alert is of an earlier round, and the last write to the request is of another.
-        """
+    def on_read(self, actor: str, obj: Any) -> None:
+        """Note what a gateway has just read: its own mark tells it that its last count is stored."""
+        fingerprint, name = obj["spec"]["signalFingerprint"], obj["metadata"]["name"]
         counted_on, _, written = self._unanswered.get((actor, fingerprint), ("", 0, None))
-        if not calling and counted_on == name and written == self._written.get((fingerprint, name)):
+        if counted_on == name and written == deduplication(obj):
             self.met["own count known by its mark"] += 1
             del self._unanswered[actor, fingerprint]
+
+    def acknowledge(self, fingerprint: str, name: str) -> None:
+        """Note that a sender was told that one alert is stored on a request."""
         self.acknowledged[fingerprint] += 1
         self._acknowledged_on[fingerprint, name] += 1
 

@@ -125,10 +125,12 @@ class Judge:
         if "remediationrequests" in request.path:
             self._busy[actor, _subject(request)] -= 1
 
-    def on_answered(self, actor: str, request: ApiRequest) -> None:
+    def on_answered(self, actor: str, request: ApiRequest, body: bytes) -> None:
         """Note that a gateway was told that its call succeeded."""
         if "remediationrequests" not in request.path:
             return
+        if request.method == "GET" and "/remediationrequests/" in request.path:
+            self.counts.on_read(actor, from_json(body))
         if request.method == "POST":
             self.counts.on_answered(actor, from_json(request.body or b"")["metadata"]["name"])
         elif request.method == "PATCH":
@@ -167,8 +169,7 @@ class Judge:
             if result["status"] not in _STORED:
                 self.fail("none lost", f"{who} acknowledged an alert that is {result['status']}")
                 return
-            calling = self._busy[who, fingerprint[:12]] > 0
-            self.counts.acknowledge(who, fingerprint, result["remediationRequestName"], calling=calling)
+            self.counts.acknowledge(fingerprint, result["remediationRequestName"])
             self._trace.state(f"alert {result['status']}")
             self._check_counts(fingerprint)
 

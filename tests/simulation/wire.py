@@ -97,7 +97,7 @@ class Wire:
         if answer.done():
             return
         if response.status < 300 and drawn.kind != "half body":
-            self._world.judge.on_answered(self._actor, request)
+            self._world.judge.on_answered(self._actor, request, response.body)
         answer.set_result(response)
         if response.status < 300 and request.method in ("POST", "PUT") and "/leases" in request.path:
             self._granted()
