@@ -45,7 +45,7 @@ MUTATIONS = (
     ),
     Mutation(
         "expiry by the local clock",
-        1,
+        4,
         (
             Edit(
                 "core.lock",
@@ -107,12 +107,12 @@ MUTATIONS = (
     ),
     Mutation(
         "an own request whose answer was lost counts as another's",
-        23,
+        1,
         (Edit("core.creator", "created = stored.attempt_id == attempt_id", "created = False"),),
     ),
     Mutation(
         "a count whose answer was lost is added again",
-        1,
+        24,
         (Edit("core.status", "if _same(sent, current) or (occurrences == 0", "if (occurrences == 0"),),
     ),
     Mutation(
@@ -128,7 +128,7 @@ MUTATIONS = (
     ),
     Mutation(
         "Blocked counts as ended",
-        2,
+        1,
         (
             Edit(
                 "core.phase", "return phase in TERMINAL_PHASES", 'return phase in TERMINAL_PHASES or phase == "Blocked"'
@@ -163,11 +163,11 @@ MUTATIONS = (
         (Edit("core.placement", "if view.head and head_uid != confirmed_uid:", "if False:"),),
     ),
     Mutation(
-        "consistent reads from the cache", 71, (Edit("core.placement", "if self._consistent_reads:", "if False:"),)
+        "consistent reads from the cache", 35, (Edit("core.placement", "if self._consistent_reads:", "if False:"),)
     ),
     Mutation(
         "a credit is used twice",
-        20,
+        4,
         (Edit("core.credits", "self._bodies.pop(body, (0.0, {}))", "self._bodies.get(body, (0.0, {}))"),),
     ),
     Mutation(
@@ -193,7 +193,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a lease is taken over five seconds early",
-        15,
+        1,
         (Edit("core.lock", "age >= duration + _ROUNDING_SECONDS", "age >= duration - 5"),),
     ),
     Mutation(
@@ -203,7 +203,7 @@ MUTATIONS = (
     ),
     Mutation(
         "another problem's request is counted on where the memory is wrong",
-        0,
+        10,
         (Edit("core.memory", "if request is None or request.fingerprint != fingerprint:", "if request is None:"),),
     ),
     Mutation(
