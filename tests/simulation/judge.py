@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from core.models.remediation_request import ATTEMPT_ANNOTATION
 from tests.simulation.counts import Counts, deduplication, occurrences
 from tests.simulation.leases import LeaseRules
-from tests.simulation.merging import content
+from tests.simulation.objects import content
 from tests.simulation.phases import active, phase
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Objects as the API server changes them: merge patches, what counts as a change, who wrote when."""
+"""Objects as the API server changes them: what counts as a change, who wrote when."""
 
 from __future__ import annotations
 
@@ -8,19 +8,6 @@ JsonObject = dict[str, Any]
 
 SEALED = ("managedFields", "resourceVersion")
 """Metadata that the server writes with every change."""
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """Apply a merge patch (RFC 7396)."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
 
 
 def content(obj: JsonObject) -> JsonObject:
