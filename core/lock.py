@@ -70,6 +70,19 @@ class DistributedLockManager:
         except (NotFoundError, ConflictError):
             return
 
+    async def abandon_lock(self, fingerprint: str, *, holder: str, deadline: Deadline) -> None:
+        """Give back what `holder` may have got although the answer to its attempt was lost.
+
+        Raises:
+            KubernetesError: the API server failed; the Lease, if there is one, then runs out by itself.
+        """
+        try:
+            seen = await self._store.read(lease_name(fingerprint), deadline=deadline)
+        except NotFoundError:
+            return
+        if seen.holder == holder:
+            await self.release_lock(seen, deadline=deadline)
+
     async def _claim(self, name: str, *, holder: str, deadline: Deadline) -> Lease | None:
         try:
             seen = await self._store.read(name, deadline=deadline)

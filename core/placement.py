@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -104,13 +105,16 @@ class Placement:
         Nobody waits for it any more once the deadline has passed, but the next delivery would wait for the
         Lease to run out: so it has a moment of its own at least.
         """
-        if lease is None:
-            return
-        grace = Deadline(clock=self._clock, seconds=max(deadline.remaining(), RELEASE_GRACE_SECONDS))
-        try:
-            await self._locks.release_lock(lease, deadline=grace)
-        except (KubernetesError, TransientError):
-            return
+        if lease is not None:
+            with suppress(KubernetesError, TransientError):
+                await self._locks.release_lock(lease, deadline=self._grace(deadline))
+
+    async def _abandon(self, fingerprint: str, *, holder: str, deadline: Deadline) -> None:
+        with suppress(KubernetesError, TransientError):
+            await self._locks.abandon_lock(fingerprint, holder=holder, deadline=self._grace(deadline))
+
+    def _grace(self, deadline: Deadline) -> Deadline:
+        return Deadline(clock=self._clock, seconds=max(deadline.remaining(), RELEASE_GRACE_SECONDS))
 
     async def _look(
         self, fingerprint: str, over: RemediationRequest | None, *, consistent: bool = False, deadline: Deadline
@@ -139,7 +143,11 @@ class Placement:
             await self._clock.sleep(pause)
             view = await look()
             if view.active:
+                if failed:
+                    await self._abandon(fingerprint, holder=holder, deadline=deadline)
                 return Place(view.active)
+        if failed:
+            await self._abandon(fingerprint, holder=holder, deadline=deadline)
         raise failed or ContentionError(f"another request has worked on fingerprint {fingerprint} for too long")
 
     async def _create(

@@ -45,7 +45,7 @@ MUTATIONS = (
     ),
     Mutation(
         "expiry by the local clock",
-        4,
+        1,
         (
             Edit(
                 "core.lock",
@@ -159,7 +159,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an ended head is not confirmed",
-        9,
+        72,
         (Edit("core.placement", "if view.head and head_uid != confirmed_uid:", "if False:"),),
     ),
     Mutation(
@@ -172,7 +172,7 @@ MUTATIONS = (
     ),
     Mutation(
         "no deadline for a request that waits for its round",
-        15,
+        9,
         (Edit("core.rounds", "asyncio.timeout(deadline.remaining())", "asyncio.timeout(None)"),),
     ),
     Mutation(
@@ -193,7 +193,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a lease is taken over five seconds early",
-        1,
+        4,
         (Edit("core.lock", "age >= duration + _ROUNDING_SECONDS", "age >= duration - 5"),),
     ),
     Mutation(
@@ -214,6 +214,6 @@ MUTATIONS = (
     Mutation(
         "the lease is kept",
         0,
-        (Edit("core.placement", "await self._locks.release_lock(lease, deadline=grace)", "return"),),
+        (Edit("core.placement", "await self._locks.release_lock(lease, deadline=self._grace(deadline))", "return"),),
     ),
 )

@@ -290,6 +290,22 @@ class TestLostAnswers:
 
 
 class TestStaleAndMovingViews:
+    async def test_lock_whose_grant_was_lost_is_given_back_when_the_request_turns_up(
+        self, world: World, api: EmbeddedApi
+    ):
+        await world.instance().post(signal())
+        api.lag = Lag(seconds=30)
+
+        async def catch_up() -> None:
+            api.lag = Lag()
+
+        one = world.instance()
+        one.wire.on(LOCK, after=catch_up, lose_answer=True)
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, LOCK, LOOK, READ_LOCK, UNLOCK, COUNT]
+        assert result.status is Status.DEDUPLICATED
+        assert await world.leases() == []
+
     async def test_stale_list_that_shows_nothing_collides_on_the_name(self, world: World):
         a, b = world.instance(), world.instance()
 
