@@ -66,6 +66,16 @@ async def test_open_gate_lets_everybody_in():
     await OpenGate().admit("nonsense", deadline=deadline)
 
 
+@pytest.mark.parametrize("yes", ["true", "false", 1, [True], {}])
+async def test_only_true_lets_anybody_in(entrance, yes):
+    entrance.api.then(WHO, answered(201, {"status": {"authenticated": yes, "user": USER}}))
+    with pytest.raises(UnauthenticatedError):
+        await entrance.admit()
+    entrance.will_be_asked(may=answered(201, {"status": {"allowed": yes}}))
+    with pytest.raises(PermissionDeniedError):
+        await entrance.admit()
+
+
 @pytest.mark.parametrize(
     "authorization",
     ["", "Bearer", "Bearer ", "Bearer    ", "Basic dXNlcjpwYXNz", "Token secret", "secret", "bearersecret"],
