@@ -103,6 +103,8 @@ def _lines(seeds: Iterable[int], jobs: int) -> Iterator[Line]:
         return
     with get_context("spawn").Pool(jobs) as pool:
         yield from pool.imap_unordered(line_of, seeds, chunksize=_CHUNK)
+        pool.close()  # leaving only terminates: a worker that coverage has given a handler may outlive SIGTERM
+        pool.join()
 
 
 def tables(summary: Summary, *, seconds: float, jobs: int) -> Table:
