@@ -45,8 +45,11 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
 
     @classmethod
-    async def open(cls, *, host: str, port: int, tls: ssl.SSLContext | None, timeout: float) -> Self:
-        """Connect, TLS included. Raises OSError, also where it takes longer than `timeout` seconds."""
+    async def open(cls, *, host: str, port: int, tls: ssl.SSLContext | bool | None, timeout: float) -> Self:
+        """Connect, TLS included; True trusts the system's authorities.
+
+        Raises OSError, also where it takes longer than `timeout` seconds.
+        """
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):

@@ -51,7 +51,8 @@ class HttpTransport:
             Connection.open,
             host=url.hostname or "",
             port=url.port or _PORTS[url.scheme],
-            tls=tls,
+            # The URL decides: a token must never go over https:// unencrypted for want of a context.
+            tls=(tls or True) if url.scheme == "https" else None,
             timeout=_CONNECT_TIMEOUT_SECONDS,
         )
         self._pool = ConnectionPool(open_connection=opened, limit=connections)

@@ -235,6 +235,12 @@ class TestKubeconfig:
         assert found.tls is None
         assert "authorization" not in server.requests[0].headers
 
+    async def test_https_without_an_authority_is_verified_all_the_same(self, connect, stranger):
+        async with HttpServer(answers(), tls=stranger.server_tls()) as server:
+            with pytest.raises(ApiUnreachableError, match="certificate"):
+                await connect(server.url).send(GET, timeout=LONG)
+        assert server.requests == []
+
     async def test_list_of_files_is_merged(self, kubeconfig, monkeypatch, clock, tmp_path):
         kubeconfig.write(cluster={"server": "http://127.0.0.1:1"}, user={"token": "t"})
         monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'missing'}:{kubeconfig.path}")
