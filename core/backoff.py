@@ -9,8 +9,8 @@ Random = Callable[[], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """An exponential wait. Durations are seconds; `jitter` is the fraction by which a wait may differ,
-    `steps` how many tries are made in all, the first one included."""
+    """An exponential wait. Durations are seconds; `jitter` is the fraction by which a wait may differ (1: from
+    nothing to twice as long), `steps` how many tries are made in all, the first one included."""
 
     steps: int
     duration: float
@@ -19,8 +19,8 @@ class Backoff:
     cap: float = float("inf")
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.duration <= 0 or self.factor < 1 or not 0 <= self.jitter < 1:
-            message = f"backoff cannot work: {self}; wanted steps >= 1, duration > 0, factor >= 1, 0 <= jitter < 1"
+        if self.steps < 1 or self.duration <= 0 or self.factor < 1 or not 0 <= self.jitter <= 1:
+            message = f"backoff cannot work: {self}; wanted steps >= 1, duration > 0, factor >= 1, 0 <= jitter <= 1"
             raise ValueError(message)
 
     def delay(self, tries: int, *, random: Random) -> float:
@@ -30,7 +30,11 @@ class Backoff:
 
 
 GATEWAY_RETRY_BACKOFF = Backoff(steps=4, duration=0.010, factor=5.0, jitter=0.1)
-"""Between status updates that met a conflict (seed: GatewayRetryBackoff = client-go's retry.DefaultBackoff)."""
+"""Between status updates that failed for a moment (seed: GatewayRetryBackoff = client-go's retry.DefaultBackoff)."""
+
+CONFLICT_BACKOFF = Backoff(steps=24, duration=0.005, factor=1.05, jitter=1.0)
+"""Between status updates that met other writers, from the second conflict on. The seed waits as above: several
+instances then starve each other, for the one that wrote last goes on at once (docs/performance.md)."""
 
 LOCK_WAIT_BACKOFF = Backoff(steps=10, duration=0.100, factor=2.0, jitter=0.1, cap=1.0)
 """Between tries for a Lease held by another request."""

@@ -17,6 +17,7 @@ from core.kube.client import KubeClient
 from core.kube.resources import Resource, remediation_requests
 from core.lease import LeaseStore
 from core.lock import DistributedLockManager
+from core.lock_wait import LockWait
 from core.memory import RequestMemory
 from core.observer import LoggingObserver
 from core.pipeline import Pipeline
@@ -86,9 +87,14 @@ def build_gateway(
     client = KubeClient(
         transport=transport, breaker=_breaker(metrics, logger, clock), call_timeout=settings.api_timeout
     )
+    lock = LockWait(
+        locks=DistributedLockManager(store=LeaseStore(client=client, namespace=namespace, clock=clock)),
+        clock=clock,
+        random=rng.random,
+    )
     placement = Placement(
         checker=PhaseBasedDeduplicationChecker(client=client, resource=resource, namespace=namespace, clock=clock),
-        locks=DistributedLockManager(store=LeaseStore(client=client, namespace=namespace, clock=clock)),
+        lock=lock,
         creator=CRDCreator(
             client=client,
             builder=RequestBuilder(resource=resource, namespace=namespace, payload_encoding=settings.payload_encoding),
@@ -98,18 +104,18 @@ def build_gateway(
             metrics=metrics,
         ),
         clock=clock,
-        random=rng.random,
         new_id=lambda: str(UUID(int=rng.getrandbits(128), version=4)),
         consistent_reads=settings.reads == "consistent",
     )
     recorder = Recorder(
         placement=placement,
+        lock=lock,
         status=StatusUpdater(client=client, resource=resource, clock=clock, random=rng.random),
         memory=RequestMemory(capacity=settings.memory_requests),
         namespace=namespace,
         clock=clock,
     )
-    rounds = Rounds(record=recorder.record, max_concurrent=settings.max_concurrent)
+    rounds = Rounds(record=recorder.record, max_concurrent=settings.max_concurrent, clock=clock, random=rng.random)
     return Gateway(
         settings=settings,
         clock=clock,

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from core.backoff import LOCK_WAIT_BACKOFF, Backoff, Random
-from core.clock import Deadline
 from core.deduplication import View
-from core.errors import ContentionError, TransientError
-from core.kube.errors import KubernetesError, NotFoundError
+from core.kube.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.clock import Clock
+    from core.clock import Clock, Deadline
     from core.creator import CRDCreator
     from core.deduplication import PhaseBasedDeduplicationChecker
     from core.lease import Lease
-    from core.lock import DistributedLockManager
+    from core.lock_wait import LockWait, Look
     from core.models.remediation_request import RemediationRequest
     from core.models.signal import NormalizedSignal
 
 VIEW_FRESH_SECONDS = 2.0
 """A view older than this is not created upon: a wait for the Lease or a pause lies in between."""
-
-RELEASE_GRACE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +33,6 @@ class Place:
     lease: Lease | None = None
 
 
-class Look(Protocol):
-    """Looks for the requests of one fingerprint."""
-
-    async def __call__(self, *, consistent: bool = False) -> View:
-        """Return what is in view: fast and perhaps stale, or consistent."""
-
-
 class Placement:
     """Decides where a signal goes. Safe without its lock, see core.naming and core.lock."""
 
@@ -53,22 +40,18 @@ class Placement:
         self,
         *,
         checker: PhaseBasedDeduplicationChecker,
-        locks: DistributedLockManager,
+        lock: LockWait,
         creator: CRDCreator,
         clock: Clock,
-        random: Random,
         new_id: Callable[[], str],
         consistent_reads: bool,
-        lock_wait: Backoff = LOCK_WAIT_BACKOFF,
     ) -> None:
         self._checker = checker
-        self._locks = locks
+        self._lock = lock
         self._creator = creator
         self._clock = clock
-        self._random = random
         self._new_id = new_id
         self._consistent_reads = consistent_reads
-        self._lock_wait = lock_wait
 
     async def find_or_create(
         self, signal: NormalizedSignal, *, over: RemediationRequest | None = None, deadline: Deadline
@@ -89,32 +72,14 @@ class Placement:
         if view.active:
             return Place(view.active)
         attempt_id = self._new_id()
-        won = await self._wait_for_lock(signal.fingerprint, view, look, holder=attempt_id, deadline=deadline)
-        if isinstance(won, Place):
-            return won
-        lease, view = won
+        lease, view = await self._lock.take(signal.fingerprint, view, look, holder=attempt_id, deadline=deadline)
+        if view.active:
+            return Place(view.active)
         try:
             return await self._create(signal, view, look, lease=lease, attempt_id=attempt_id, deadline=deadline)
         except BaseException:
-            await self.release(lease, deadline=deadline)
+            await self._lock.release(lease, deadline=deadline)
             raise
-
-    async def release(self, lease: Lease | None, *, deadline: Deadline) -> None:
-        """Release a lock if there is one. A failure costs others a wait, so it is not passed on.
-
-        Nobody waits for it any more once the deadline has passed, but the next delivery would wait for the
-        Lease to run out: so it has a moment of its own at least.
-        """
-        if lease is not None:
-            with suppress(KubernetesError, TransientError):
-                await self._locks.release_lock(lease, deadline=self._grace(deadline))
-
-    async def _abandon(self, fingerprint: str, *, holder: str, deadline: Deadline) -> None:
-        with suppress(KubernetesError, TransientError):
-            await self._locks.abandon_lock(fingerprint, holder=holder, deadline=self._grace(deadline))
-
-    def _grace(self, deadline: Deadline) -> Deadline:
-        return Deadline(clock=self._clock, seconds=max(deadline.remaining(), RELEASE_GRACE_SECONDS))
 
     async def _look(
         self, fingerprint: str, over: RemediationRequest | None, *, consistent: bool = False, deadline: Deadline
@@ -124,34 +89,15 @@ class Placement:
             return await self._checker.look(fingerprint, consistent=True, deadline=deadline)
         return view
 
-    async def _wait_for_lock(
-        self, fingerprint: str, view: View, look: Look, *, holder: str, deadline: Deadline
-    ) -> Place | tuple[Lease, View]:
-        failed: KubernetesError | None = None
-        for tries in range(1, self._lock_wait.steps + 1):
-            try:
-                lease = await self._locks.acquire_lock(fingerprint, holder=holder, deadline=deadline)
-            except KubernetesError as error:
-                if not error.transient:
-                    raise
-                failed, lease = error, None  # it may be ours all the same: the next try finds out
-            if lease is not None:
-                return lease, view
-            pause = self._lock_wait.delay(tries, random=self._random)
-            if tries == self._lock_wait.steps or pause >= deadline.remaining():
-                break
-            await self._clock.sleep(pause)
-            view = await look()
-            if view.active:
-                if failed:
-                    await self._abandon(fingerprint, holder=holder, deadline=deadline)
-                return Place(view.active)
-        if failed:
-            await self._abandon(fingerprint, holder=holder, deadline=deadline)
-        raise failed or ContentionError(f"another request has worked on fingerprint {fingerprint} for too long")
-
     async def _create(
-        self, signal: NormalizedSignal, view: View, look: Look, *, lease: Lease, attempt_id: str, deadline: Deadline
+        self,
+        signal: NormalizedSignal,
+        view: View,
+        look: Look,
+        *,
+        lease: Lease | None,
+        attempt_id: str,
+        deadline: Deadline,
     ) -> Place:
         if self._consistent_reads:
             view = await look(consistent=True)

@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from core.errors import DeduplicationError, SluiceError
-from core.kube.errors import KubernetesError
+from core.kube.errors import ConflictError, KubernetesError
 from core.models.metadata import DeduplicationMetadata
-from core.models.result import SignalResult, Status
+from core.models.result import Recorded, SignalResult, Status
 from core.placement import Place
 from core.status import Counted
 from core.timestamps import rfc3339
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.clock import Clock, Deadline
+    from core.lock_wait import LockWait
     from core.memory import RequestMemory
     from core.models.remediation_request import RemediationRequest
     from core.models.signal import NormalizedSignal
@@ -30,33 +31,45 @@ class Recorder:
     """One round at a time for each fingerprint (core.rounds sees to that); any number of instances at once."""
 
     def __init__(
-        self, *, placement: Placement, status: StatusUpdater, memory: RequestMemory, namespace: str, clock: Clock
+        self,
+        *,
+        placement: Placement,
+        lock: LockWait,
+        status: StatusUpdater,
+        memory: RequestMemory,
+        namespace: str,
+        clock: Clock,
     ) -> None:
         self._placement = placement
+        self._lock = lock
         self._status = status
         self._memory = memory
         self._namespace = namespace
         self._clock = clock
 
-    async def record(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> list[SignalResult]:
+    async def record(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> Recorded:
         """Store signals that share a fingerprint; one result each, in order.
 
         Never raises: whatever went wrong is in the results.
         """
         results: list[SignalResult] = []
+        contended = False
         start = self._clock.now()
         over: RemediationRequest | None = None
         try:
             while len(results) < len(signals):
                 rest = signals[len(results) :]
                 place = await self._place(rest[0], over, deadline)
-                results += await self._record_round(rest, place, deadline=deadline)
+                recorded = await self._record_round(rest, place, deadline=deadline)
+                results += recorded.results
+                contended |= recorded.contended
                 over = place.request  # it takes no more: that is why some are left
         except KubernetesError as error:
             results += _failures(signals[len(results) :], self._explained(signals[0], start, error))
+            contended |= isinstance(error, ConflictError)
         except SluiceError as error:
             results += _failures(signals[len(results) :], error)
-        return results
+        return Recorded(results, contended=contended)
 
     def _explained(self, signal: NormalizedSignal, start: datetime, error: KubernetesError) -> DeduplicationError:
         return DeduplicationError(
@@ -69,9 +82,7 @@ class Recorder:
             underlying=error,
         )
 
-    async def _record_round(
-        self, signals: Sequence[NormalizedSignal], place: Place, *, deadline: Deadline
-    ) -> list[SignalResult]:
+    async def _record_round(self, signals: Sequence[NormalizedSignal], place: Place, *, deadline: Deadline) -> Recorded:
         """Store as many of `signals` as one request takes.
 
         All of them; or only the first, where the request it created ended before the others were counted;
@@ -81,14 +92,15 @@ class Recorder:
         counted = await self._count_and_release(place, extra, deadline=deadline)
         if isinstance(counted, Counted) and counted.stored and counted.request is not None:
             self._memory.remember(counted.request)
-            return _stored(signals, counted.request, created=place.created)
+            stored = _stored(signals, counted.request, created=place.created)
+            return Recorded(stored, contended=counted.conflicts > 0)
         self._memory.forget(signals[0].fingerprint)
         first = _stored(signals[:1], place.request, created=True) if place.created else []
         if isinstance(counted, Counted):
-            return first
+            return Recorded(first, contended=counted.conflicts > 0)
         if not place.created:
             raise counted
-        return first + _failures(signals[1:], counted)
+        return Recorded(first + _failures(signals[1:], counted), contended=isinstance(counted, ConflictError))
 
     async def _place(self, signal: NormalizedSignal, over: RemediationRequest | None, deadline: Deadline) -> Place:
         known = self._memory.get(signal.fingerprint)
@@ -98,7 +110,7 @@ class Recorder:
         count = self._count(place.request, occurrences, deadline=deadline)
         if place.lease is None:
             return await count
-        counted, _ = await asyncio.gather(count, self._placement.release(place.lease, deadline=deadline))
+        counted, _ = await asyncio.gather(count, self._lock.release(place.lease, deadline=deadline))
         return counted
 
     async def _count(

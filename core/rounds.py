@@ -3,6 +3,9 @@
 The first signal starts a round; those that arrive while it is in flight wait together and form the next
 one, so a storm on one fingerprint costs one PATCH per round and never races with itself. Memory only:
 another instance has rounds of its own, and the protocol keeps the two right.
+
+Where both are at it, the one that wrote last could always go on at once, while the other, which has to read before
+it writes, meets one conflict after another. So whoever has met one rests after its rounds: that lets the other in.
 """
 
 from __future__ import annotations
@@ -11,21 +14,26 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from core.backoff import Backoff
 from core.errors import DeadlineExceededError
 from core.verdict import failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.clock import Deadline
-    from core.models.result import SignalResult
+    from core.backoff import Random
+    from core.clock import Clock, Deadline
+    from core.models.result import Recorded, SignalResult
     from core.models.signal import NormalizedSignal
+
+REST = Backoff(steps=3, duration=0.020, factor=1.0, jitter=0.5)
+"""After each of so many rounds, the one that met a conflict included (docs/performance.md)."""
 
 
 class Record(Protocol):
     """Stores signals that share a fingerprint and never raises (core.recorder.Recorder.record)."""
 
-    async def __call__(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> list[SignalResult]:
+    async def __call__(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> Recorded:
         """Return one result for each signal, in order."""
 
 
@@ -39,8 +47,10 @@ class _Ticket:
 class Rounds:
     """Runs at most one round for each fingerprint, and at most `max_concurrent` rounds in all."""
 
-    def __init__(self, *, record: Record, max_concurrent: int) -> None:
+    def __init__(self, *, record: Record, max_concurrent: int, clock: Clock, random: Random) -> None:
         self._record = record
+        self._clock = clock
+        self._random = random
         self._slots = asyncio.Semaphore(max_concurrent)
         self._waiting: dict[str, list[_Ticket]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,34 +86,39 @@ class Rounds:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, fingerprint: str) -> None:
+        rests = 0
         try:
             while self._waiting[fingerprint]:
                 async with self._slots:
                     # Taken only now: while it waited for a slot, more have joined.
                     tickets, self._waiting[fingerprint] = self._waiting[fingerprint], []
-                    await self._round(_still_waiting(tickets))
+                    contended = await self._round(_still_waiting(tickets))
                 # Those whose bytes have arrived meanwhile join too: one PATCH adds them all.
                 await asyncio.sleep(0)
+                rests = REST.steps if contended else rests - 1
+                if rests > 0:
+                    await self._clock.sleep(REST.delay(1, random=self._random))
         finally:
             del self._waiting[fingerprint]
 
-    async def _round(self, tickets: list[_Ticket]) -> None:
+    async def _round(self, tickets: list[_Ticket]) -> bool:
         if not tickets:
-            return
+            return False
         signals = [signal for ticket in tickets for signal in ticket.signals]
         latest = max((ticket.deadline for ticket in tickets), key=lambda deadline: deadline.remaining())
         try:
-            results = await self._record(signals, deadline=latest)
+            recorded = await self._record(signals, deadline=latest)
         except Exception as bug:  # noqa: BLE001 - each waiting request gets it, and logs it with its trace
             for ticket in _still_waiting(tickets):
                 ticket.results.set_exception(bug)
-            return
+            return False
         start = 0
         for ticket in tickets:
             end = start + len(ticket.signals)
             if not ticket.results.done():
-                ticket.results.set_result(results[start:end])
+                ticket.results.set_result(recorded.results[start:end])
             start = end
+        return recorded.contended
 
 
 def _still_waiting(tickets: Sequence[_Ticket]) -> list[_Ticket]:

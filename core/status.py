@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.backoff import GATEWAY_RETRY_BACKOFF, Backoff, Random
 from core.kube.errors import ConflictError, KubernetesError, NotFoundError
 from core.kube.requests import read_request
 from core.models.remediation_request import DeduplicationStatus, RemediationRequest
 from core.timestamps import rfc3339
+from core.tries import Tries
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from core.backoff import Random
     from core.clock import Clock, Deadline
     from core.kube.client import KubeClient
     from core.kube.resources import Resource
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What became of an update. `stored` is False where the request is terminal, or gone (`request` None)."""
+    """What became of an update. `stored` is False where the request is terminal, or gone (`request` None);
+    `conflicts` says how often others wrote to the request at the same time."""
 
     request: RemediationRequest | None
     stored: bool
+    conflicts: int = 0
 
 
 class StatusUpdater:
@@ -33,28 +36,19 @@ class StatusUpdater:
     Success therefore means that the phase which was judged is the phase that was current.
     """
 
-    def __init__(
-        self,
-        *,
-        client: KubeClient,
-        resource: Resource,
-        clock: Clock,
-        random: Random,
-        backoff: Backoff = GATEWAY_RETRY_BACKOFF,
-    ) -> None:
+    def __init__(self, *, client: KubeClient, resource: Resource, clock: Clock, random: Random) -> None:
         self._client = client
         self._resource = resource
         self._clock = clock
         self._random = random
-        self._backoff = backoff
 
     async def update_deduplication_status(
         self, request: RemediationRequest, *, occurrences: int, deadline: Deadline
     ) -> Counted:
         """Add `occurrences` to an active request (seed: UpdateDeduplicationStatus).
 
-        The request as given is tried first; after a conflict it is read again and judged again, at most
-        `backoff.steps` times.
+        The request as given is tried first; after a conflict it is read again and judged again. Conflicts and
+        failures are limited each by a policy of their own.
 
         Raises:
             KubernetesError: the last conflict or failure when the tries are used up, or a refusal.
@@ -62,25 +56,25 @@ class StatusUpdater:
         current: RemediationRequest | None = request
         sent: DeduplicationStatus | None = None
         error: KubernetesError | None = None
-        for step in range(self._backoff.steps + 1):
+        tries = Tries(random=self._random)
+        while True:
             try:
                 if error is not None:
-                    await self._pause(step, error, deadline)
                     current = await self._read(request, deadline)
                 if current is None or not current.active:
-                    return Counted(current, stored=_same(sent, current))
+                    return Counted(current, stored=_same(sent, current), conflicts=tries.conflicts)
                 if _same(sent, current) or (occurrences == 0 and current.deduplication):
-                    return Counted(current, stored=True)
+                    return Counted(current, stored=True, conflicts=tries.conflicts)
                 sent = self._counted(current, occurrences)
-                return Counted(await self._patch(current, sent, deadline), stored=True)
+                patched = await self._patch(current, sent, deadline)
+                return Counted(patched, stored=True, conflicts=tries.conflicts)
             except (ConflictError, NotFoundError) as refused:
                 error = refused
             except KubernetesError as failed:
                 if not failed.transient:
                     raise
                 error = failed
-        assert error is not None  # noqa: S101 - every step either returned or set it
-        raise error
+            await self._pause(tries.wait_after(error), error, deadline)
 
     def _counted(self, current: RemediationRequest, occurrences: int) -> DeduplicationStatus:
         known = current.deduplication
@@ -117,13 +111,11 @@ class StatusUpdater:
         found = read_request(reply.obj, name=wanted.name)
         return found if found.uid == wanted.uid else None
 
-    async def _pause(self, step: int, error: KubernetesError, deadline: Deadline) -> None:
-        if step == 1 and not error.transient:
-            return  # the request as remembered was old: most often one fresh read settles it
-        seconds = max(self._backoff.delay(max(1, step - 1), random=self._random), error.retry_after or 0.0)
+    async def _pause(self, seconds: float, error: KubernetesError, deadline: Deadline) -> None:
         if seconds >= deadline.remaining():
             raise error
-        await self._clock.sleep(seconds)
+        if seconds:
+            await self._clock.sleep(seconds)
 
 
 def marked_time(now: datetime, *, random: Random) -> str:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.models.metadata import DeduplicationMetadata
 
 
@@ -37,3 +39,12 @@ class SignalResult:
     def stored(self) -> bool:
         """Whether the API server has stored what this result acknowledges."""
         return self.status in (Status.CREATED, Status.DEDUPLICATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a round, one result for each signal in order; `contended` is whether another instance was
+    seen to write to the same request."""
+
+    results: Sequence[SignalResult]
+    contended: bool = False

@@ -82,8 +82,8 @@ def _repeating(name: str, *, over: int, in_flight: int, webhooks: int) -> Worklo
 
 
 NEW = Workload(name="new, 16 in flight", in_flight=16, draw=partial(new, webhooks=160))
-REPEATS = _repeating("repeats over 50, 50 in flight", over=50, in_flight=50, webhooks=500)
-ONE = _repeating("one fingerprint, 16 in flight", over=1, in_flight=16, webhooks=600)
+REPEATS = _repeating("repeats over 50, 50 in flight", over=50, in_flight=50, webhooks=1500)
+ONE = _repeating("one fingerprint, 16 in flight", over=1, in_flight=16, webhooks=1500)
 TWENTY = Workload(
     name="webhooks of 20 new, 4 in flight", in_flight=4, alerts=20, draw=partial(new, webhooks=12, alerts=20)
 )

@@ -89,9 +89,8 @@ MUTATIONS = (
         (
             Edit(
                 "core.status",
-                "return Counted(await self._patch(current, sent, deadline), stored=True)",
-                "return __import__('asyncio').ensure_future(self._patch(current, sent, deadline)) and "
-                "Counted(current, stored=True)",
+                "patched = await self._patch(current, sent, deadline)",
+                "patched = __import__('asyncio').ensure_future(self._patch(current, sent, deadline)) and current",
             ),
         ),
     ),
@@ -214,6 +213,6 @@ MUTATIONS = (
     Mutation(
         "the lease is kept",
         0,
-        (Edit("core.placement", "await self._locks.release_lock(lease, deadline=self._grace(deadline))", "return"),),
+        (Edit("core.lock_wait", "await self._locks.release_lock(lease, deadline=self._grace(deadline))", "return"),),
     ),
 )

@@ -1,10 +1,13 @@
 """The seed's parts one by one, where a whole delivery does not show them."""
 
+from itertools import cycle
+
 import pytest
 
+from core.backoff import CONFLICT_BACKOFF
 from core.clock import Deadline
 from core.deduplication import PhaseBasedDeduplicationChecker
-from core.kube.errors import ForbiddenError, UnreadableAnswerError
+from core.kube.errors import ConflictError, ForbiddenError, ServerError, UnreadableAnswerError
 from core.kube.transport import ApiResponse
 from core.lease import LeaseStore
 from core.lock import DistributedLockManager
@@ -17,6 +20,8 @@ from tests.support.wire import Fault
 COUNT = "PATCH remediationrequests/status"
 FORBIDDEN = ApiResponse(403, {}, b'{"kind":"Status","reason":"Forbidden","message":"no"}')
 THROTTLED = ApiResponse(429, {"Retry-After": "60"}, b'{"kind":"Status","reason":"TooManyRequests","message":"slow"}')
+
+UNAVAILABLE = ApiResponse(503, {}, b'{"kind":"Status","reason":"ServiceUnavailable","message":"not now"}')
 
 
 @pytest.fixture
@@ -123,19 +128,54 @@ class TestStatusUpdater:
         assert result.status is Status.FAILED
         assert result.retry_after == 60
 
-    async def test_conflicts_are_met_four_times_after_the_first(self, world: World):
-        one = world.instance()
-        await one.post(signal())
-        one.restart()
-        phases = iter(["Pending", "Processing", "Analyzing", "Executing", "Verifying"])
+    async def moving(self, world: World, one: Instance, times: int) -> RemediationRequest:
+        """Let the orchestrator write before each of the next counts; return the request as it was before."""
+        phases = cycle(["Pending", "Processing", "Analyzing", "Executing", "Verifying"])
 
         async def move() -> None:
             await world.set_phase(next(phases))
 
-        one.wire.faults += [Fault(call=COUNT, before=move) for _ in range(5)]
+        await one.post(signal())
+        one.restart()
+        one.wire.faults += [Fault(call=COUNT, before=move) for _ in range(times)]
+        return await self.seen(world)
+
+    async def test_writer_that_meets_others_again_and_again_gets_on_in_the_end(self, world: World, deadline: Deadline):
+        one = world.instance()
+        seen = await self.moving(world, one, CONFLICT_BACKOFF.steps - 1)
+        counted = await self.updater(world, one).update_deduplication_status(seen, occurrences=1, deadline=deadline)
+        assert counted.stored
+        assert counted.conflicts == CONFLICT_BACKOFF.steps - 1
+        assert one.calls == [COUNT, *(["GET remediationrequests", COUNT] * counted.conflicts)]
+
+    async def test_writer_that_met_others_at_every_try_gives_up(self, world: World, deadline: Deadline):
+        one = world.instance()
+        seen = await self.moving(world, one, CONFLICT_BACKOFF.steps)
         started = world.clock.monotonic()
+        with pytest.raises(ConflictError):
+            await self.updater(world, one).update_deduplication_status(seen, occurrences=1, deadline=deadline)
+        assert one.calls == [COUNT, *(["GET remediationrequests", COUNT] * (CONFLICT_BACKOFF.steps - 1))]
+        # From 5 to 15 ms each in the middle of their jitter; none before the first fresh read.
+        assert world.clock.monotonic() - started == pytest.approx(
+            sum(0.005 * 1.05**place for place in range(1, CONFLICT_BACKOFF.steps - 1)), abs=1e-4
+        )
+
+    async def test_alert_that_met_others_at_every_try_is_to_be_sent_again(self, world: World):
+        one = world.instance()
+        await self.moving(world, one, CONFLICT_BACKOFF.steps)
         (result,) = await one.post(signal())
-        assert one.calls == [COUNT, *(["GET remediationrequests", COUNT] * 4)]
         assert result.status is Status.FAILED
-        waited = world.clock.monotonic() - started
-        assert 0.310 * 0.9 <= waited <= 0.310 * 1.1  # 10, 50 and 250 ms; none before the first fresh read
+        assert count(await world.only_request()) == 1
+
+    async def test_failures_that_pass_are_waited_for_as_the_seed_does(self, world: World, deadline: Deadline):
+        one = world.instance()
+        await one.post(signal())
+        one.restart()
+        one.wire.faults += [Fault(call=COUNT, answer=UNAVAILABLE) for _ in range(4)]
+        started = world.clock.monotonic()
+        with pytest.raises(ServerError):
+            await self.updater(world, one).update_deduplication_status(
+                await self.seen(world), occurrences=1, deadline=deadline
+            )
+        assert one.calls == [COUNT, *(["GET remediationrequests", COUNT] * 3)]
+        assert world.clock.monotonic() - started == pytest.approx(0.010 + 0.050 + 0.250)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from core.clock import Deadline
-from core.models.result import SignalResult, Status
+from core.models.result import Recorded, SignalResult, Status
 from core.models.signal import NormalizedSignal
-from core.rounds import Rounds
+from core.rounds import REST, Rounds
 from tests.support.instances import fingerprint, signal
 from tests.support.loop_clock import LoopClock
 
@@ -22,14 +22,17 @@ class Recorder:
 
     def __init__(self) -> None:
         self.rounds: list[list[str]] = []
+        self.begun: asyncio.Queue[int] = asyncio.Queue()
         self.deadlines: list[float] = []
         self.running = 0
         self.most_running = 0
         self.finished = 0
         self.bugs: list[Exception] = []
+        self.contended: list[int] = []  # numbers of the rounds that met another instance
 
-    async def __call__(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> list[SignalResult]:
+    async def __call__(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> Recorded:
         self.rounds.append([signal.signal_name for signal in signals])
+        self.begun.put_nowait(len(self.rounds))
         self.deadlines.append(deadline.remaining())
         self.running += 1
         self.most_running = max(self.most_running, self.running)
@@ -41,12 +44,13 @@ class Recorder:
             raise self.bugs.pop()
         self.finished += 1
         number = len(self.rounds)
-        return [
+        results = [
             SignalResult(
                 status=Status.CREATED, fingerprint=signal.fingerprint, request_name=f"{signal.signal_name}@{number}"
             )
             for signal in signals
         ]
+        return Recorded(results, contended=number in self.contended)
 
 
 class Instance:
@@ -54,7 +58,7 @@ class Instance:
 
     def __init__(self, *, max_concurrent: int = 100) -> None:
         self.record = Recorder()
-        self.rounds = Rounds(record=self.record, max_concurrent=max_concurrent)
+        self.rounds = Rounds(record=self.record, max_concurrent=max_concurrent, clock=LoopClock(), random=lambda: 0.5)
 
     async def join(self, *names: str, of: str = "web", seconds: float = 8.0) -> list[str]:
         """Send alerts called `names` on workload `of`; returns what became of each."""
@@ -263,3 +267,58 @@ async def test_draining_waits_for_all_rounds_also_those_that_start_meanwhile(ins
 async def test_draining_nothing_returns_at_once(instance):
     await instance.rounds.drain()
     assert instance.record.rounds == []
+
+
+class TestRest:
+    """After a round that met another instance."""
+
+    async def rounds_in_a_row(self, instance: Instance, number: int) -> float:
+        """Make so many rounds, each with a signal that came while the one before was in flight; return the seconds."""
+        start = asyncio.get_running_loop().time()
+        sent = []
+        for place in range(number):
+            sent.append(instance.joining(str(place)))
+            await instance.record.begun.get()
+        await asyncio.gather(*sent)
+        return asyncio.get_running_loop().time() - start
+
+    async def test_next_round_waits_while_another_instance_may_write(self, instance: Instance):
+        instance.record.contended = [1]
+        seconds = await self.rounds_in_a_row(instance, 2)
+        assert seconds == pytest.approx(2 * ROUND_SECONDS + REST.duration)
+
+    async def test_those_who_sent_the_round_are_answered_before_it_rests(self, instance: Instance):
+        instance.record.contended = [1]
+        start = asyncio.get_running_loop().time()
+        await instance.join("a")
+        assert asyncio.get_running_loop().time() - start == pytest.approx(ROUND_SECONDS)
+
+    async def test_signals_that_arrive_in_a_rest_share_the_next_round(self, instance: Instance):
+        instance.record.contended = [1]
+        await instance.join("a")
+        await asyncio.sleep(REST.duration / 4)
+        later = [instance.joining(name) for name in ("b", "c")]
+        await asyncio.gather(*later)
+        assert instance.record.rounds == [["a"], ["b", "c"]]
+
+    async def test_rests_end_when_the_other_instance_is_met_no_more(self, instance: Instance):
+        instance.record.contended = [1]
+        seconds = await self.rounds_in_a_row(instance, 6)
+        assert seconds == pytest.approx(6 * ROUND_SECONDS + REST.steps * REST.duration)
+
+    async def test_rests_go_on_while_the_other_instance_is_met(self, instance: Instance):
+        instance.record.contended = [1, 3]
+        seconds = await self.rounds_in_a_row(instance, 7)
+        assert seconds == pytest.approx(7 * ROUND_SECONDS + (2 + REST.steps) * REST.duration)
+
+    async def test_nobody_rests_alone(self, instance: Instance):
+        assert await self.rounds_in_a_row(instance, 4) == pytest.approx(4 * ROUND_SECONDS)
+
+    async def test_rest_of_one_fingerprint_takes_no_turn_from_another(self):
+        instance = Instance(max_concurrent=1)
+        instance.record.contended = [1]
+        first, other = instance.joining("a"), instance.joining("x", of="other")
+        start = asyncio.get_running_loop().time()
+        await asyncio.gather(first, other)
+        assert asyncio.get_running_loop().time() - start == pytest.approx(2 * ROUND_SECONDS)
+        await instance.rounds.drain()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.backoff import CREATE_RETRY_BACKOFF, GATEWAY_RETRY_BACKOFF, LOCK_WAIT_BACKOFF, Backoff
+from core.backoff import CONFLICT_BACKOFF, CREATE_RETRY_BACKOFF, GATEWAY_RETRY_BACKOFF, LOCK_WAIT_BACKOFF, Backoff
 
 MIDDLE = 0.5
 
@@ -17,6 +17,13 @@ def test_status_updates_wait_as_the_seed_does():
     assert GATEWAY_RETRY_BACKOFF.steps == 4
     assert delays(GATEWAY_RETRY_BACKOFF) == pytest.approx([0.010, 0.050, 0.250])
     assert GATEWAY_RETRY_BACKOFF.jitter == 0.1
+
+
+def test_writers_that_met_each_other_wait_anything_from_nothing_to_a_few_milliseconds():
+    assert delays(CONFLICT_BACKOFF, 0.0) == [0.0] * 23
+    assert delays(CONFLICT_BACKOFF)[:3] == pytest.approx([0.005, 0.00525, 0.0055125])
+    assert max(delays(CONFLICT_BACKOFF, 1.0)) == pytest.approx(0.0293, abs=0.0001)
+    assert sum(delays(CONFLICT_BACKOFF, 1.0)) < 0.5  # a small part of the 8 s that a request has
 
 
 def test_creation_waits_twice_between_three_tries():
@@ -39,14 +46,14 @@ def test_wait_is_always_positive_and_within_the_jittered_cap(tries, random):
     assert 0 < delay <= LOCK_WAIT_BACKOFF.cap * (1 + LOCK_WAIT_BACKOFF.jitter)
 
 
-@pytest.mark.parametrize("least", [{"steps": 1}, {"duration": 0.001}, {"factor": 1}, {"jitter": 0}, {"jitter": 0.99}])
+@pytest.mark.parametrize("least", [{"steps": 1}, {"duration": 0.001}, {"factor": 1}, {"jitter": 0}, {"jitter": 1}])
 def test_policy_at_the_edge_of_what_works_is_taken(least):
     policy = Backoff(**({"steps": 3, "duration": 0.1, "factor": 2.0, "jitter": 0.1} | least))
     assert policy.delay(1, random=lambda: MIDDLE) == policy.duration
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"steps": 0}, {"duration": 0}, {"duration": -1}, {"factor": 0.5}, {"jitter": -0.1}, {"jitter": 1}]
+    "wrong", [{"steps": 0}, {"duration": 0}, {"duration": -1}, {"factor": 0.5}, {"jitter": -0.1}, {"jitter": 1.1}]
 )
 def test_policy_that_cannot_work_is_refused_when_it_is_made(wrong):
     right = {"steps": 3, "duration": 0.1, "factor": 2.0, "jitter": 0.1}
