@@ -158,7 +158,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an ended head is not confirmed",
-        72,
+        453,
         (Edit("core.placement", "if view.head and head_uid != confirmed_uid:", "if False:"),),
     ),
     Mutation(
