@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core.backoff import GATEWAY_RETRY_BACKOFF
     from core.clock import Clock, MockClock, RealClock
-    from core.creator import CRDCreator, RetryObserver
-    from core.deduplication import PhaseBasedDeduplicationChecker
     from core.errors import CRDCreationError, DeduplicationError, OperationError, RetryError
-    from core.lock import LOCK_DURATION_SECONDS, DistributedLockManager
     from core.models.metadata import DeduplicationMetadata
     from core.phase import is_terminal_phase
-    from core.status import StatusUpdater
+    from core.protocol.creator import CRDCreator, RetryObserver
+    from core.protocol.deduplication import PhaseBasedDeduplicationChecker
+    from core.protocol.lock import LOCK_DURATION_SECONDS, DistributedLockManager
+    from core.protocol.status import StatusUpdater
 
 __all__ = [
     "GATEWAY_RETRY_BACKOFF",
@@ -39,20 +39,20 @@ __all__ = [
 
 _HOME = {
     "GATEWAY_RETRY_BACKOFF": "backoff",
-    "LOCK_DURATION_SECONDS": "lock",
+    "LOCK_DURATION_SECONDS": "protocol.lock",
     "CRDCreationError": "errors",
-    "CRDCreator": "creator",
+    "CRDCreator": "protocol.creator",
     "Clock": "clock",
     "DeduplicationError": "errors",
     "DeduplicationMetadata": "models.metadata",
-    "DistributedLockManager": "lock",
+    "DistributedLockManager": "protocol.lock",
     "MockClock": "clock",
     "OperationError": "errors",
-    "PhaseBasedDeduplicationChecker": "deduplication",
+    "PhaseBasedDeduplicationChecker": "protocol.deduplication",
     "RealClock": "clock",
     "RetryError": "errors",
-    "RetryObserver": "creator",
-    "StatusUpdater": "status",
+    "RetryObserver": "protocol.creator",
+    "StatusUpdater": "protocol.status",
     "is_terminal_phase": "phase",
 }
 

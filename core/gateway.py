@@ -10,23 +10,23 @@ from uuid import UUID
 from core.auth import Gate, KubernetesGate, OpenGate
 from core.breaker import BreakerState, CircuitBreaker
 from core.clock import Clock, Deadline, RealClock
-from core.creator import CRDCreator
 from core.credits import Credits
-from core.deduplication import PhaseBasedDeduplicationChecker
 from core.kube.client import KubeClient
 from core.kube.resources import Resource, remediation_requests
-from core.lease import LeaseStore
-from core.lock import DistributedLockManager
-from core.lock_wait import LockWait
-from core.memory import RequestMemory
-from core.observer import LoggingObserver
 from core.pipeline import Pipeline
-from core.placement import Placement
+from core.protocol.creator import CRDCreator
+from core.protocol.deduplication import PhaseBasedDeduplicationChecker
+from core.protocol.lease import LeaseStore
+from core.protocol.lock import DistributedLockManager
+from core.protocol.lock_wait import LockWait
+from core.protocol.memory import RequestMemory
+from core.protocol.observer import LoggingObserver
+from core.protocol.placement import Placement
+from core.protocol.recorder import Recorder
+from core.protocol.request_body import RequestBuilder
+from core.protocol.rounds import Rounds
+from core.protocol.status import StatusUpdater
 from core.qualification import Qualification
-from core.recorder import Recorder
-from core.request_body import RequestBuilder
-from core.rounds import Rounds
-from core.status import StatusUpdater
 from core.workloads.metadata import MetadataReader
 from core.workloads.owners import OwnerResolver
 from core.workloads.scope import Scope

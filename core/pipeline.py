@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from core.credits import Credits
     from core.metrics import Metrics
     from core.models.batch import Batch, Entry
+    from core.protocol.rounds import Rounds
     from core.qualification import Qualification
-    from core.rounds import Rounds
 
 
 class Pipeline:

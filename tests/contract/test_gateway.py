@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.clock import Deadline
 from core.models.batch import Batch
 from core.models.result import Status
-from core.naming import lease_name
+from core.protocol.naming import lease_name
 from tests.contract.gateways import NEW, Instance
 from tests.contract.objects import lease
 from tests.support.instances import fingerprint, signal

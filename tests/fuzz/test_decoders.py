@@ -27,12 +27,12 @@ from core.kube.refusals import refusal
 from core.kube.requests import read_request, read_requests
 from core.kube.resources import LEASES
 from core.kube.transport import ApiRequest, ApiResponse
-from core.lease import Lease, _lease
-from core.lock import DistributedLockManager
 from core.models.batch import Ignored, Poison
 from core.models.remediation_request import RemediationRequest
 from core.models.signal import NormalizedSignal, TargetResource
-from core.request_body import RequestBuilder
+from core.protocol.lease import Lease, _lease
+from core.protocol.lock import DistributedLockManager
+from core.protocol.request_body import RequestBuilder
 from tests.fuzz.corpus import entries
 from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded, mutated_bytes, mutated_json

@@ -6,9 +6,9 @@ catches it; `make simulate-mutations` measures anew.
 
 from tests.simulation.mutating import Edit, Mutation
 
-_RANDOM_NAMES = Edit("core.creator", "head_uid=head_uid, salt=salt)", "head_uid=attempt_id, salt=salt)")
+_RANDOM_NAMES = Edit("core.protocol.creator", "head_uid=head_uid, salt=salt)", "head_uid=attempt_id, salt=salt)")
 _NO_LEASE = Edit(
-    "core.lock",
+    "core.protocol.lock",
     "return await self._claim(name, holder=holder, deadline=deadline)",
     "return await self._store.read(name, deadline=deadline)",
 )
@@ -20,19 +20,23 @@ MUTATIONS = (
     Mutation(
         "one name for all generations",
         0,
-        (Edit("core.placement", 'head_uid = view.head.uid if view.head else ""', 'head_uid = ""'),),
+        (Edit("core.protocol.placement", 'head_uid = view.head.uid if view.head else ""', 'head_uid = ""'),),
     ),
     Mutation(
         "PATCH without resourceVersion",
         0,
-        (Edit("core.status", '"metadata": {"resourceVersion": current.resource_version},', '"metadata": {},'),),
+        (
+            Edit(
+                "core.protocol.status", '"metadata": {"resourceVersion": current.resource_version},', '"metadata": {},'
+            ),
+        ),
     ),
     Mutation(
         "release without preconditions",
         15,
         (
             Edit(
-                "core.lease",
+                "core.protocol.lease",
                 'preconditions={"uid": seen.uid, "resourceVersion": seen.resource_version},',
                 "preconditions={},",
             ),
@@ -41,31 +45,33 @@ MUTATIONS = (
     Mutation(
         "take-over without resourceVersion",
         1,
-        (Edit("core.lease", '{"resourceVersion": seen.resource_version, "uid": seen.uid}', "{}"),),
+        (Edit("core.protocol.lease", '{"resourceVersion": seen.resource_version, "uid": seen.uid}', "{}"),),
     ),
     Mutation(
         "expiry by the local clock",
         1,
         (
             Edit(
-                "core.lock",
+                "core.protocol.lock",
                 "age = (lease.server_time - lease.written_at)",
                 "age = (self._store._clock.now() - lease.written_at)",
             ),
         ),
     ),
     Mutation(
-        "a dead holder's lease is never taken over", 1, (Edit("core.lock", "if not self.expired(seen):", "if True:"),)
+        "a dead holder's lease is never taken over",
+        1,
+        (Edit("core.protocol.lock", "if not self.expired(seen):", "if True:"),),
     ),
     Mutation(
         "holder per pod",
         46,
-        (Edit("core.placement", "view, look, holder=attempt_id,", "view, look, holder=repr(self._clock),"),),
+        (Edit("core.protocol.placement", "view, look, holder=attempt_id,", "view, look, holder=repr(self._clock),"),),
     ),
     Mutation(
         "attempt id per pod",
         16,
-        (Edit("core.placement", "attempt_id = self._new_id()", "attempt_id = repr(self._clock)"),),
+        (Edit("core.protocol.placement", "attempt_id = self._new_id()", "attempt_id = repr(self._clock)"),),
     ),
     Mutation(
         "207 on partial failure",
@@ -88,7 +94,7 @@ MUTATIONS = (
         0,
         (
             Edit(
-                "core.status",
+                "core.protocol.status",
                 "patched = await self._patch(current, sent, deadline)",
                 "patched = __import__('asyncio').ensure_future(self._patch(current, sent, deadline)) and current",
             ),
@@ -97,29 +103,33 @@ MUTATIONS = (
     Mutation(
         "no join in one instance",
         0,
-        (Edit("core.rounds", "self._enqueue(signals[0].fingerprint, ticket)", "self._enqueue(ticket, ticket)"),),
+        (
+            Edit(
+                "core.protocol.rounds", "self._enqueue(signals[0].fingerprint, ticket)", "self._enqueue(ticket, ticket)"
+            ),
+        ),
     ),
     Mutation(
         "a taken name counts as created",
         0,
-        (Edit("core.creator", "created = stored.attempt_id == attempt_id", "created = True"),),
+        (Edit("core.protocol.creator", "created = stored.attempt_id == attempt_id", "created = True"),),
     ),
     Mutation(
         "an own request whose answer was lost counts as another's",
         1,
-        (Edit("core.creator", "created = stored.attempt_id == attempt_id", "created = False"),),
+        (Edit("core.protocol.creator", "created = stored.attempt_id == attempt_id", "created = False"),),
     ),
     Mutation(
         "a count whose answer was lost is added again",
         24,
-        (Edit("core.status", "if _same(sent, current) or (occurrences == 0", "if (occurrences == 0"),),
+        (Edit("core.protocol.status", "if _same(sent, current) or (occurrences == 0", "if (occurrences == 0"),),
     ),
     Mutation(
         "a conflict is not judged again",
         0,
         (
             Edit(
-                "core.status",
+                "core.protocol.status",
                 "if current is None or not current.active:",
                 "if current is None:",
             ),
@@ -150,7 +160,7 @@ MUTATIONS = (
         4,
         (
             Edit(
-                "core.creator",
+                "core.protocol.creator",
                 "if found is None or found.request.fingerprint == signal.fingerprint:",
                 "if True:",
             ),
@@ -159,10 +169,12 @@ MUTATIONS = (
     Mutation(
         "an ended head is not confirmed",
         453,
-        (Edit("core.placement", "if view.head and head_uid != confirmed_uid:", "if False:"),),
+        (Edit("core.protocol.placement", "if view.head and head_uid != confirmed_uid:", "if False:"),),
     ),
     Mutation(
-        "consistent reads from the cache", 35, (Edit("core.placement", "if self._consistent_reads:", "if False:"),)
+        "consistent reads from the cache",
+        35,
+        (Edit("core.protocol.placement", "if self._consistent_reads:", "if False:"),),
     ),
     Mutation(
         "a credit is used twice",
@@ -172,19 +184,19 @@ MUTATIONS = (
     Mutation(
         "no deadline for a request that waits for its round",
         9,
-        (Edit("core.rounds", "asyncio.timeout(deadline.remaining())", "asyncio.timeout(None)"),),
+        (Edit("core.protocol.rounds", "asyncio.timeout(deadline.remaining())", "asyncio.timeout(None)"),),
     ),
     Mutation(
         "an ended request in a stale view is asked for ever",
         16,
-        (Edit("core.placement", "if over and view.active", "if False and view.active"),),
+        (Edit("core.protocol.placement", "if over and view.active", "if False and view.active"),),
     ),
     Mutation(
         "the status is replaced as a whole",
         1,
         (
             Edit(
-                "core.status",
+                "core.protocol.status",
                 '"status": {"deduplication": deduplication},',
                 '"status": {"deduplication": deduplication, "message": None},',
             ),
@@ -193,7 +205,7 @@ MUTATIONS = (
     Mutation(
         "a lease is taken over five seconds early",
         4,
-        (Edit("core.lock", "age >= duration + _ROUNDING_SECONDS", "age >= duration - 5"),),
+        (Edit("core.protocol.lock", "age >= duration + _ROUNDING_SECONDS", "age >= duration - 5"),),
     ),
     Mutation(
         "a failure that passes counts as poison",
@@ -203,16 +215,28 @@ MUTATIONS = (
     Mutation(
         "another problem's request is counted on where the memory is wrong",
         10,
-        (Edit("core.memory", "if request is None or request.fingerprint != fingerprint:", "if request is None:"),),
+        (
+            Edit(
+                "core.protocol.memory",
+                "if request is None or request.fingerprint != fingerprint:",
+                "if request is None:",
+            ),
+        ),
     ),
     Mutation(
         "the first signal of a round is not counted",
         0,
-        (Edit("core.recorder", "extra = len(signals) - place.created", "extra = len(signals) - 1"),),
+        (Edit("core.protocol.recorder", "extra = len(signals) - place.created", "extra = len(signals) - 1"),),
     ),
     Mutation(
         "the lease is kept",
         0,
-        (Edit("core.lock_wait", "await self._locks.release_lock(lease, deadline=self._grace(deadline))", "return"),),
+        (
+            Edit(
+                "core.protocol.lock_wait",
+                "await self._locks.release_lock(lease, deadline=self._grace(deadline))",
+                "return",
+            ),
+        ),
     ),
 )

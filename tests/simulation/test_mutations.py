@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.lock import DistributedLockManager
+from core.protocol.lock import DistributedLockManager
 from tests.simulation.mutants import find
 from tests.simulation.mutating import Edit, Mutation, applied
 from tests.simulation.mutations import MUTATIONS
@@ -26,7 +26,7 @@ def test_document_lists_them_all():
 
 def test_mutation_is_undone():
     before = DistributedLockManager.expired.__code__
-    with applied(Mutation("any", 0, (Edit("core.lock", "age >= duration", "age <= duration"),))):
+    with applied(Mutation("any", 0, (Edit("core.protocol.lock", "age >= duration", "age <= duration"),))):
         assert DistributedLockManager.expired.__code__ is not before
     assert DistributedLockManager.expired.__code__ is before
 
@@ -34,9 +34,9 @@ def test_mutation_is_undone():
 @pytest.mark.parametrize(
     ("edit", "why"),
     [
-        (Edit("core.lock", "no such line", ""), "0 times"),
-        (Edit("core.lock", "self", ""), "times, not once"),
-        (Edit("core.lock", "LOCK_DURATION_SECONDS = 30", "LOCK_DURATION_SECONDS = 31"), "in no function"),
+        (Edit("core.protocol.lock", "no such line", ""), "0 times"),
+        (Edit("core.protocol.lock", "self", ""), "times, not once"),
+        (Edit("core.protocol.lock", "LOCK_DURATION_SECONDS = 30", "LOCK_DURATION_SECONDS = 31"), "in no function"),
     ],
 )
 def test_mutation_whose_line_has_moved_on_says_so(edit: Edit, why: str):

@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from core.kube.resources import LEASES
-from core.lock import LOCK_DURATION_SECONDS
-from core.naming import lease_name, request_name
+from core.protocol.lock import LOCK_DURATION_SECONDS
+from core.protocol.naming import lease_name, request_name
 from core.timestamps import micro_time, parse_rfc3339, rfc3339
 from tests.simulation.judge import fingerprint_of
 from tests.simulation.machine import START

@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry
 
 from core.breaker import CircuitBreaker
 from core.clock import Deadline, MockClock
-from core.creator import CRDCreator, Creation
 from core.errors import CircuitOpenError, CRDCreationError, DeadlineExceededError, RetryError
 from core.kube import errors
 from core.kube.client import KubeClient
@@ -17,8 +16,9 @@ from core.kube.resources import remediation_requests
 from core.kube.transport import ApiRequest, ApiResponse
 from core.metrics import Metrics
 from core.models.signal import NormalizedSignal
-from core.naming import request_name
-from core.request_body import RequestBuilder
+from core.protocol.creator import CRDCreator, Creation
+from core.protocol.naming import request_name
+from core.protocol.request_body import RequestBuilder
 from tests.support.instances import fingerprint, signal
 from tests.support.scripted import Scripted, answered, refused
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.kube.resources import remediation_requests
 from core.models.signal import NormalizedSignal, TargetResource
-from core.request_body import PayloadEncoding, RequestBuilder
+from core.protocol.request_body import PayloadEncoding, RequestBuilder
 
 FINGERPRINT = "0123456789abcdef" * 4
 NOW = datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)

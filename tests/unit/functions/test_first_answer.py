@@ -86,7 +86,7 @@ async def test_webhook_needs_none_of_the_large_packages(start):
 
     assert status == 201
     modules = loaded(log)
-    assert {"core.kube.transport", "core.creator", "uvloop", "httptools", "functions_framework"} <= modules
+    assert {"core.kube.transport", "core.protocol.creator", "uvloop", "httptools", "functions_framework"} <= modules
     assert unneeded(modules) == []
 
 
@@ -103,7 +103,7 @@ async def test_event_needs_none_of_them_either(start, target):
     modules = loaded(log)
     assert {
         "core.kube.transport",
-        "core.creator",
+        "core.protocol.creator",
         f"core.intake.{target.replace('kubernetes_event', 'events')}",
     } <= modules
     assert unneeded(modules) == []

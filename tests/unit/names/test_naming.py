@@ -5,7 +5,7 @@ import re
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from core.naming import lease_name, request_name
+from core.protocol.naming import lease_name, request_name
 
 FINGERPRINT = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 UID = "0d5b1f6e-8f0a-4c8e-9a4e-1b2c3d4e5f60"

@@ -6,14 +6,14 @@ import pytest
 
 from core.backoff import CONFLICT_BACKOFF
 from core.clock import Deadline
-from core.deduplication import PhaseBasedDeduplicationChecker
 from core.kube.errors import ConflictError, ForbiddenError, ServerError, UnreadableAnswerError
 from core.kube.transport import ApiResponse
-from core.lease import LeaseStore
-from core.lock import DistributedLockManager
 from core.models.remediation_request import RemediationRequest
 from core.models.result import Status
-from core.status import StatusUpdater
+from core.protocol.deduplication import PhaseBasedDeduplicationChecker
+from core.protocol.lease import LeaseStore
+from core.protocol.lock import DistributedLockManager
+from core.protocol.status import StatusUpdater
 from tests.support.instances import NAMESPACE, REQUESTS, Instance, World, count, fingerprint, signal
 from tests.support.wire import Fault
 

@@ -9,7 +9,7 @@ from core.kube.resources import LEASES
 from core.local.embedded import EmbeddedApi
 from core.local.embedded.history import Lag
 from core.models.result import SignalResult, Status
-from core.naming import lease_name, request_name
+from core.protocol.naming import lease_name, request_name
 from tests.support.instances import REQUESTS, World, at_once, count, fingerprint, signal
 from tests.unit.protocol.test_new_and_repeated import NEW
 

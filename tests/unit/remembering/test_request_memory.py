@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.memory import RequestMemory
 from core.models.remediation_request import RemediationRequest
+from core.protocol.memory import RequestMemory
 
 
 def request(fingerprint: str, *, phase: str = "", version: str = "1") -> RemediationRequest:

@@ -15,7 +15,7 @@ from core.models.remediation_request import DeduplicationStatus, RemediationRequ
 from tests.support.instances import NAMESPACE, START, Instance, World, at_once, fingerprint, signal
 
 if TYPE_CHECKING:
-    from core.memory import RequestMemory
+    from core.protocol.memory import RequestMemory
 
 WORKLOADS = ("web", "db")
 PHASES = ("", "Pending", "Processing", "Blocked", "Completed", "Failed", "TimedOut", "Skipped", "Cancelled", "NoSuch")

@@ -8,7 +8,7 @@ import pytest
 from core.clock import Deadline
 from core.models.result import Recorded, SignalResult, Status
 from core.models.signal import NormalizedSignal
-from core.rounds import REST, Rounds
+from core.protocol.rounds import REST, Rounds
 from tests.support.instances import fingerprint, signal
 from tests.support.loop_clock import LoopClock
 

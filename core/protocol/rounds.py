@@ -31,7 +31,7 @@ REST = Backoff(steps=3, duration=0.020, factor=1.0, jitter=0.5)
 
 
 class Record(Protocol):
-    """Stores signals that share a fingerprint and never raises (core.recorder.Recorder.record)."""
+    """Stores signals that share a fingerprint and never raises (core.protocol.recorder.Recorder.record)."""
 
     async def __call__(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> Recorded:
         """Return one result for each signal, in order."""

@@ -4,7 +4,7 @@ Guarantee: while every holder finishes within the lease duration, at most one ho
 fingerprint; a holder that died is replaced once its lease has run out.
 
 Non-guarantee: no fencing. A holder that stalls past its lease and wakes up still believes it holds the
-lock. Nothing may rely on the lock alone: the fenced name of the request (core.naming) is what makes two
+lock. Nothing may rely on the lock alone: the fenced name of the request (core.protocol.naming) is what makes two
 requests impossible; the lock only keeps instances from doing the same work at once.
 
 Clock assumption: none about this machine. Expiry compares two readings of API server clocks, the Date
@@ -18,11 +18,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
-from core.naming import lease_name
+from core.protocol.naming import lease_name
 
 if TYPE_CHECKING:
     from core.clock import Deadline
-    from core.lease import Lease, LeaseStore
+    from core.protocol.lease import Lease, LeaseStore
 
 LOCK_DURATION_SECONDS = 30
 """How long a lock is valid before another request may take it over (seed: LockDurationSeconds)."""

@@ -12,9 +12,9 @@ from core.kube.errors import KubernetesError
 
 if TYPE_CHECKING:
     from core.clock import Clock
-    from core.deduplication import View
-    from core.lease import Lease
-    from core.lock import DistributedLockManager
+    from core.protocol.deduplication import View
+    from core.protocol.lease import Lease
+    from core.protocol.lock import DistributedLockManager
 
 RELEASE_GRACE_SECONDS = 1.0
 
@@ -27,7 +27,7 @@ class Look(Protocol):
 
 
 class LockWait:
-    """Tries for a lock again and again (core.lock makes one attempt), and gives back what was got."""
+    """Tries for a lock again and again (core.protocol.lock makes one attempt), and gives back what was got."""
 
     def __init__(
         self, *, locks: DistributedLockManager, clock: Clock, random: Random, backoff: Backoff = LOCK_WAIT_BACKOFF

@@ -12,7 +12,7 @@ from core.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
 from core.errors import CRDCreationError, RetryError
 from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError
 from core.kube.requests import read_request
-from core.naming import request_name
+from core.protocol.naming import request_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.metrics import Metrics
     from core.models.remediation_request import RemediationRequest
     from core.models.signal import NormalizedSignal
-    from core.request_body import RequestBuilder
+    from core.protocol.request_body import RequestBuilder
 
 T = TypeVar("T")
 

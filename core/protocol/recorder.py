@@ -9,8 +9,8 @@ from core.errors import DeduplicationError, SluiceError
 from core.kube.errors import ConflictError, KubernetesError
 from core.models.metadata import DeduplicationMetadata
 from core.models.result import Recorded, SignalResult, Status
-from core.placement import Place
-from core.status import Counted
+from core.protocol.placement import Place
+from core.protocol.status import Counted
 from core.timestamps import rfc3339
 from core.verdict import failure
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.clock import Clock, Deadline
-    from core.lock_wait import LockWait
-    from core.memory import RequestMemory
     from core.models.remediation_request import RemediationRequest
     from core.models.signal import NormalizedSignal
-    from core.placement import Placement
-    from core.status import StatusUpdater
+    from core.protocol.lock_wait import LockWait
+    from core.protocol.memory import RequestMemory
+    from core.protocol.placement import Placement
+    from core.protocol.status import StatusUpdater
 
 
 class Recorder:
-    """One round at a time for each fingerprint (core.rounds sees to that); any number of instances at once."""
+    """One round at a time for each fingerprint (core.protocol.rounds sees to that); any number of instances at once."""
 
     def __init__(
         self,

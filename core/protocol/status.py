@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from core.kube.errors import ConflictError, KubernetesError, NotFoundError
 from core.kube.requests import read_request
 from core.models.remediation_request import DeduplicationStatus, RemediationRequest
+from core.protocol.tries import Tries
 from core.timestamps import rfc3339
-from core.tries import Tries
 
 if TYPE_CHECKING:
     from datetime import datetime
