@@ -1,4 +1,4 @@
-"""One profile: a fresh function, a slice that is measured, and slices that are recorded."""
+"""One profile: a fresh function, slices that are measured, and slices that are recorded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.bench.checks import WrongWorkError
 from tests.bench.measuring import API_SERVER, FUNCTION, LOAD, measure
 from tests.bench.profiling.owned_pods import make_owned_pods
 from tests.bench.profiling.profile import Profile
+from tests.bench.profiling.subjects import MEASURED
 from tests.bench.profiling.summary import summed_up
 from tests.bench.profiling.traced_function import NoProfileError, TracedFunction
 from tests.bench.vegeta import attack
@@ -46,13 +47,13 @@ class ProfileRun:
         with TracedFunction(target=subject.function, folder=self.folder, environment=environment) as function:
             send = partial(self._send, function.url, sent)
             send(self._warm_up())
-            webhooks = subject.workload.draw()
+            webhooks = subject.draw(MEASURED)
             assert self.server.pid is not None, "kube-apiserver ended"
             processes = {API_SERVER: [self.server.pid], FUNCTION: [function.pid]}
             measured = measure(partial(send, webhooks), server=self.server, processes=processes, children=LOAD)
             try:
                 function.record()
-                send(tuple(one for _ in range(subject.slices) for one in subject.workload.draw()))
+                send(subject.draw(subject.slices))
                 found = summed_up(function.recorded())
             except NoProfileError as error:
                 found = {"missing": str(error)}

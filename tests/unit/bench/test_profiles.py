@@ -22,7 +22,7 @@ from tests.bench.profiling.events import incident_message, kubernetes_event
 from tests.bench.profiling.flame_graph import flame_graph
 from tests.bench.profiling.profile import Profile
 from tests.bench.profiling.raw import Frame, parse_raw
-from tests.bench.profiling.subjects import selected_subjects, subjects
+from tests.bench.profiling.subjects import MEASURED, selected_subjects, subjects
 from tests.bench.profiling.summary import TOP, summed_up
 from tests.bench.profiling.tables import profiles_table, why_missing
 from tests.bench.profiling.traced_function import NoProfileError, TracedFunction
@@ -177,8 +177,9 @@ def test_loads_are_chosen_by_parts_of_their_names():
 
 def test_pods_of_new_signals_suffice_for_all_slices():
     (subject,) = selected_subjects(subjects(), only=["resolved: new"])
-    drawn = [webhook for _ in range(subject.slices + 2) for webhook in subject.workload.draw()]
-    assert {target for (target,) in drawn} == set(subject.pods)
+    warm_up = 1
+    drawn = subject.draw(warm_up + MEASURED + subject.slices)
+    assert [target for (target,) in drawn] == list(subject.pods)
 
 
 @pytest.mark.parametrize("make", [kubernetes_event, incident_message])
