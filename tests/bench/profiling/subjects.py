@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.cloud_events import Sent
 
 _OWNERS = {"SLUICE_OWNERS": "resolve"}
-MEASURED = 3
+MEASURED = 2
 """Slices without py-spy: CPU for each signal differs by a fifth from slice to slice of new ones."""
 
 _SLICE, _RECORDED = 160, 2  # of new signals with owners, which cost three objects each
@@ -60,13 +60,13 @@ class Subject:
 
 def subjects() -> list[Subject]:
     """Make them anew: the pods of a load of new signals can be used up once."""
-    of_events = partial(Subject, slices=3, answers=frozenset({200}))
+    of_events = partial(Subject, slices=2, answers=frozenset({200}))
     return [
-        Subject(workload=NEW, slices=3),
-        Subject(workload=REPEATS, slices=3),
-        Subject(workload=ONE, slices=4),
+        Subject(workload=NEW, slices=2),
+        Subject(workload=REPEATS, slices=2),
+        Subject(workload=ONE, slices=3),
         Subject(workload=_new_owned(), slices=_RECORDED, environment=_OWNERS, pods=_NEW_PODS),
-        Subject(workload=_repeats_owned(), slices=3, environment=_OWNERS, pods=_KNOWN_PODS),
+        Subject(workload=_repeats_owned(), slices=2, environment=_OWNERS, pods=_KNOWN_PODS),
         of_events(workload=_named(NEW, "Events"), function="kubernetes_event", request=kubernetes_event),
         of_events(workload=_named(NEW, "Pub/Sub messages"), function="pubsub", request=incident_message),
     ]
