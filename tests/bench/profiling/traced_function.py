@@ -40,14 +40,19 @@ class TracedFunction:
         self._py_spy = py_spy
         self._recording = folder / "profile.txt"
         command = (sys.executable, str(_TRACED), str(py_spy), str(self._recording), str(rate), *production(target))
+        self._processes: list[psutil.Process] = []
         self._function = FunctionProcess(folder=folder, environment=environment, command=command)
 
     def __enter__(self) -> Self:
         self._function.__enter__()
+        self._processes = psutil.Process(self._function.pid).children(recursive=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._function.__exit__()
+        # Where py-spy has ended, the kernel has told the function to stop, and nobody has waited.
+        for process in psutil.wait_procs(self._processes, timeout=_ENDS_WITHIN)[1]:
+            process.kill()
 
     @property
     def url(self) -> str:
@@ -75,11 +80,8 @@ class TracedFunction:
 
     def recorded(self) -> str:
         """End the recording, and with it the function; return it as py-spy's raw format has it."""
-        processes = psutil.Process(self._function.pid).children(recursive=True)
         os.kill(self._function.pid, signal.SIGINT)
         self._function.exit_code()
-        for process in psutil.wait_procs(processes, timeout=_ENDS_WITHIN)[1]:
-            process.kill()
         if not self._recording.exists():
             raise NoProfileError("py-spy took no sample.")
         return self._recording.read_text()
