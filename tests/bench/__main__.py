@@ -12,6 +12,7 @@ from rich.console import Console
 from tests.apiserver import KubeApiserver
 from tests.bench.bench import Bench
 from tests.bench.cases import Case, all_cases, default_cases, selected
+from tests.bench.checks import WrongWorkError
 from tests.bench.comparison import comparison
 from tests.bench.document import Document, describe_machine
 from tests.bench.profiling.subjects import Subject, selected_subjects, subjects
@@ -96,6 +97,9 @@ def _profiled(console: Console, bench: Bench, loads: list[Subject]) -> list[Prof
             profiles.append(bench.profile(subject))
         except KeyboardInterrupt:
             console.print("  interrupted: these are the profiles so far")
+            break
+        except WrongWorkError as error:  # the figures of the cases are right all the same
+            console.print(f"  no more profiles: {error}")
             break
     return profiles
 
