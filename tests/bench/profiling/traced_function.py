@@ -80,7 +80,12 @@ class TracedFunction:
             raise NoProfileError(_why_not(self._function.log[before:]))
 
     def recorded(self) -> str:
-        """End the recording, and with it the function; return it as py-spy's raw format has it."""
+        """End the recording, and with it the function; return it as py-spy's raw format has it.
+
+        Raises NoProfileError.
+        """
+        if self._function.ended:
+            raise NoProfileError("py-spy ended before it was told to.")
         os.kill(self._function.pid, signal.SIGINT)
         self._function.exit_code()
         if not self._recording.exists():
