@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,12 +12,18 @@ from rich.console import Console
 from tests.apiserver import KubeApiserver
 from tests.bench.bench import Bench
 from tests.bench.cases import Case, all_cases, default_cases, selected
+from tests.bench.checks import WrongWorkError
 from tests.bench.comparison import comparison
 from tests.bench.document import Document, describe_machine
+from tests.bench.profiling.subjects import Subject, selected_subjects, subjects
+from tests.bench.profiling.tables import profiles_table, why_missing
 from tests.bench.report import write_report
 from tests.bench.tables import cold_line, figures_table, targets_table
 from tests.bench.targets import verdicts
 from tests.bench.vegeta import build_vegeta
+
+if TYPE_CHECKING:
+    from tests.bench.profiling.profile import Profile
 
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
@@ -34,6 +40,10 @@ def main(
     quick: Annotated[
         bool, typer.Option("--quick", help="one pair, empty namespace, one process: does it work?")
     ] = False,
+    profile: Annotated[
+        bool | None,
+        typer.Option("--profile/--no-profile", help="profile the function after the cases; not by default if --quick"),
+    ] = None,
     save: Annotated[Path, typer.Option("--json", help="where the figures go; the report beside it")] = RESULTS
     / "latest.json",
     compare: Annotated[Path | None, typer.Option(help="figures of an earlier run to put beside these")] = None,
@@ -47,7 +57,9 @@ def main(
     console = Console()
     if not console.is_terminal:
         console.width = 140
-    document = _measured(console, cases, pairs=pairs, seconds=seconds, cold=cold)
+    profile = not quick if profile is None else profile
+    loads = selected_subjects(subjects(), only=only or ()) if profile else []
+    document = _measured(console, cases, loads, pairs=pairs, seconds=seconds, cold=cold)
     _show(console, document, earlier)
     document.write(save)
     report = save.with_suffix(".html")
@@ -55,7 +67,9 @@ def main(
     console.print(f"written to {save} and {report}")
 
 
-def _measured(console: Console, cases: list[Case], *, pairs: int, seconds: float, cold: int) -> Document:
+def _measured(
+    console: Console, cases: list[Case], loads: list[Subject], *, pairs: int, seconds: float, cold: int
+) -> Document:
     vegeta = build_vegeta()
     machine = describe_machine()
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder, KubeApiserver() as server:
@@ -70,7 +84,24 @@ def _measured(console: Console, cases: list[Case], *, pairs: int, seconds: float
             except KeyboardInterrupt:
                 console.print("  interrupted: these are the figures so far")
                 break
-    return Document(machine=machine, rows=rows, cold=ours, hello=hello)
+        profiles = _profiled(console, bench, loads if len(rows) == len(cases) else [])
+    return Document(machine=machine, rows=rows, cold=ours, hello=hello, profiles=profiles)
+
+
+def _profiled(console: Console, bench: Bench, loads: list[Subject]) -> list[Profile]:
+    """Last of all: what traces the function slows the machine."""
+    profiles: list[Profile] = []
+    for subject in loads:
+        console.print(f"  profile of {subject.name} ...")
+        try:
+            profiles.append(bench.profile(subject))
+        except KeyboardInterrupt:
+            console.print("  interrupted: these are the profiles so far")
+            break
+        except WrongWorkError as error:  # the figures of the cases are right all the same
+            console.print(f"  no more profiles: {error}")
+            break
+    return profiles
 
 
 def _show(console: Console, document: Document, earlier: Document | None) -> None:
@@ -78,6 +109,10 @@ def _show(console: Console, document: Document, earlier: Document | None) -> Non
     console.print(targets_table(verdicts(document.rows, document.cold, document.hello)))
     if document.cold:
         console.print(cold_line(document.cold, document.hello))
+    if document.profiles:
+        console.print(profiles_table(document.profiles))
+    for sentence in why_missing(document.profiles):
+        console.print(f"no profile: {sentence}")
     if earlier:
         console.print(comparison(document.rows, earlier.rows))
 

@@ -15,6 +15,7 @@ from tests.bench.floor import Template
 from tests.bench.floors import Floors
 from tests.bench.gateway import webhook
 from tests.bench.namespace import Namespace
+from tests.bench.profiling.run import ProfileRun
 from tests.e2e.function import PRODUCTION, FunctionProcess
 from tests.support.http import send
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tests.apiserver import KubeApiserver
     from tests.bench.cases import Case
     from tests.bench.measuring import Measured
+    from tests.bench.profiling.profile import Profile
+    from tests.bench.profiling.subjects import Subject
 
 
 class Bench:
@@ -62,6 +65,18 @@ class Bench:
             bare.append(self._cold_start(hello, target="hello"))
         self._namespace.empty()
         return ours, bare
+
+    def profile(self, subject: Subject) -> Profile:
+        """Profile a fresh function under one load."""
+        folder = self._new_folder()
+        return ProfileRun(
+            subject=subject,
+            server=self._server,
+            namespace=self._namespace,
+            vegeta=self._vegeta,
+            folder=folder,
+            environment=self._settings(folder),
+        ).profile()
 
     def _cold_start(self, command: tuple[str, ...], *, target: str) -> ColdStart:
         folder = self._new_folder()

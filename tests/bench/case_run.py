@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.bench.gateway import webhook
+from tests.bench.gateway import posted
 from tests.bench.measuring import API_SERVER, BARE_CLIENT, FUNCTION, LOAD, Measured, measure
 from tests.bench.vegeta import attack
 from tests.bench.workloads import new, operations
@@ -83,8 +83,8 @@ class CaseRun:
         return measure(run, server=self.server, processes=processes)
 
     def _send(self, webhooks: Webhooks, *, in_flight: int, expected: Collection[int]) -> Slice:
-        bodies = [webhook(targets) for targets in webhooks]
-        made = attack(self.vegeta, self.url, bodies, in_flight=in_flight, expected=expected, folder=self.folder)
+        requests = [posted(targets) for targets in webhooks]
+        made = attack(self.vegeta, self.url, requests, in_flight=in_flight, expected=expected, folder=self.folder)
         for place, targets in enumerate(webhooks):
             (self.refused if place in made.refused else self.sent).update(targets)
         return made.slice

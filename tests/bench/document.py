@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tests.bench.cold_start import ColdStart
 from tests.bench.figures import Row, Side
+from tests.bench.profiling.profile import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ class Document:
     rows: Sequence[Row]
     cold: Sequence[ColdStart]
     hello: Sequence[ColdStart]
+    profiles: Sequence[Profile] = ()
 
     def write(self, path: Path) -> None:
         """Write it as JSON, with the folder where that is missing."""
@@ -42,6 +44,7 @@ class Document:
                 rows=[_row(row) for row in found["rows"]],
                 cold=[ColdStart(**one) for one in found["cold"]],
                 hello=[ColdStart(**one) for one in found["hello"]],
+                profiles=[Profile.of(one) for one in found.get("profiles", ())],  # earlier files have none
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} holds no figures of an earlier run; name a file that `--json` wrote.") from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tests.support.cloud_events import Sent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,6 +29,11 @@ def webhook(targets: Sequence[str]) -> bytes:
             "alerts": [_alert(target) for target in targets],
         }
     ).encode()
+
+
+def posted(targets: Sequence[str]) -> Sent:
+    """The request that carries the webhook."""
+    return Sent({"Content-Type": "application/json"}, webhook(targets))
 
 
 def _alert(target: str) -> dict[str, Any]:

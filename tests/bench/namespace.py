@@ -38,6 +38,10 @@ class Namespace:
         (request,) = self._requests("GET")["items"]
         return request
 
+    def count(self) -> int:
+        """Return how many requests something other than filling created."""
+        return len(self._requests("GET")["items"])
+
     def check(self, *, sent: Mapping[str, int], refused: Mapping[str, int]) -> None:
         """Hold what is stored against what was acknowledged. Raises WrongWorkError."""
         check_counts(self._requests("GET")["items"], sent=sent, refused=refused)

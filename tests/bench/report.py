@@ -9,6 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tests.bench import plots
 from tests.bench.comparison import change
+from tests.bench.profiling.flame_graph import flame_graph
+from tests.bench.profiling.groups import GROUPS
+from tests.bench.profiling.tables import why_missing
 from tests.bench.targets import verdicts
 
 if TYPE_CHECKING:
@@ -30,6 +33,10 @@ def render(document: Document, earlier: Document | None = None) -> str:
         cold=list(zip(document.cold, document.hello, strict=True)),
         verdicts=verdicts(document.rows, document.cold, document.hello),
         earlier={row.title: row for row in earlier.rows} if earlier else {},
+        profiles=document.profiles,
+        groups=GROUPS,
+        why_missing=why_missing(document.profiles),
+        flame_graph=flame_graph,
         plots=plots,
         change=change,
     )

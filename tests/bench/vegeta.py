@@ -21,6 +21,8 @@ from tests.gobuild import GoProgram, Report, to_stderr
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from tests.support.cloud_events import Sent
+
 _VEGETA = GoProgram(
     name="vegeta",
     sources=Path(__file__).parent / "go",
@@ -28,7 +30,6 @@ _VEGETA = GoProgram(
     package="github.com/tsenart/vegeta/v12",
     duration="20 seconds",
 )
-_JSON = {"Content-Type": ["application/json"]}
 _NANOSECONDS = 1e9
 # vegeta's own record of the end of the targets, which no server answered.
 _END = "no targets to attack"
@@ -39,7 +40,7 @@ _RETRY = "503"
 
 @dataclass(frozen=True)
 class Attack:
-    """A slice, and the places of the bodies that were answered 503: their sender would send them again."""
+    """A slice, and the places of the requests that were answered 503: their sender would send them again."""
 
     slice: Slice
     refused: frozenset[int]
@@ -51,15 +52,15 @@ def build_vegeta(*, report: Report = to_stderr) -> Path:
 
 
 def attack(
-    binary: Path, url: str, bodies: Iterable[bytes], *, in_flight: int, expected: Collection[int], folder: Path
+    binary: Path, url: str, requests: Iterable[Sent], *, in_flight: int, expected: Collection[int], folder: Path
 ) -> Attack:
-    """POST every body, `in_flight` at a time.
+    """POST every request, `in_flight` at a time.
 
     Raises WrongWorkError where an answer is neither 503 nor one of `expected`, or where none is anything but 503.
     """
     targets, results = folder / "targets.jsonl", folder / "results.bin"
     # vegeta's own numbers are not those of the targets when several are in flight.
-    numbered = (_target(f"{url}/?{place}", body) for place, body in enumerate(bodies))
+    numbered = (_target(f"{url}/?{place}", request) for place, request in enumerate(requests))
     targets.write_text("".join(f"{line}\n" for line in numbered))
     workers = (f"-workers={in_flight}", f"-max-workers={in_flight}", f"-connections={in_flight}")
     inputs = ("-format=json", "-lazy", f"-targets={targets}", f"-output={results}")
@@ -89,5 +90,6 @@ def _end(row: list[str]) -> int:
     return int(row[_TIMESTAMP]) + int(row[_LATENCY])
 
 
-def _target(url: str, body: bytes) -> str:
-    return json.dumps({"method": "POST", "url": url, "header": _JSON, "body": b64encode(body).decode()})
+def _target(url: str, request: Sent) -> str:
+    headers = {name: [value] for name, value in request.headers.items()}
+    return json.dumps({"method": "POST", "url": url, "header": headers, "body": b64encode(request.body).decode()})

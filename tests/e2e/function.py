@@ -106,6 +106,11 @@ class FunctionProcess:
         return self._process.exit_code
 
     @property
+    def ended(self) -> bool:
+        """Whether the process that was started is gone."""
+        return self._process.ended_within(0)
+
+    @property
     def pid(self) -> int:
         """Of gunicorn's master."""
         assert self._process.pid is not None, f"it ended by itself; its log ends:\n{self._process.log_tail()}"
@@ -142,7 +147,7 @@ class FunctionProcess:
         wait_for(lambda: self.get("/readyz").status == 200, what="/readyz to answer 200", within=READY_WITHIN)
 
     def _listening(self) -> re.Match[str] | None:
-        if self._process.ended_within(0):
+        if self.ended:
             raise ServerError(f"the function ended with {self._process.exit_code}: {self._process.log_tail()}")
         found = _LISTENING.search(self.log)
         return found if found and self._answers(found[1]) else None
