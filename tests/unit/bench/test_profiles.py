@@ -57,7 +57,7 @@ def groups_of(*frames: str) -> dict[str, float]:
     [
         (CALL, "core.kube"),
         (f"read ({ROOT}/core/adapters/targets.py)", "core.adapters"),
-        (f"join ({ROOT}/core/rounds.py)", "rest of core"),
+        (f"join ({ROOT}/core/protocol/rounds.py)", "rest of core"),
         (f"receive ({ROOT}/functions/_serving.py)", "functions"),
         (f"send ({INSTALLED}/uvicorn/protocols/http/httptools_impl.py)", "uvicorn"),
         (f"app ({INSTALLED}/starlette/routing.py)", "starlette/functions-framework"),
