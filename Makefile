@@ -51,7 +51,7 @@ TIMES ?= 20
 fuzz: $(READY) ## fuzz with new examples, TIMES times as many as `make test` tries
 	@SLUICE_FUZZ_TIMES=$(TIMES) $(BIN)/pytest -q tests/fuzz
 
-bench: $(READY) kube-apiserver ## measure against the bare API calls on the same kube-apiserver, about 10 minutes; ARGS="--help" lists the options
+bench: $(READY) kube-apiserver ## measure against the bare API calls on the same kube-apiserver, about 12 minutes; ARGS="--help" lists the options
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 scale: $(READY) ## what Sluice needs at 10 to 100,000 signals a second, by a model; CALIBRATE=1 measures its costs anew
