@@ -136,7 +136,8 @@ class TestInstallation:
         while (await api.get(path)).status in (404, 429):
             pass  # the API server takes a moment
         assert (await api.get(path)).body["items"] == []
-        assert {"Established", "NamesAccepted"} <= await self.conditions(api, name)
+        while not {"Established", "NamesAccepted"} <= await self.conditions(api, name):
+            pass  # it serves the kind once the names are accepted, and says Established a moment later
         assert (await api.delete(f"{CRDS}/{name}")).status == 200
         while (await api.get(path)).status == 200:
             pass
