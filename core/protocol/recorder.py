@@ -66,10 +66,10 @@ class Recorder:
                 over = place.request  # it takes no more: that is why some are left
         except KubernetesError as error:
             results += _failures(signals[len(results) :], self._explained(signals[0], start, error))
-            contended |= isinstance(error, ConflictError)
+            contended |= _contended(error)
         except SluiceError as error:
             results += _failures(signals[len(results) :], error)
-        return Recorded(results, contended=contended)
+        return Recorded(results, contended)
 
     def _explained(self, signal: NormalizedSignal, start: datetime, error: KubernetesError) -> DeduplicationError:
         return DeduplicationError(
@@ -90,17 +90,17 @@ class Recorder:
         """
         extra = len(signals) - place.created
         counted = await self._count_and_release(place, extra, deadline=deadline)
+        contended = _contended(counted)
         if isinstance(counted, Counted) and counted.stored and counted.request is not None:
             self._memory.remember(counted.request)
-            stored = _stored(signals, counted.request, created=place.created)
-            return Recorded(stored, contended=counted.conflicts > 0)
+            return Recorded(_stored(signals, counted.request, created=place.created), contended)
         self._memory.forget(signals[0].fingerprint)
         first = _stored(signals[:1], place.request, created=True) if place.created else []
         if isinstance(counted, Counted):
-            return Recorded(first, contended=counted.conflicts > 0)
+            return Recorded(first, contended)
         if not place.created:
             raise counted
-        return Recorded(first + _failures(signals[1:], counted), contended=isinstance(counted, ConflictError))
+        return Recorded(first + _failures(signals[1:], counted), contended)
 
     async def _place(self, signal: NormalizedSignal, over: RemediationRequest | None, deadline: Deadline) -> Place:
         known = self._memory.get(signal.fingerprint)
@@ -121,6 +121,10 @@ class Recorder:
             return await self._status.update_deduplication_status(request, occurrences=occurrences, deadline=deadline)
         except SluiceError as error:
             return error
+
+
+def _contended(outcome: Counted | SluiceError) -> bool:
+    return outcome.conflicts > 0 if isinstance(outcome, Counted) else isinstance(outcome, ConflictError)
 
 
 def _failures(signals: Sequence[NormalizedSignal], error: SluiceError) -> list[SignalResult]:

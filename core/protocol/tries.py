@@ -17,8 +17,6 @@ class Tries:
     a policy of its own, and its own number of tries."""
 
     random: Random
-    after_failure: Backoff = GATEWAY_RETRY_BACKOFF
-    after_conflict: Backoff = CONFLICT_BACKOFF
     failures: int = 0
     conflicts: int = 0
 
@@ -30,10 +28,10 @@ class Tries:
         """
         if error.transient:
             self.failures += 1
-            seconds = self._wait(self.after_failure, self.failures, error)
+            seconds = self._wait(GATEWAY_RETRY_BACKOFF, self.failures, error)
         else:
             self.conflicts += 1
-            seconds = self._wait(self.after_conflict, self.conflicts, error)
+            seconds = self._wait(CONFLICT_BACKOFF, self.conflicts, error)
             if self.conflicts == 1:
                 seconds = 0.0
         return max(seconds, error.retry_after or 0.0)

@@ -13,7 +13,7 @@ from tests.bench.cold_start import ColdStart, cold_start, write_hello
 from tests.bench.figures import Row, ratios, side
 from tests.bench.floor import Template
 from tests.bench.floors import Floors
-from tests.bench.gateway import webhook
+from tests.bench.gateway import posted
 from tests.bench.namespace import Namespace
 from tests.bench.profiling.run import ProfileRun
 from tests.e2e.function import PRODUCTION, FunctionProcess
@@ -109,7 +109,8 @@ class Bench:
         """Take a request as the gateway creates it, for the bare client to create its like."""
         with self._function() as function:
             function.wait_until_ready()
-            answer = send("POST", function.url, webhook(["template"]), headers={"Content-Type": "application/json"})
+            sent = posted(["template"])
+            answer = send("POST", function.url, sent.body, headers=sent.headers)
             assert answer.status == 201, answer.body
         template = Template.of(self._namespace.one())
         self._namespace.empty()

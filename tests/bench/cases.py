@@ -53,7 +53,12 @@ def all_cases() -> list[Case]:
     return [Case(*one) for one in product(WORKLOADS, REQUESTS, PROCESSES)]
 
 
+def wanted(name: str, *, only: Sequence[str]) -> bool:
+    """Tell whether a name contains one of `only`; where there is none, every name is wanted."""
+    return not only or any(part in name for part in only)
+
+
 def selected(cases: Iterable[Case], *, only: Sequence[str]) -> list[Case]:
     """Keep the workloads whose name contains one of `only`, ordered so that the namespace is filled once a size."""
-    kept = [case for case in cases if not only or any(part in case.workload.name for part in only)]
+    kept = [case for case in cases if wanted(case.workload.name, only=only)]
     return sorted(kept, key=lambda case: (case.requests, case.processes))

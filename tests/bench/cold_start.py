@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from tests.bench.gateway import webhook
+from tests.bench.gateway import posted
 from tests.e2e.function import process_environment
 from tests.support.http import send
 
@@ -31,7 +31,6 @@ async def hello(request):
 """
 _GIVE_UP_SECONDS = 30.0
 _POLL_SECONDS = 0.002
-_JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class ColdStart:
 def cold_start(command: Sequence[str], *, environment: Mapping[str, str], folder: Path, target: str) -> ColdStart:
     """Start a function and post one alert on `target` to it."""
     port = _free_port()
-    body = webhook([target])
+    sent = posted([target])
     variables = process_environment(folder) | dict(environment) | {"PORT": str(port)}
     with (folder / "function.log").open("wb") as log:
         started = time.perf_counter()
@@ -56,7 +55,7 @@ def cold_start(command: Sequence[str], *, environment: Mapping[str, str], folder
         try:
             _wait_until_bound(port)
             # Whoever connects waits in the socket's queue for the worker: no poll adds to the time.
-            answer = send("POST", f"http://127.0.0.1:{port}", body, headers=_JSON, timeout=_GIVE_UP_SECONDS)
+            answer = send("POST", f"http://127.0.0.1:{port}", sent.body, headers=sent.headers, timeout=_GIVE_UP_SECONDS)
             seconds = time.perf_counter() - started
             assert answer.status == 201, answer.body
             return _sized(seconds, process.pid)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import sys
 from dataclasses import asdict
 from functools import partial
@@ -15,18 +14,14 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-import aiohttp
-
 from tests.bench.floor import BareClient, Template
 from tests.bench.load import run
+from tests.bench.session import open_session
 
 
 async def serve(known: dict[str, Any]) -> None:
     """Run slices until standard input ends."""
-    tls = ssl.create_default_context(cafile=known["ca"])
-    connector = aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=55)
-    headers = {"Authorization": f"Bearer {known['token']}"}
-    async with aiohttp.ClientSession(known["url"], connector=connector, headers=headers) as session:
+    async with open_session(known["url"], ca=known["ca"], token=known["token"]) as session:
         client = BareClient(session, known["namespace"], Template(**known["template"]))
         while line := await asyncio.to_thread(sys.stdin.readline):
             wanted = json.loads(line)

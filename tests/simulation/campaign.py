@@ -6,12 +6,12 @@ import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from tests.simulation.workers import worker_pool
 from tests.simulation.world import run
 
 if TYPE_CHECKING:
@@ -101,10 +101,8 @@ def _lines(seeds: Iterable[int], jobs: int) -> Iterator[Line]:
     if jobs == 1:
         yield from map(line_of, seeds)
         return
-    with get_context("spawn").Pool(jobs) as pool:
+    with worker_pool(jobs) as pool:
         yield from pool.imap_unordered(line_of, seeds, chunksize=_CHUNK)
-        pool.close()  # leaving only terminates: a worker that coverage has given a handler may outlive SIGTERM
-        pool.join()
 
 
 def tables(summary: Summary, *, seconds: float, jobs: int) -> Table:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from tests.simulation.mutating import Mutation, applied
 from tests.simulation.mutations import MUTATIONS
+from tests.simulation.workers import worker_pool
 from tests.simulation.world import run
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def measure(seeds: int, *, jobs: int, console: Console) -> bool:
     """Find every mutation from seed 0 on, print the table, and tell whether none survived."""
     table = Table("mutation", "seeds until found", "found by")
     survived = 0
-    with get_context("spawn").Pool(jobs) as pool:
+    with worker_pool(jobs) as pool:
         for found in pool.imap(partial(_find, seeds), range(len(MUTATIONS))):
             survived += found.seed < 0
             count = f"not in {seeds}" if found.seed < 0 else str(found.seed + 1)

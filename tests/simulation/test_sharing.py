@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from tests.bench.figures import percentile
 from tests.simulation.pods import Pod
 from tests.simulation.scenario import TARGETS, Scenario
 from tests.simulation.senders import ALERTS, webhook
@@ -45,9 +46,6 @@ class Storm:
         (request,) = self.world.etcd.objects("remediationrequests")
         return int(request["status"]["deduplication"]["occurrenceCount"])
 
-    def percentile(self, share: float) -> float:
-        return sorted(self.seconds)[int(len(self.seconds) * share)]
-
 
 def _calm(*, pods: int, seed: int) -> Scenario:
     return Scenario(
@@ -76,4 +74,4 @@ def test_instances_that_write_to_one_request_all_get_their_turn(pods: int, sende
     assert storm.world.judge.violation == ""
     assert storm.codes == {201: 1, 202: senders * EACH_SENDS}
     assert storm.count == senders * EACH_SENDS + 1
-    assert storm.percentile(0.99) < 5 * storm.percentile(0.5)
+    assert percentile(storm.seconds, 0.99) < 5 * percentile(storm.seconds, 0.5)

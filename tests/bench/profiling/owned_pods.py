@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
+from tests.bench.load import run
+from tests.bench.session import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import aiohttp
 
     from tests.apiserver import KubeApiserver
 
@@ -37,18 +40,8 @@ def make_owned_pods(server: KubeApiserver, names: Sequence[str]) -> None:
 
 
 async def _make_all(server: KubeApiserver, names: Sequence[str]) -> None:
-    trusted = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(server.ca_file)))
-    headers = {"Authorization": f"Bearer {server.token}"}
-    waiting = iter(names)
-    async with aiohttp.ClientSession(server.url, connector=trusted, headers=headers) as session:
-
-        async def work() -> None:
-            for name in waiting:
-                await _make(session, name)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_AT_ONCE):
-                group.create_task(work())
+    async with open_session(server.url, ca=str(server.ca_file), token=server.token) as session:
+        await run([partial(_make, session, name) for name in names], in_flight=_AT_ONCE)
 
 
 async def _make(session: aiohttp.ClientSession, pod: str) -> None:

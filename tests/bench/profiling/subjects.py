@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tests.bench.cases import wanted
 from tests.bench.gateway import posted
 from tests.bench.profiling.events import incident_message, kubernetes_event
 from tests.bench.profiling.owned_pods import pod_names
@@ -74,7 +75,7 @@ def subjects() -> list[Subject]:
 
 def selected_subjects(loads: Iterable[Subject], *, only: Sequence[str]) -> list[Subject]:
     """Keep those whose name contains one of `only`, or all."""
-    return [subject for subject in loads if not only or any(part in subject.name for part in only)]
+    return [subject for subject in loads if wanted(subject.name, only=only)]
 
 
 def _named(workload: Workload, name: str) -> Workload:
