@@ -4,239 +4,105 @@ A mutation that no seed catches is a hole in the simulation, not a comfort. The 
 catches it; `make simulate-mutations` measures anew.
 """
 
-from tests.simulation.mutating import Edit, Mutation
+from core.answers import answer, problem
+from core.credits import Credits
+from core.phase import is_terminal_phase
+from core.protocol.creator import CRDCreator
+from core.protocol.lease import LeaseStore
+from core.protocol.lock import DistributedLockManager
+from core.protocol.lock_wait import LockWait
+from core.protocol.memory import RequestMemory
+from core.protocol.placement import Placement
+from core.protocol.recorder import Recorder
+from core.protocol.rounds import Rounds
+from core.protocol.status import StatusUpdater
+from core.verdict import is_poison
+from tests.simulation.mutating import Edit, Mutation, Prepend, Replace
 
-_RANDOM_NAMES = Edit("core.protocol.creator", "head_uid=head_uid, salt=salt)", "head_uid=attempt_id, salt=salt)")
-_NO_LEASE = Edit(
-    "core.protocol.lock",
-    "return await self._claim(name, holder=holder, deadline=deadline)",
-    "return await self._store.read(name, deadline=deadline)",
-)
+_CREATE = CRDCreator.create_remediation_request
+_UPDATE = StatusUpdater.update_deduplication_status
+_RANDOM_NAMES = Prepend(_CREATE, "head_uid = attempt_id")
+_NO_LEASE = Prepend(DistributedLockManager._claim, "return await self._store.read(name, deadline=deadline)")
+_PRECONDITIONS = '{"uid": A, "resourceVersion": B}'
+_SEEN = '{"resourceVersion": A, "uid": B}'
+
+
+def _mistake(name: str, caught_by: int, *edits: Edit) -> Mutation:
+    return Mutation(name, caught_by, edits)
+
 
 MUTATIONS = (
-    Mutation("no lease and random names", 0, (_NO_LEASE, _RANDOM_NAMES)),
-    Mutation("no lease", 1, (_NO_LEASE,)),
-    Mutation("random names", 0, (_RANDOM_NAMES,)),
-    Mutation(
-        "one name for all generations",
-        0,
-        (Edit("core.protocol.placement", 'head_uid = view.head.uid if view.head else ""', 'head_uid = ""'),),
-    ),
-    Mutation(
-        "PATCH without resourceVersion",
-        0,
-        (
-            Edit(
-                "core.protocol.status", '"metadata": {"resourceVersion": current.resource_version},', '"metadata": {},'
-            ),
-        ),
-    ),
-    Mutation(
-        "release without preconditions",
-        15,
-        (
-            Edit(
-                "core.protocol.lease",
-                'preconditions={"uid": seen.uid, "resourceVersion": seen.resource_version},',
-                "preconditions={},",
-            ),
-        ),
-    ),
-    Mutation(
-        "take-over without resourceVersion",
-        1,
-        (Edit("core.protocol.lease", '{"resourceVersion": seen.resource_version, "uid": seen.uid}', "{}"),),
-    ),
-    Mutation(
+    _mistake("no lease and random names", 0, _NO_LEASE, _RANDOM_NAMES),
+    _mistake("no lease", 1, _NO_LEASE),
+    _mistake("random names", 0, _RANDOM_NAMES),
+    _mistake("one name for all generations", 0, Replace(Placement._create, 'A.uid if A else ""', '""')),
+    _mistake("PATCH without resourceVersion", 0, Replace(StatusUpdater._patch, '{"resourceVersion": A}', "{}")),
+    _mistake("release without preconditions", 15, Replace(LeaseStore.delete, _PRECONDITIONS, "{}")),
+    _mistake("take-over without resourceVersion", 1, Replace(LeaseStore.take_over, _SEEN, "{}")),
+    _mistake(
         "expiry by the local clock",
         1,
-        (
-            Edit(
-                "core.protocol.lock",
-                "age = (lease.server_time - lease.written_at)",
-                "age = (self._store._clock.now() - lease.written_at)",
-            ),
-        ),
+        Replace(DistributedLockManager.expired, "A.server_time", "self._store._clock.now()"),
     ),
-    Mutation(
-        "a dead holder's lease is never taken over",
-        1,
-        (Edit("core.protocol.lock", "if not self.expired(seen):", "if True:"),),
-    ),
-    Mutation(
-        "holder per pod",
-        46,
-        (Edit("core.protocol.placement", "view, look, holder=attempt_id,", "view, look, holder=repr(self._clock),"),),
-    ),
-    Mutation(
-        "attempt id per pod",
-        16,
-        (Edit("core.protocol.placement", "attempt_id = self._new_id()", "attempt_id = repr(self._clock)"),),
-    ),
-    Mutation(
-        "207 on partial failure",
-        0,
-        (Edit("core.answers", "return problem(503, detail, retry", "return problem(207, detail, retry"),),
-    ),
-    Mutation(
+    _mistake("a dead holder's lease is never taken over", 1, Prepend(DistributedLockManager.expired, "return False")),
+    _mistake("holder per pod", 46, Prepend(LockWait.take, "holder = repr(self._clock)")),
+    _mistake("attempt id per pod", 16, Replace(Placement.find_or_create, "self._new_id()", "repr(self)")),
+    _mistake("207 on partial failure", 0, Prepend(problem, "status = 207 if status == 503 and content else status")),
+    _mistake(
         "202 when only some are stored",
         1,
-        (
-            Edit(
-                "core.answers",
-                "if failed := counts[Status.FAILED]:",
-                "if (failed := counts[Status.FAILED]) == len(results):",
-            ),
-        ),
+        Replace(answer, "counts[Status.FAILED]", "counts[Status.FAILED] // len(results)"),
     ),
-    Mutation(
+    _mistake(
         "success before the write",
         0,
-        (
-            Edit(
-                "core.protocol.status",
-                "patched = await self._patch(current, sent, deadline)",
-                "patched = __import__('asyncio').ensure_future(self._patch(current, sent, deadline)) and current",
-            ),
+        Replace(
+            _UPDATE, "await self._patch(A, B, C)", "__import__('asyncio').ensure_future(self._patch(A, B, C)) and A"
         ),
     ),
-    Mutation(
-        "no join in one instance",
-        0,
-        (
-            Edit(
-                "core.protocol.rounds", "self._enqueue(signals[0].fingerprint, ticket)", "self._enqueue(ticket, ticket)"
-            ),
-        ),
-    ),
-    Mutation(
-        "a taken name counts as created",
-        0,
-        (Edit("core.protocol.creator", "created = stored.attempt_id == attempt_id", "created = True"),),
-    ),
-    Mutation(
+    _mistake("no join in one instance", 0, Prepend(Rounds._enqueue, "fingerprint = ticket")),
+    _mistake("a taken name counts as created", 0, Replace(CRDCreator._create_or_find, "A.attempt_id == B", "True")),
+    _mistake(
         "an own request whose answer was lost counts as another's",
         1,
-        (Edit("core.protocol.creator", "created = stored.attempt_id == attempt_id", "created = False"),),
+        Replace(CRDCreator._create_or_find, "A.attempt_id == B", "False"),
     ),
-    Mutation(
-        "a count whose answer was lost is added again",
-        24,
-        (Edit("core.protocol.status", "if _same(sent, current) or (occurrences == 0", "if (occurrences == 0"),),
+    _mistake("a count whose answer was lost is added again", 24, Replace(_UPDATE, "_same(...) or A", "A")),
+    _mistake("a conflict is not judged again", 0, Replace(_UPDATE, "A is None or not A.active", "A is None")),
+    _mistake("Blocked counts as ended", 1, Prepend(is_terminal_phase, 'if phase == "Blocked": return True')),
+    _mistake(
+        "an unknown phase counts as ended", 3, Prepend(is_terminal_phase, 'if phase == "Rebalancing": return True')
     ),
-    Mutation(
-        "a conflict is not judged again",
-        0,
-        (
-            Edit(
-                "core.protocol.status",
-                "if current is None or not current.active:",
-                "if current is None:",
-            ),
-        ),
-    ),
-    Mutation(
-        "Blocked counts as ended",
-        1,
-        (
-            Edit(
-                "core.phase", "return phase in TERMINAL_PHASES", 'return phase in TERMINAL_PHASES or phase == "Blocked"'
-            ),
-        ),
-    ),
-    Mutation(
-        "an unknown phase counts as ended",
-        3,
-        (
-            Edit(
-                "core.phase",
-                "return phase in TERMINAL_PHASES",
-                'return phase in TERMINAL_PHASES or phase == "Rebalancing"',
-            ),
-        ),
-    ),
-    Mutation(
-        "the name's fingerprint is not checked",
-        4,
-        (
-            Edit(
-                "core.protocol.creator",
-                "if found is None or found.request.fingerprint == signal.fingerprint:",
-                "if True:",
-            ),
-        ),
-    ),
-    Mutation(
-        "an ended head is not confirmed",
-        453,
-        (Edit("core.protocol.placement", "if view.head and head_uid != confirmed_uid:", "if False:"),),
-    ),
-    Mutation(
-        "consistent reads from the cache",
-        35,
-        (Edit("core.protocol.placement", "if self._consistent_reads:", "if False:"),),
-    ),
-    Mutation(
-        "a credit is used twice",
-        4,
-        (Edit("core.credits", "self._bodies.pop(body, (0.0, {}))", "self._bodies.get(body, (0.0, {}))"),),
-    ),
-    Mutation(
+    _mistake("the name's fingerprint is not checked", 4, Replace(_CREATE, "A is None or B == C", "True")),
+    _mistake("an ended head is not confirmed", 453, Replace(Placement._create, "A.head and B != C", "False")),
+    _mistake("consistent reads from the cache", 35, Prepend(Placement._create, "self._consistent_reads = False")),
+    _mistake("a credit is used twice", 4, Replace(Credits.take, "self._bodies.pop(A, B)", "self._bodies.get(A, B)")),
+    _mistake(
         "no deadline for a request that waits for its round",
         9,
-        (Edit("core.protocol.rounds", "asyncio.timeout(deadline.remaining())", "asyncio.timeout(None)"),),
+        Replace(Rounds.join, "asyncio.timeout(...)", "asyncio.timeout(None)"),
     ),
-    Mutation(
-        "an ended request in a stale view is asked for ever",
-        16,
-        (Edit("core.protocol.placement", "if over and view.active", "if False and view.active"),),
+    _mistake(
+        "an ended request in a stale view is asked for ever", 16, Replace(Placement._look, "over and ...", "False")
     ),
-    Mutation(
+    _mistake(
         "the status is replaced as a whole",
         1,
-        (
-            Edit(
-                "core.protocol.status",
-                '"status": {"deduplication": deduplication},',
-                '"status": {"deduplication": deduplication, "message": None},',
-            ),
-        ),
+        Replace(StatusUpdater._patch, '{"deduplication": A}', '{"deduplication": A, "message": None}'),
     ),
-    Mutation(
+    _mistake(
         "a lease is taken over five seconds early",
         4,
-        (Edit("core.protocol.lock", "age >= duration + _ROUNDING_SECONDS", "age >= duration - 5"),),
+        Replace(DistributedLockManager.expired, "A >= B + _ROUNDING_SECONDS", "A >= B - 5"),
     ),
-    Mutation(
-        "a failure that passes counts as poison",
-        0,
-        (Edit("core.verdict", "poison = is_poison(error)", "poison = True"),),
-    ),
-    Mutation(
+    _mistake("a failure that passes counts as poison", 0, Prepend(is_poison, "return True")),
+    _mistake(
         "another problem's request is counted on where the memory is wrong",
         10,
-        (
-            Edit(
-                "core.protocol.memory",
-                "if request is None or request.fingerprint != fingerprint:",
-                "if request is None:",
-            ),
-        ),
+        Replace(RequestMemory.get, "A is None or B != C", "A is None"),
     ),
-    Mutation(
-        "the first signal of a round is not counted",
-        0,
-        (Edit("core.protocol.recorder", "extra = len(signals) - place.created", "extra = len(signals) - 1"),),
+    _mistake(
+        "the first signal of a round is not counted", 0, Replace(Recorder._record_round, "A - B.created", "A - 1")
     ),
-    Mutation(
-        "the lease is kept",
-        0,
-        (
-            Edit(
-                "core.protocol.lock_wait",
-                "await self._locks.release_lock(lease, deadline=self._grace(deadline))",
-                "return",
-            ),
-        ),
-    ),
+    _mistake("the lease is kept", 0, Prepend(LockWait.release, "return")),
 )

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from core.phase import is_terminal_phase
+from core.phase import is_terminal_phase as ended_phase
 from core.protocol.lock import DistributedLockManager
 from tests.simulation.mutants import find
-from tests.simulation.mutating import Edit, Mutation, applied
+from tests.simulation.mutating import Edit, Mutation, Prepend, Replace, applied
 from tests.simulation.mutations import MUTATIONS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "promises.md"
@@ -26,19 +28,35 @@ def test_document_lists_them_all():
 
 def test_mutation_is_undone():
     before = DistributedLockManager.expired.__code__
-    with applied(Mutation("any", 0, (Edit("core.protocol.lock", "age >= duration", "age <= duration"),))):
+    with applied(broken(Replace(DistributedLockManager.expired, "A >= B", "A <= B"))):
         assert DistributedLockManager.expired.__code__ is not before
     assert DistributedLockManager.expired.__code__ is before
+
+
+def test_mutation_works_where_its_function_is_known_by_another_name():
+    with applied(broken(Prepend(is_terminal_phase, "return phase == 'Moon'"))):
+        assert ended_phase("Moon")
+        assert not ended_phase("Completed")
+    assert ended_phase("Completed")
+
+
+def test_mutation_may_use_what_the_expression_was_made_of():
+    with applied(broken(Replace(is_terminal_phase, "A in B", "A.lower() in {each.lower() for each in B}"))):
+        assert is_terminal_phase("completed")
 
 
 @pytest.mark.parametrize(
     ("edit", "why"),
     [
-        (Edit("core.protocol.lock", "no such line", ""), "0 times"),
-        (Edit("core.protocol.lock", "self", ""), "times, not once"),
-        (Edit("core.protocol.lock", "LOCK_DURATION_SECONDS = 30", "LOCK_DURATION_SECONDS = 31"), "in no function"),
+        (Replace(DistributedLockManager.expired, "no_such_name", "0"), "expired has 0 times, not once: no_such_name"),
+        (Replace(DistributedLockManager.expired, "lease", "0"), "expired has 3 times, not once: lease"),
+        (Replace(DistributedLockManager.expired, "A - A", "0"), "0 times"),
     ],
 )
-def test_mutation_whose_line_has_moved_on_says_so(edit: Edit, why: str):
-    with pytest.raises(ValueError, match=why), applied(Mutation("any", 0, (edit,))):
+def test_mutation_whose_function_has_moved_on_says_so(edit: Edit, why: str):
+    with pytest.raises(ValueError, match=why), applied(broken(edit)):
         pass
+
+
+def broken(edit: Edit) -> Mutation:
+    return Mutation("any", 0, (edit,))
