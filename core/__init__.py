@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from core.clock import Clock, MockClock, RealClock
     from core.errors import CRDCreationError, DeduplicationError, OperationError, RetryError
     from core.models.metadata import DeduplicationMetadata
-    from core.phase import is_terminal_phase
     from core.protocol.creator import CRDCreator, RetryObserver
     from core.protocol.deduplication import PhaseBasedDeduplicationChecker
     from core.protocol.lock import LOCK_DURATION_SECONDS, DistributedLockManager
+    from core.protocol.remediation_request import is_terminal_phase
     from core.protocol.status import StatusUpdater
 
 __all__ = [
@@ -53,7 +53,7 @@ _HOME = {
     "RetryError": "errors",
     "RetryObserver": "protocol.creator",
     "StatusUpdater": "protocol.status",
-    "is_terminal_phase": "phase",
+    "is_terminal_phase": "protocol.remediation_request",
 }
 
 

@@ -95,8 +95,8 @@ def _line(result: SignalResult) -> dict[str, Any]:
     if result.fingerprint:
         line["fingerprint"] = result.fingerprint
     if result.stored:
-        line["remediationRequestName"] = result.request_name
-        line["remediationRequestNamespace"] = result.request_namespace
+        line["remediationRequestName"] = result.rr_name
+        line["remediationRequestNamespace"] = result.rr_namespace
         line["duplicate"] = result.status is Status.DEDUPLICATED
         line["metadata"] = result.metadata
     if result.error:

@@ -14,16 +14,13 @@ from core.credits import Credits
 from core.kube.client import KubeClient
 from core.kube.resources import Resource, remediation_requests
 from core.pipeline import Pipeline
-from core.protocol.creator import CRDCreator
+from core.protocol.creator import CRDCreator, LoggingObserver
 from core.protocol.deduplication import PhaseBasedDeduplicationChecker
 from core.protocol.lease import LeaseStore
-from core.protocol.lock import DistributedLockManager
-from core.protocol.lock_wait import LockWait
-from core.protocol.memory import RequestMemory
-from core.protocol.observer import LoggingObserver
+from core.protocol.lock import DistributedLockManager, LockWait
 from core.protocol.placement import Placement
-from core.protocol.recorder import Recorder
-from core.protocol.request_body import RequestBuilder
+from core.protocol.recorder import Recorder, RemediationRequestMemory
+from core.protocol.remediation_request import RemediationRequestBuilder
 from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
 from core.qualification import Qualification
@@ -97,7 +94,9 @@ def build_gateway(
         lock=lock,
         creator=CRDCreator(
             client=client,
-            builder=RequestBuilder(resource=resource, namespace=namespace, payload_encoding=settings.payload_encoding),
+            builder=RemediationRequestBuilder(
+                resource=resource, namespace=namespace, payload_encoding=settings.payload_encoding
+            ),
             clock=clock,
             random=rng.random,
             observer=LoggingObserver(logger=logger),
@@ -111,7 +110,7 @@ def build_gateway(
         placement=placement,
         lock=lock,
         status=StatusUpdater(client=client, resource=resource, clock=clock, random=rng.random),
-        memory=RequestMemory(capacity=settings.memory_requests),
+        memory=RemediationRequestMemory(capacity=settings.memory_requests),
         namespace=namespace,
         clock=clock,
     )

@@ -7,10 +7,10 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from core.errors import SluiceError
+from core.failures import failure
 from core.fingerprint import fingerprint_of
 from core.models.result import SignalResult, Status
 from core.together import together
-from core.verdict import failure
 from core.workloads.owners import Lineage
 
 if TYPE_CHECKING:

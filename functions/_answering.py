@@ -8,9 +8,9 @@ from starlette.requests import ClientDisconnect
 
 from core.answers import Answer, problem
 from core.errors import AccessError, ConfigurationError, PayloadError, TransientError, UnauthenticatedError
+from core.failures import retry_after
 from core.kube.errors import KubernetesError
 from core.logs import trace_id
-from core.verdict import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -29,8 +29,8 @@ class SignalResult:
 
     status: Status
     fingerprint: str = ""
-    request_name: str = ""
-    request_namespace: str = ""
+    rr_name: str = ""
+    rr_namespace: str = ""
     metadata: DeduplicationMetadata | None = None
     error: str = ""
     retry_after: float = 0.0

@@ -11,19 +11,18 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from core.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
 from core.errors import CRDCreationError, RetryError
 from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError
-from core.kube.requests import read_request
-from core.protocol.naming import request_name
+from core.protocol.remediation_request import fenced_name, read_remediation_request
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from core.clock import Clock, Deadline
     from core.kube.client import KubeClient
     from core.metrics import Metrics
-    from core.models.remediation_request import RemediationRequest
     from core.models.signal import NormalizedSignal
-    from core.protocol.request_body import RequestBuilder
+    from core.protocol.remediation_request import RemediationRequest, RemediationRequestBuilder
 
 T = TypeVar("T")
 
@@ -33,6 +32,22 @@ class RetryObserver(Protocol):
 
     def on_retry_attempt(self, signal: NormalizedSignal, attempt: int, error: BaseException) -> None:
         """`attempt` counts from 1; `error` is what that try met."""
+
+
+class LoggingObserver:
+    """A RetryObserver that logs each failed try, for audits."""
+
+    def __init__(self, *, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def on_retry_attempt(self, signal: NormalizedSignal, attempt: int, error: BaseException) -> None:
+        """Log the try with the fingerprint it was for."""
+        self._logger.warning(
+            "try %d to create a RemediationRequest failed: %s",
+            attempt,
+            error,
+            extra={"fingerprint": signal.fingerprint, "attempt": attempt},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,7 @@ class CRDCreator:
         self,
         *,
         client: KubeClient,
-        builder: RequestBuilder,
+        builder: RemediationRequestBuilder,
         clock: Clock,
         random: Random,
         observer: RetryObserver,
@@ -86,7 +101,7 @@ class CRDCreator:
         """
         salt = 0
         while True:
-            name = request_name(signal.fingerprint, head_uid=head_uid, salt=salt)
+            name = fenced_name(signal.fingerprint, head_uid=head_uid, salt=salt)
             found = await self._create_or_find(signal, name=name, attempt_id=attempt_id, deadline=deadline)
             if found is None or found.request.fingerprint == signal.fingerprint:
                 return found
@@ -112,12 +127,14 @@ class CRDCreator:
     async def _create(self, body: dict[str, Any], deadline: Deadline) -> RemediationRequest:
         builder = self._builder
         reply = await self._client.create(builder.resource, body, namespace=builder.namespace, deadline=deadline)
-        return read_request(reply.obj, name=body["metadata"]["name"], fingerprint=body["spec"]["signalFingerprint"])
+        return read_remediation_request(
+            reply.obj, name=body["metadata"]["name"], fingerprint=body["spec"]["signalFingerprint"]
+        )
 
     async def _read(self, name: str, deadline: Deadline) -> RemediationRequest:
         builder = self._builder
         reply = await self._client.get(builder.resource, namespace=builder.namespace, name=name, deadline=deadline)
-        return read_request(reply.obj, name=name)
+        return read_remediation_request(reply.obj, name=name)
 
     async def _retrying(
         self, signal: NormalizedSignal, name: str, call: Callable[[], Awaitable[T]], deadline: Deadline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.kube.requests import read_request, read_requests
+from core.protocol.remediation_request import read_remediation_request, read_remediation_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from core.clock import Clock, Deadline
     from core.kube.client import KubeClient
     from core.kube.resources import Resource
-    from core.models.remediation_request import RemediationRequest
+    from core.protocol.remediation_request import RemediationRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,12 @@ class PhaseBasedDeduplicationChecker:
         if not consistent:
             query["resourceVersion"] = "0"
         items = await self._client.list(self._resource, namespace=self._namespace, query=query, deadline=deadline)
-        return _view(read_requests(items, fingerprint=fingerprint), seen_at)
+        return _view(read_remediation_requests(items, fingerprint=fingerprint), seen_at)
 
     async def confirm(self, seen: RemediationRequest, *, deadline: Deadline) -> RemediationRequest:
         """GET a request by name, from etcd; NotFoundError where it is gone."""
         reply = await self._client.get(self._resource, namespace=self._namespace, name=seen.name, deadline=deadline)
-        return read_request(reply.obj, name=seen.name)
+        return read_remediation_request(reply.obj, name=seen.name)
 
 
 def _view(requests: Iterable[RemediationRequest], seen_at: float) -> View:

@@ -35,6 +35,11 @@ class Lease:
     server_time: datetime
 
 
+def lease_name(fingerprint: str) -> str:
+    """Return the Lease that guards a fingerprint (seed: gw-lock-{fingerprint[:16]})."""
+    return f"gw-lock-{fingerprint[:16]}"
+
+
 class LeaseStore:
     """Reads and writes Leases in one namespace. Raises KubernetesError as the client does."""
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.clock import Clock, Deadline
-    from core.models.remediation_request import RemediationRequest
     from core.models.signal import NormalizedSignal
     from core.protocol.creator import CRDCreator
     from core.protocol.deduplication import PhaseBasedDeduplicationChecker
     from core.protocol.lease import Lease
-    from core.protocol.lock_wait import LockWait, Look
+    from core.protocol.lock import LockWait, Look
+    from core.protocol.remediation_request import RemediationRequest
 
 VIEW_FRESH_SECONDS = 2.0
 """A view older than this is not created upon: a wait for the Lease or a pause lies in between."""
@@ -34,7 +34,7 @@ class Place:
 
 
 class Placement:
-    """Decides where a signal goes. Safe without its lock, see core.protocol.naming and core.protocol.lock."""
+    """Decides where a signal goes. Safe without its lock, see core.protocol.lock."""
 
     def __init__(
         self,

@@ -3,28 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from core.errors import DeduplicationError, SluiceError
+from core.failures import failure
 from core.kube.errors import ConflictError, KubernetesError
 from core.models.metadata import DeduplicationMetadata
 from core.models.result import Recorded, SignalResult, Status
 from core.protocol.placement import Place
 from core.protocol.status import Counted
 from core.timestamps import rfc3339
-from core.verdict import failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from core.clock import Clock, Deadline
-    from core.models.remediation_request import RemediationRequest
     from core.models.signal import NormalizedSignal
-    from core.protocol.lock_wait import LockWait
-    from core.protocol.memory import RequestMemory
+    from core.protocol.lock import LockWait
     from core.protocol.placement import Placement
+    from core.protocol.remediation_request import RemediationRequest
     from core.protocol.status import StatusUpdater
+
+
+class RemediationRequestMemory:
+    """RRs seen lately, so that a repeat needs no LIST: a bounded map from fingerprint to the RR last seen active; the
+    least recently used one goes first.
+
+    Wrong contents cost a call, never a mistake: the PATCH that uses them carries their resourceVersion, and another
+    problem's RR is never handed out.
+    """
+
+    def __init__(self, *, capacity: int) -> None:
+        self._capacity = capacity
+        self._requests: OrderedDict[str, RemediationRequest] = OrderedDict()
+
+    def get(self, fingerprint: str) -> RemediationRequest | None:
+        """Return the remembered request, or None."""
+        request = self._requests.get(fingerprint)
+        if request is None or request.fingerprint != fingerprint:
+            return None
+        self._requests.move_to_end(fingerprint)
+        return request
+
+    def remember(self, request: RemediationRequest) -> None:
+        """Keep an active request; a terminal one is forgotten instead."""
+        if not request.active:
+            self.forget(request.fingerprint)
+            return
+        self._requests[request.fingerprint] = request
+        self._requests.move_to_end(request.fingerprint)
+        if len(self._requests) > self._capacity:
+            self._requests.popitem(last=False)
+
+    def forget(self, fingerprint: str) -> None:
+        """Drop what is remembered of a fingerprint."""
+        self._requests.pop(fingerprint, None)
 
 
 class Recorder:
@@ -36,7 +71,7 @@ class Recorder:
         placement: Placement,
         lock: LockWait,
         status: StatusUpdater,
-        memory: RequestMemory,
+        memory: RemediationRequestMemory,
         namespace: str,
         clock: Clock,
     ) -> None:
@@ -139,8 +174,8 @@ def _stored(signals: Sequence[NormalizedSignal], request: RemediationRequest, *,
         SignalResult(
             status=Status.CREATED if created and place == 0 else Status.DEDUPLICATED,
             fingerprint=signal.fingerprint,
-            request_name=request.name,
-            request_namespace=request.namespace,
+            rr_name=request.name,
+            rr_namespace=request.namespace,
             metadata=_metadata(signal, request, counts[place]),
         )
         for place, signal in enumerate(signals)

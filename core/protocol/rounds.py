@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.backoff import Backoff
 from core.errors import DeadlineExceededError
-from core.verdict import failure
+from core.failures import failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

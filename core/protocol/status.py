@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.backoff import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF, Backoff, Random
 from core.kube.errors import ConflictError, KubernetesError, NotFoundError
-from core.kube.requests import read_request
-from core.models.remediation_request import DeduplicationStatus, RemediationRequest
-from core.protocol.tries import Tries
+from core.protocol.remediation_request import DeduplicationStatus, RemediationRequest, read_remediation_request
 from core.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from core.backoff import Random
     from core.clock import Clock, Deadline
     from core.kube.client import KubeClient
     from core.kube.resources import Resource
@@ -28,6 +26,37 @@ class Counted:
     request: RemediationRequest | None
     stored: bool
     conflicts: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Tries:
+    """What one update has met. A conflict says that somebody else got on, a failure that nobody may: each has
+    a policy of its own, and its own number of tries."""
+
+    random: Random
+    failures: int = 0
+    conflicts: int = 0
+
+    def wait_after(self, error: KubernetesError) -> float:
+        """Return the seconds before the next try. Raises `error` where there is none.
+
+        After the first conflict there is no wait: the object as remembered was old, and one fresh read settles
+        it most often.
+        """
+        if error.transient:
+            self.failures += 1
+            seconds = self._wait(GATEWAY_RETRY_BACKOFF, self.failures, error)
+        else:
+            self.conflicts += 1
+            seconds = self._wait(CONFLICT_BACKOFF, self.conflicts, error)
+            if self.conflicts == 1:
+                seconds = 0.0
+        return max(seconds, error.retry_after or 0.0)
+
+    def _wait(self, backoff: Backoff, met: int, error: KubernetesError) -> float:
+        if met >= backoff.steps:
+            raise error
+        return backoff.delay(met, random=self.random)
 
 
 class StatusUpdater:
@@ -99,7 +128,7 @@ class StatusUpdater:
         reply = await self._client.patch_status(
             self._resource, body, namespace=current.namespace, name=current.name, deadline=deadline
         )
-        return read_request(reply.obj, name=current.name, fingerprint=current.fingerprint)
+        return read_remediation_request(reply.obj, name=current.name, fingerprint=current.fingerprint)
 
     async def _read(self, wanted: RemediationRequest, deadline: Deadline) -> RemediationRequest | None:
         try:
@@ -108,8 +137,9 @@ class StatusUpdater:
             )
         except NotFoundError:
             return None
-        found = read_request(reply.obj, name=wanted.name)
-        return found if found.uid == wanted.uid else None
+        found = read_remediation_request(reply.obj, name=wanted.name)
+        same = found.uid == wanted.uid and found.fingerprint == wanted.fingerprint
+        return found if same else None
 
     async def _pause(self, seconds: float, error: KubernetesError, deadline: Deadline) -> None:
         if seconds >= deadline.remaining():

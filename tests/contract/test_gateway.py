@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.clock import Deadline
 from core.models.batch import Batch
 from core.models.result import Status
-from core.protocol.naming import lease_name
+from core.protocol.lease import lease_name
 from tests.contract.gateways import NEW, Instance
 from tests.contract.objects import lease
 from tests.support.instances import fingerprint, signal
@@ -50,10 +50,10 @@ async def test_first_signal_costs_five_calls_and_repeats_cost_one_warm_and_two_c
 async def test_signal_after_the_end_gets_the_next_request_of_the_chain(start, api, requests):
     one = start()
     (first,) = await one.post(signal())
-    await finish(api, requests, first.request_name)
+    await finish(api, requests, first.rr_name)
     (second,) = await one.post(signal())
     assert second.status is Status.CREATED
-    assert second.request_name != first.request_name
+    assert second.rr_name != first.rr_name
     assert len(await stored(api, requests)) == 2
 
 

@@ -24,15 +24,18 @@ from core.errors import PayloadError
 from core.kube.client import Reply
 from core.kube.errors import ApiStatusError, UnreadableAnswerError
 from core.kube.refusals import refusal
-from core.kube.requests import read_request, read_requests
 from core.kube.resources import LEASES
 from core.kube.transport import ApiRequest, ApiResponse
 from core.models.batch import Ignored, Poison
-from core.models.remediation_request import RemediationRequest
 from core.models.signal import NormalizedSignal, TargetResource
 from core.protocol.lease import Lease, _lease
 from core.protocol.lock import DistributedLockManager
-from core.protocol.request_body import RequestBuilder
+from core.protocol.remediation_request import (
+    RemediationRequest,
+    RemediationRequestBuilder,
+    read_remediation_request,
+    read_remediation_requests,
+)
 from tests.fuzz.corpus import entries
 from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded, mutated_bytes, mutated_json
@@ -42,7 +45,7 @@ from tests.support.loop_clock import START
 from tests.support.pubsub_messages import incident
 
 ENTRY = NormalizedSignal | Ignored | Poison
-BUILDER = RequestBuilder(resource=REQUESTS, namespace="sluice-system", payload_encoding="raw")
+BUILDER = RemediationRequestBuilder(resource=REQUESTS, namespace="sluice-system", payload_encoding="raw")
 WEBHOOKS = st.sampled_from([entry.body for entry in entries("alertmanager")])
 EVENTS = mutated_json(st.sampled_from([kubelet_event(), scheduler_event(), reference(kubelet_event())]))
 LEASE = {
@@ -179,9 +182,9 @@ class TestWhatTheApiServerSays:
         assert request.occurrences >= 1
         assert request.active in (True, False)
         with suppress(UnreadableAnswerError):
-            assert read_request(obj, name="rr-1").name == "rr-1"
+            assert read_remediation_request(obj, name="rr-1").name == "rr-1"
         with suppress(UnreadableAnswerError):
-            (found,) = read_requests([obj], fingerprint="a" * 64)
+            (found,) = read_remediation_requests([obj], fingerprint="a" * 64)
             assert (found.uid, found.fingerprint) != ("", "")
 
     @given(

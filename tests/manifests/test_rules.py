@@ -24,7 +24,7 @@ from core.metrics import Metrics
 from core.models.batch import Batch
 from core.models.cloud_event import CloudEvent
 from core.models.signal import TargetResource
-from core.protocol.naming import lease_name
+from core.protocol.lease import lease_name
 from core.settings import Settings
 from tests.support.cluster import (
     GATEWAY_RULES,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from core.models.remediation_request import ATTEMPT_ANNOTATION
+from core.protocol.remediation_request import ATTEMPT_ANNOTATION
 from tests.simulation.counts import Counts, deduplication, occurrences
 from tests.simulation.leases import LeaseRules
 from tests.simulation.objects import content

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.protocol.lease import lease_name
 from core.protocol.lock import LOCK_DURATION_SECONDS
-from core.protocol.naming import lease_name
 
 if TYPE_CHECKING:
     from tests.simulation.etcd import Commit

@@ -6,17 +6,15 @@ catches it; `make simulate-mutations` measures anew.
 
 from core.answers import answer, problem
 from core.credits import Credits
-from core.phase import is_terminal_phase
+from core.failures import is_poison
 from core.protocol.creator import CRDCreator
 from core.protocol.lease import LeaseStore
-from core.protocol.lock import DistributedLockManager
-from core.protocol.lock_wait import LockWait
-from core.protocol.memory import RequestMemory
+from core.protocol.lock import DistributedLockManager, LockWait
 from core.protocol.placement import Placement
-from core.protocol.recorder import Recorder
+from core.protocol.recorder import Recorder, RemediationRequestMemory
+from core.protocol.remediation_request import is_terminal_phase
 from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
-from core.verdict import is_poison
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace
 
 _CREATE = CRDCreator.create_remediation_request
@@ -99,7 +97,7 @@ MUTATIONS = (
     _mistake(
         "another problem's request is counted on where the memory is wrong",
         10,
-        Replace(RequestMemory.get, "A is None or B != C", "A is None"),
+        Replace(RemediationRequestMemory.get, "A is None or B != C", "A is None"),
     ),
     _mistake(
         "the first signal of a round is not counted", 0, Replace(Recorder._record_round, "A - B.created", "A - 1")

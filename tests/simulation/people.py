@@ -8,7 +8,7 @@ from pydantic_core import from_json, to_json
 
 from core.kube.resources import LEASES, Resource, remediation_requests
 from core.kube.transport import ApiRequest, ApiResponse
-from core.protocol.naming import lease_name
+from core.protocol.lease import lease_name
 from tests.simulation.judge import fingerprint_of
 from tests.simulation.phases import ENDED, MOVING, active
 from tests.simulation.scenario import RETENTION, dice

@@ -1,4 +1,4 @@
-"""Phases of a request, written down once more: a mistake in core.phase must not blind the judge."""
+"""Phases of an RR, written down once more: a mistake in the gateway's own list must not blind the judge."""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.answers import Answer
-    from core.models.remediation_request import RemediationRequest
+    from core.protocol.remediation_request import RemediationRequest
     from tests.simulation.scenario import Stop
     from tests.simulation.world import World
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-
 from core.phase import is_terminal_phase
 from core.phase import is_terminal_phase as ended_phase
+
 from core.protocol.lock import DistributedLockManager
 from tests.simulation.mutants import find
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace, applied

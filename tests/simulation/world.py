@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from core.models.remediation_request import RemediationRequest
+from core.protocol.lease import lease_name
 from core.protocol.lock import LOCK_DURATION_SECONDS
-from core.protocol.naming import lease_name
+from core.protocol.remediation_request import RemediationRequest
 from tests.simulation.api import Api, Replica
 from tests.simulation.etcd import Etcd
 from tests.simulation.judge import Judge, fingerprint_of, is_ours

@@ -8,8 +8,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from core.kube.resources import LEASES
+from core.protocol.lease import lease_name
 from core.protocol.lock import LOCK_DURATION_SECONDS
-from core.protocol.naming import lease_name, request_name
+from core.protocol.remediation_request import fenced_name
 from core.timestamps import micro_time, parse_rfc3339, rfc3339
 from tests.simulation.judge import fingerprint_of
 from tests.simulation.machine import START
@@ -40,7 +41,7 @@ class Namesake(Caller):
         of = fingerprint(rng.choice(self._world.scenario.targets))
         found = [obj for obj in self._world.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
         head = max((obj for obj in found if not active(obj)), key=_age, default=None)
-        name = request_name(of, head_uid=head["metadata"]["uid"] if head else "")
+        name = fenced_name(of, head_uid=head["metadata"]["uid"] if head else "")
         body = _request(name, of[:12] + sha256(key.encode()).hexdigest()[12:], called=NAMESAKE)
         if self.call("POST", REQUESTS, "", body) != 409:
             self._world.trace.fault(key, "name taken by another fingerprint")

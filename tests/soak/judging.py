@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from core.phase import is_terminal_phase
+from core.protocol.remediation_request import is_terminal_phase
 from tests.e2e.function import COMPLAINT
 from tests.soak.orchestrator import occurrences
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from core.local.cluster import is_named, open_client
 from core.local.demo.burst import BurstPlan, make_burst
-from core.local.demo.reading import read_requests
+from core.local.demo.reading import read_remediation_requests
 from core.local.demo.report import show_report
 from core.local.demo.sender import Sender
 from core.local.errors import CommandError
@@ -56,11 +56,11 @@ class Demo:
         await self._check_ready(url)
         settings = settings_behind(find_running(url, folder=self.folder), self.settings, url)
         async with open_client(settings, clock=self.clock) as client:
-            before = await read_requests(client, settings, clock=self.clock)
+            before = await read_remediation_requests(client, settings, clock=self.clock)
             started = self.clock.monotonic()
             tally = await self._send(url, make_burst(self.plan, now=self.clock.now()))
             seconds = self.clock.monotonic() - started
-            after = await read_requests(client, settings, clock=self.clock)
+            after = await read_remediation_requests(client, settings, clock=self.clock)
         return show_report(self.console, tally, before=before, after=after, seconds=seconds)
 
     async def _check_ready(self, url: str) -> None:

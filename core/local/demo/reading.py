@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.clock import Deadline
 from core.kube.resources import remediation_requests
-from core.models.remediation_request import RemediationRequest
+from core.protocol.remediation_request import RemediationRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,7 +46,7 @@ class ShownRequest:
         )
 
 
-async def read_requests(client: KubeClient, settings: Settings, *, clock: Clock) -> dict[str, ShownRequest]:
+async def read_remediation_requests(client: KubeClient, settings: Settings, *, clock: Clock) -> dict[str, ShownRequest]:
     """Return all requests of the namespace by name, as they stand now: a consistent LIST.
 
     Raises:

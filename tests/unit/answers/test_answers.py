@@ -11,11 +11,9 @@ from core.models.metadata import DeduplicationMetadata
 from core.models.result import SignalResult, Status
 
 METADATA = DeduplicationMetadata(fingerprint="f1", count=2, remediationRequestRef="rr-1")
-CREATED = SignalResult(
-    status=Status.CREATED, fingerprint="f1", request_name="rr-1", request_namespace="ops", metadata=METADATA
-)
+CREATED = SignalResult(status=Status.CREATED, fingerprint="f1", rr_name="rr-1", rr_namespace="ops", metadata=METADATA)
 DUPLICATE = SignalResult(
-    status=Status.DEDUPLICATED, fingerprint="f1", request_name="rr-1", request_namespace="ops", metadata=METADATA
+    status=Status.DEDUPLICATED, fingerprint="f1", rr_name="rr-1", rr_namespace="ops", metadata=METADATA
 )
 IGNORED = SignalResult(status=Status.IGNORED)
 INVALID = SignalResult(status=Status.INVALID, error="alerts[0].labels: no label names a target")

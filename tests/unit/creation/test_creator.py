@@ -17,8 +17,7 @@ from core.kube.transport import ApiRequest, ApiResponse
 from core.metrics import Metrics
 from core.models.signal import NormalizedSignal
 from core.protocol.creator import CRDCreator, Creation
-from core.protocol.naming import request_name
-from core.protocol.request_body import RequestBuilder
+from core.protocol.remediation_request import RemediationRequestBuilder, fenced_name
 from tests.support.instances import fingerprint, signal
 from tests.support.scripted import Scripted, answered, refused
 
@@ -68,7 +67,7 @@ class Creating:
         breaker = CircuitBreaker(clock=self.clock, min_calls=calls_to_open)
         self.creator = CRDCreator(
             client=KubeClient(transport=self.api, breaker=breaker, call_timeout=3.0),
-            builder=RequestBuilder(resource=resource, namespace="ops", payload_encoding="raw"),
+            builder=RemediationRequestBuilder(resource=resource, namespace="ops", payload_encoding="raw"),
             clock=self.clock,
             random=lambda: self.random,
             observer=self.observer,
@@ -121,7 +120,7 @@ def existing(*, attempt: str = "theirs", phase: str = "", of: str = "", name: st
     """A request that stands under the wanted name already."""
     obj: dict[str, Any] = {
         "metadata": {
-            "name": name or request_name(fingerprint()),
+            "name": name or fenced_name(fingerprint()),
             "namespace": "ops",
             "uid": "u0",
             "resourceVersion": "3",
@@ -137,7 +136,7 @@ async def test_created_request_stands_under_its_fenced_name(creating):
     creating.api.then(CREATE, stored)
     creation = await creating.create(head_uid="u0")
     assert creation.created
-    assert creation.request.name == request_name(fingerprint(), head_uid="u0")
+    assert creation.request.name == fenced_name(fingerprint(), head_uid="u0")
     assert (creation.request.uid, creation.request.attempt_id) == ("u1", "mine")
     (sent,) = creating.api.bodies
     assert sent["metadata"]["name"] == creation.request.name
@@ -173,7 +172,7 @@ async def test_third_failure_is_the_last(creating):
     assert creating.observer.seen == [(fingerprint(), attempt, errors.ServerError) for attempt in (1, 2, 3)]
     assert error.attempts == 3
     assert error.duration == timedelta(seconds=0.3)
-    assert error.crd_name == error.correlation_id == request_name(fingerprint())
+    assert error.crd_name == error.correlation_id == fenced_name(fingerprint())
     assert (error.namespace, error.signal_name) == ("ops", "HighMemoryUsage")
     retry = error.underlying
     assert isinstance(retry, RetryError)
@@ -307,11 +306,11 @@ async def test_name_taken_by_another_fingerprint_is_salted(creating):
     creating.api.then(CREATE, TAKEN)
     creating.api.then(GET, existing(of=twin))
     creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, existing(of=twin, name=request_name(fingerprint(), salt=1)))
+    creating.api.then(GET, existing(of=twin, name=fenced_name(fingerprint(), salt=1)))
     creating.api.then(CREATE, stored)
     creation = await creating.create()
     assert creation.created
-    assert creation.request.name == request_name(fingerprint(), salt=2)
+    assert creation.request.name == fenced_name(fingerprint(), salt=2)
     assert creating.created == 1
 
 
@@ -321,6 +320,6 @@ async def test_success_that_is_not_the_request_sent_is_tried_again_under_the_sam
     creating.api.then(CREATE, TAKEN)
     creating.api.then(GET, existing(attempt="mine"))
     creation = await creating.create()
-    assert (creation.created, creation.request.name) == (True, request_name(fingerprint()))
+    assert (creation.created, creation.request.name) == (True, fenced_name(fingerprint()))
     first, second = creating.api.bodies
     assert first == second

@@ -9,7 +9,7 @@ import pytest
 
 from core.kube.resources import remediation_requests
 from core.models.signal import NormalizedSignal, TargetResource
-from core.protocol.request_body import PayloadEncoding, RequestBuilder
+from core.protocol.remediation_request import PayloadEncoding, RemediationRequestBuilder
 
 FINGERPRINT = "0123456789abcdef" * 4
 NOW = datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)
@@ -36,7 +36,7 @@ SIGNAL = NormalizedSignal(
 
 def build(signal: NormalizedSignal = SIGNAL, *, group: str = SEED, encoding: PayloadEncoding = "base64"):
     resource = remediation_requests(group=group, version="v1alpha1")
-    builder = RequestBuilder(resource=resource, namespace="ops", payload_encoding=encoding)
+    builder = RemediationRequestBuilder(resource=resource, namespace="ops", payload_encoding=encoding)
     return builder.build(signal, name="rr-1", attempt_id="attempt-1", now=NOW)
 
 

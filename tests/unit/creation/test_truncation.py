@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.protocol.request_body import truncated
+from core.protocol.remediation_request import truncated
 from core.text import cut_utf8
 
 

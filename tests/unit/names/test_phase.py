@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.phase import TERMINAL_PHASES, is_terminal_phase
+from core.protocol.remediation_request import TERMINAL_PHASES, is_terminal_phase
 
 ACTIVE = ["Pending", "Processing", "Analyzing", "AwaitingApproval", "Executing", "Verifying", "Blocked"]
 

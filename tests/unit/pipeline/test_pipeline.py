@@ -48,7 +48,7 @@ class Joined:
             status = Status.DEDUPLICATED
         error = "" if status in (Status.CREATED, Status.DEDUPLICATED) else f"{signal.target.name} was {status}"
         return SignalResult(
-            status=status, fingerprint=signal.fingerprint, request_name=f"rr-{signal.target.name}", error=error
+            status=status, fingerprint=signal.fingerprint, rr_name=f"rr-{signal.target.name}", error=error
         )
 
 
@@ -98,7 +98,7 @@ async def test_empty_batch_has_no_results(processing):
 async def test_signals_are_grouped_by_fingerprint_and_results_keep_the_payloads_order(processing):
     results = await processing.process(signal("a"), signal("b"), signal("a"), signal("c"), signal("b"))
     assert processing.rounds.groups == [["a", "a"], ["b", "b"], ["c"]]
-    assert [result.request_name for result in results] == ["rr-a", "rr-b", "rr-a", "rr-c", "rr-b"]
+    assert [result.rr_name for result in results] == ["rr-a", "rr-b", "rr-a", "rr-c", "rr-b"]
     assert statuses(results) == ["created", "created", "deduplicated", "created", "deduplicated"]
 
 
@@ -200,7 +200,7 @@ class TestSameBodyAgain:
         results = await processing.process(*body)
         assert processing.rounds.groups == [["b"]]
         assert statuses(results) == ["created", "created", "deduplicated", "created"]
-        assert [result.request_name for result in results] == ["rr-a", "rr-b", "rr-a", "rr-c"]
+        assert [result.rr_name for result in results] == ["rr-a", "rr-b", "rr-a", "rr-c"]
 
     async def test_takes_the_credit_once(self, processing):
         processing.fail("b")

@@ -18,8 +18,8 @@ async def test_first_signal_creates_a_request_in_five_calls(world: World):
     assert one.calls == NEW
     assert result.status is Status.CREATED
     request = await world.only_request()
-    assert request["metadata"]["name"] == result.request_name
-    assert request["metadata"]["namespace"] == result.request_namespace == NAMESPACE
+    assert request["metadata"]["name"] == result.rr_name
+    assert request["metadata"]["namespace"] == result.rr_namespace == NAMESPACE
     assert count(request) == 1
     assert await world.leases() == []
 
@@ -100,9 +100,7 @@ async def test_signal_after_the_request_ended_creates_the_next_one(world: World)
         "PATCH remediationrequests/status",
         "DELETE leases",
     ]
-    first, second = sorted(
-        await world.requests(), key=lambda request: request["metadata"]["name"] == result.request_name
-    )
+    first, second = sorted(await world.requests(), key=lambda request: request["metadata"]["name"] == result.rr_name)
     assert count(first) == count(second) == 1
 
 
@@ -121,7 +119,7 @@ async def test_names_of_successive_requests_form_a_chain(world: World):
     names = []
     for _ in range(3):
         (result,) = await one.post(signal())
-        names.append(result.request_name)
+        names.append(result.rr_name)
         await world.set_phase("Failed")
         world.pass_time(1)
     assert len(set(names)) == 3

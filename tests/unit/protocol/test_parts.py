@@ -8,11 +8,11 @@ from core.backoff import CONFLICT_BACKOFF
 from core.clock import Deadline
 from core.kube.errors import ConflictError, ForbiddenError, ServerError, UnreadableAnswerError
 from core.kube.transport import ApiResponse
-from core.models.remediation_request import RemediationRequest
 from core.models.result import Status
 from core.protocol.deduplication import PhaseBasedDeduplicationChecker
 from core.protocol.lease import LeaseStore
 from core.protocol.lock import DistributedLockManager
+from core.protocol.remediation_request import RemediationRequest
 from core.protocol.status import StatusUpdater
 from tests.support.instances import NAMESPACE, REQUESTS, Instance, World, count, fingerprint, signal
 from tests.support.wire import Fault
@@ -45,7 +45,7 @@ class TestShouldDeduplicate:
         found, request = await self.checker(world, one).should_deduplicate(fingerprint(), deadline=deadline)
         assert found
         assert request is not None
-        assert request.name == result.request_name
+        assert request.name == result.rr_name
 
     async def test_ended_request_is_not_joined(self, world: World, deadline: Deadline):
         one = world.instance()

@@ -9,7 +9,8 @@ from core.kube.resources import LEASES
 from core.local.embedded import EmbeddedApi
 from core.local.embedded.history import Lag
 from core.models.result import SignalResult, Status
-from core.protocol.naming import lease_name, request_name
+from core.protocol.lease import lease_name
+from core.protocol.remediation_request import fenced_name
 from tests.support.instances import REQUESTS, World, at_once, count, fingerprint, signal
 from tests.unit.protocol.test_new_and_repeated import NEW
 
@@ -400,7 +401,7 @@ class TestStaleAndMovingViews:
         one.wire.on(LOOK, after=world.delete_request)
         (result,) = await one.post(signal())
         assert one.calls == [LOOK, LOCK, READ, LOOK_CONSISTENTLY, CREATE, COUNT, UNLOCK]
-        assert result.request_name == request_name(fingerprint())
+        assert result.rr_name == fenced_name(fingerprint())
 
     async def test_taken_name_that_is_free_a_moment_later_is_looked_into_again(self, world: World):
         a, b = world.instance(), world.instance()
@@ -417,12 +418,12 @@ class TestStaleAndMovingViews:
         await one.post(signal("other", of=other))
         taken = await world.only_request(other)
         await world.call("DELETE", REQUESTS, taken["metadata"]["name"])
-        taken["metadata"] = {"name": request_name(mine)}
+        taken["metadata"] = {"name": fenced_name(mine)}
         await world.call("POST", REQUESTS, **{**taken, "status": None})
         one = world.instance()
         (result,) = await one.post(signal())
         assert one.calls == [LOOK, LOCK, CREATE, READ, CREATE, COUNT, UNLOCK]
-        assert result.request_name == request_name(mine, salt=1)
+        assert result.rr_name == fenced_name(mine, salt=1)
         assert count(await world.only_request()) == 1
 
     async def test_new_request_that_ends_before_its_first_count_still_acknowledges_its_creator(self, world: World):
@@ -437,7 +438,7 @@ class TestStaleAndMovingViews:
         one.wire.on(COUNT, before=lambda: world.set_phase("Skipped"))
         results = await one.post(signal(), signal())
         assert [result.status for result in results] == [Status.CREATED, Status.CREATED]
-        assert results[0].request_name != results[1].request_name
+        assert results[0].rr_name != results[1].rr_name
 
 
 class TestOneDeadline:

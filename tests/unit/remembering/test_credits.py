@@ -10,7 +10,7 @@ from core.models.result import SignalResult, Status
 
 
 def stored(*names: str) -> list[SignalResult]:
-    return [SignalResult(status=Status.CREATED, request_name=name) for name in names]
+    return [SignalResult(status=Status.CREATED, rr_name=name) for name in names]
 
 
 @pytest.fixture

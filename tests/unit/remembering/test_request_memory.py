@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.models.remediation_request import RemediationRequest
-from core.protocol.memory import RequestMemory
+from core.protocol.recorder import RemediationRequestMemory
+from core.protocol.remediation_request import RemediationRequest
 
 
 def request(fingerprint: str, *, phase: str = "", version: str = "1") -> RemediationRequest:
@@ -22,7 +22,7 @@ def request(fingerprint: str, *, phase: str = "", version: str = "1") -> Remedia
 
 @pytest.fixture
 def memory():
-    return RequestMemory(capacity=2)
+    return RemediationRequestMemory(capacity=2)
 
 
 def test_nothing_is_known_at_first(memory):
@@ -71,6 +71,6 @@ def test_remembering_again_counts_as_use(memory):
 
 
 def test_memory_of_none_keeps_nothing():
-    memory = RequestMemory(capacity=0)
+    memory = RemediationRequestMemory(capacity=0)
     memory.remember(request("a"))
     assert memory.get("a") is None

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from core.clock import MockClock
 from core.local.embedded import EmbeddedApi
-from core.models.remediation_request import DeduplicationStatus, RemediationRequest
+from core.protocol.remediation_request import DeduplicationStatus, RemediationRequest
 from tests.support.instances import NAMESPACE, START, Instance, World, at_once, fingerprint, signal
 
 if TYPE_CHECKING:
-    from core.protocol.memory import RequestMemory
+    from core.protocol.recorder import RemediationRequestMemory
 
 WORKLOADS = ("web", "db")
 PHASES = ("", "Pending", "Processing", "Blocked", "Completed", "Failed", "TimedOut", "Skipped", "Cancelled", "NoSuch")
@@ -32,7 +32,7 @@ class Poison:
     view: int
     garble: dict[str, Any]
 
-    def put_into(self, memory: RequestMemory, views: list[RemediationRequest]) -> None:
+    def put_into(self, memory: RemediationRequestMemory, views: list[RemediationRequest]) -> None:
         if not views:
             return
         wrong = replace(views[self.view % len(views)], **self.garble)
@@ -93,7 +93,7 @@ async def _outcome(history: Any, posts: Any, poisons: list[Poison]) -> Any:
         known = {name: [each["metadata"]["name"] for each in await _stored(world, name)] for name in WORKLOADS}
         answers.append(
             [
-                (result.status, result.metadata and result.metadata["count"], known[name].index(result.request_name))
+                (result.status, result.metadata and result.metadata["count"], known[name].index(result.rr_name))
                 for name, result in zip(names, results, strict=True)
             ]
         )
@@ -131,7 +131,7 @@ def _shape(request: Any) -> tuple[str, int]:
     return status.get("overallPhase", ""), status.get("deduplication", {}).get("occurrenceCount", 1)
 
 
-def _memory(instance: Instance) -> RequestMemory:
+def _memory(instance: Instance) -> RemediationRequestMemory:
     record: Any = instance.gateway.rounds._record
-    memory: RequestMemory = record.__self__._memory
+    memory: RemediationRequestMemory = record.__self__._memory
     return memory

@@ -46,7 +46,7 @@ class Recorder:
         number = len(self.rounds)
         results = [
             SignalResult(
-                status=Status.CREATED, fingerprint=signal.fingerprint, request_name=f"{signal.signal_name}@{number}"
+                status=Status.CREATED, fingerprint=signal.fingerprint, rr_name=f"{signal.signal_name}@{number}"
             )
             for signal in signals
         ]
@@ -65,7 +65,7 @@ class Instance:
         results = await self.rounds.join(
             [alert(name, of) for name in names], deadline=Deadline(clock=LoopClock(), seconds=seconds)
         )
-        return [result.request_name or result.status for result in results]
+        return [result.rr_name or result.status for result in results]
 
     def joining(self, *names: str, of: str = "web", seconds: float = 8.0) -> "asyncio.Task[list[str]]":
         return asyncio.create_task(self.join(*names, of=of, seconds=seconds))

@@ -2,7 +2,7 @@
 
 import logging
 
-from core.protocol.observer import LoggingObserver
+from core.protocol.creator import LoggingObserver
 from tests.support.instances import fingerprint, signal
 
 

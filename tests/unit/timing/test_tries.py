@@ -4,7 +4,7 @@ import pytest
 
 from core.backoff import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF
 from core.kube.errors import ApiUnreachableError, ConflictError, NotFoundError, ThrottledError
-from core.protocol.tries import Tries
+from core.protocol.status import Tries
 
 CONFLICT = ConflictError("changed", status=409, reason="Conflict", detail="")
 GONE = NotFoundError("gone", status=404, reason="NotFound", detail="")

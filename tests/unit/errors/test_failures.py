@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core import errors
+from core.failures import failure, is_poison, retry_after
 from core.kube.errors import (
     ApiStatusError,
     ApiUnreachableError,
@@ -17,7 +18,6 @@ from core.kube.errors import (
     ThrottledError,
 )
 from core.models.result import Status
-from core.verdict import failure, is_poison, retry_after
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
