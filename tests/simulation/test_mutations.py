@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from core.phase import is_terminal_phase
-from core.phase import is_terminal_phase as ended_phase
 
 from core.protocol.lock import DistributedLockManager
+from core.protocol.remediation_request import is_terminal_phase
+from core.protocol.remediation_request import is_terminal_phase as ended_phase
 from tests.simulation.mutants import find
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace, applied
 from tests.simulation.mutations import MUTATIONS
