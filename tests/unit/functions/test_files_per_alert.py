@@ -1,0 +1,67 @@
+"""How far a reader has to go to follow one alert: the files of core/ and functions/ that it passes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.clock import RealClock
+from core.local.embedded import EmbeddedApi, EmbeddedServer
+from tests.unit.functions.webhooks import alert, webhook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Set
+    from types import FrameType
+
+ROOT = Path(__file__).parents[3]
+FILES_OF_A_NEW_ALERT = 49
+FILES_OF_A_REPEAT = 38
+
+
+async def test_an_alert_passes_few_files(function):
+    function.set(owners="resolve")
+    async with EmbeddedServer(EmbeddedApi(clock=RealClock(), namespaces=["sluice-system"])) as url:
+        _reach(url)
+        await function.post(webhook(alert("cold-start")))
+        new = await _files_passed(function, alert("web-1"))
+        repeat = await _files_passed(function, alert("web-1"))
+    assert len(new) <= FILES_OF_A_NEW_ALERT, _listed(new)
+    assert len(repeat) <= FILES_OF_A_REPEAT, _listed(repeat)
+
+
+def _reach(url: str) -> None:
+    kubeconfig = Path(os.environ["KUBECONFIG"])
+    kubeconfig.write_text(kubeconfig.read_text().replace("http://127.0.0.1:1", url))
+
+
+async def _files_passed(function: Any, an_alert: dict[str, Any]) -> Set[str]:
+    """The files whose functions run between a webhook and its answer, the API server's own left out."""
+    files: set[str] = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            files.add(frame.f_code.co_filename)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        answered = await function.post(webhook(an_alert))
+    finally:
+        sys.setprofile(before)
+    assert answered.status in (201, 202), answered.body
+    return set(_ours(files))
+
+
+def _ours(files: Set[str]) -> Iterator[str]:
+    for file in files:
+        path = Path(file)
+        if path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in ("core", "functions"):
+            relative = path.relative_to(ROOT)
+            if relative.parts[:2] != ("core", "local"):  # the API server in this test's process
+                yield str(relative)
+
+
+def _listed(files: Set[str]) -> str:
+    return "\n".join([f"{len(files)} files:", *sorted(files)])
