@@ -99,6 +99,8 @@ def _line(result: SignalResult) -> dict[str, Any]:
         line["remediationRequestNamespace"] = result.rr_namespace
         line["duplicate"] = result.status is Status.DEDUPLICATED
         line["metadata"] = result.metadata
+    if result.reason:
+        line["reason"] = result.reason
     if result.error:
         line["error"] = result.error
     return line

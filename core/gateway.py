@@ -25,6 +25,7 @@ from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
 from core.qualification import Qualification
 from core.workloads.metadata import MetadataReader
+from core.workloads.own import OwnDoing
 from core.workloads.owners import OwnerResolver
 from core.workloads.scope import Scope
 
@@ -136,6 +137,7 @@ def build_gateway(
 def _qualification(settings: Settings, client: KubeClient, metrics: Metrics, clock: Clock) -> Qualification:
     reader = MetadataReader(client=client, clock=clock)
     return Qualification(
+        own=OwnDoing(group=settings.group, namespace=settings.namespace if settings.own_namespace == "ignore" else ""),
         owners=OwnerResolver(reader=reader, remember=settings.owner_cache, metrics=metrics)
         if settings.owners == "resolve"
         else None,

@@ -110,8 +110,11 @@ class Pipeline:
             self._metrics.signals_rejected.labels(reason="refused_by_api").inc()
         if result.status is Status.REJECTED:
             self._metrics.signals_rejected.labels(reason="out_of_scope").inc()
-        level = logging.INFO if result.status is Status.REJECTED else logging.ERROR
-        self._logger.log(level, result.error, extra={"fingerprint": result.fingerprint, "status": result.status})
+        if result.status is Status.IGNORED:
+            self._metrics.signals_ignored.labels(reason=result.reason).inc()
+        level = logging.INFO if result.status in (Status.REJECTED, Status.IGNORED) else logging.ERROR
+        extra = {"fingerprint": result.fingerprint, "status": result.status}
+        self._logger.log(level, result.error, extra=extra | ({"reason": result.reason} if result.reason else {}))
 
 
 def _group(qualified: Sequence[Entry | SignalResult]) -> dict[str, list[NormalizedSignal]]:
@@ -127,7 +130,7 @@ def _settled(entry: Ignored | Poison | SignalResult) -> SignalResult:
         return entry
     if isinstance(entry, Poison):
         return SignalResult(status=Status.INVALID, error=entry.message)
-    return SignalResult(status=Status.IGNORED)
+    return SignalResult(status=Status.IGNORED, reason=entry.reason)
 
 
 def _wholly_stored(recorded: Mapping[str, Sequence[SignalResult]]) -> dict[str, Sequence[SignalResult]]:

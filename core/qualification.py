@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
     from core.clock import Deadline
     from core.models.signal import NormalizedSignal
+    from core.workloads.own import OwnDoing
     from core.workloads.owners import OwnerResolver
     from core.workloads.scope import Scope
+
+OWN = "own"
+"""Reason of what is ignored because it is about the gateway itself."""
 
 OWNER_ANNOTATION = "gateway.kubernaut.ai/owner"
 """On a request: the workload whose identity is its fingerprint, where the signal named a part of it."""
@@ -29,13 +33,17 @@ class Qualification:
     """Looks up what the cluster knows of a signal's target.
 
     Args:
+        own: tells the gateway's own objects, about which nothing is stored.
         owners: None takes every target as it is named.
         scope: None takes every target.
         cluster: this cluster's own name in `cluster` labels; other clusters' objects cannot be looked up.
         max_concurrent: targets looked up at once.
     """
 
-    def __init__(self, *, owners: OwnerResolver | None, scope: Scope | None, cluster: str, max_concurrent: int) -> None:
+    def __init__(
+        self, *, own: OwnDoing, owners: OwnerResolver | None, scope: Scope | None, cluster: str, max_concurrent: int
+    ) -> None:
+        self._own = own
         self._owners = owners
         self._scope = scope
         self._cluster = cluster
@@ -46,19 +54,26 @@ class Qualification:
     ) -> list[NormalizedSignal | SignalResult]:
         """Return for each signal the one to store, or its result where it is not stored.
 
-        A lookup that fails for the moment makes the signal `failed`; one out of scope is `rejected`.
+        A lookup that fails for the moment makes the signal `failed`; one about the gateway's own doing is
+        `ignored`, and one out of scope is `rejected`.
         """
         return await together([self._qualify(signal, deadline) for signal in signals])
 
     async def _qualify(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | SignalResult:
-        if signal.cluster_id not in ("", self._cluster):
+        local = signal.cluster_id in ("", self._cluster)
+        if own := self._own.verdict(signal.target, local=local):  # before any call: they come in floods
+            return _own_doing(signal, own)
+        if not local:
             return self._foreign(signal)
         try:
             async with self._slots:
                 lineage = await self._lineage(signal, deadline)
-                refusal = await self._scope.refusal(lineage, deadline=deadline) if self._scope else ""
+                own = self._own.verdict(signal.target, (*lineage.members, *lineage.claimed))
+                refusal = await self._scope.refusal(lineage, deadline=deadline) if self._scope and not own else ""
         except SluiceError as error:
             return failure(error, fingerprint=signal.fingerprint)
+        if own:
+            return _own_doing(signal, own)
         resolved = _resolved(signal, lineage)
         return _rejected(resolved, refusal) if refusal else resolved
 
@@ -83,6 +98,15 @@ def _resolved(signal: NormalizedSignal, lineage: Lineage) -> NormalizedSignal:
     top = lineage.top
     owner = {} if top is signal.target else {OWNER_ANNOTATION: f"{top.kind}/{top.name}"}
     return dataclasses.replace(signal, fingerprint=fingerprint_of(top), provenance={**signal.provenance, **owner})
+
+
+def _own_doing(signal: NormalizedSignal, sentence: str) -> SignalResult:
+    return SignalResult(
+        status=Status.IGNORED,
+        fingerprint=signal.fingerprint,
+        reason=OWN,
+        error=f"{sentence}: no remediation request is made about the gateway's own doing",
+    )
 
 
 def _rejected(signal: NormalizedSignal, reason: str) -> SignalResult:

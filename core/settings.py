@@ -80,6 +80,11 @@ class Settings(BaseModel):
         description="only targets that carry this label, or whose namespace does, are in scope: "
         "`kubernaut.ai/managed=true` for example; empty: all",
     )
+    own_namespace: Literal["ignore", "take"] = Field(
+        "ignore",
+        description="`ignore` ignores signals about objects in the gateway's own namespace (reason `own`); `take` "
+        "takes them. Those about RemediationRequests, Leases and `kubernaut.ai` are ignored always",
+    )
     event_max_age: float = Field(
         300.0,
         gt=0,

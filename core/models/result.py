@@ -25,13 +25,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalResult:
-    """One alert's line in the answer. `retry_after` is in seconds and only set where it failed."""
+    """One alert's line in the answer. `retry_after` is in seconds and only set where it failed.
+
+    `reason` is a short machine-readable word for why it was ignored.
+    """
 
     status: Status
     fingerprint: str = ""
     rr_name: str = ""
     rr_namespace: str = ""
     metadata: DeduplicationMetadata | None = None
+    reason: str = ""
     error: str = ""
     retry_after: float = 0.0
 

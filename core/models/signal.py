@@ -15,6 +15,9 @@ class TargetResource:
     api_version: str = ""
     uid: str = field(default="", compare=False)
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalizedSignal:

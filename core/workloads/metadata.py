@@ -22,9 +22,13 @@ REMEMBERED_OBJECTS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectMetadata:
-    """What is read of an object. `controller` is its managing owner, as its ownerReferences name it."""
+    """What is read of an object.
+
+    `owners` are those that its ownerReferences name, `controller` the one of them that manages it.
+    """
 
     labels: Mapping[str, str] = field(default_factory=dict)
+    owners: tuple[TargetResource, ...] = ()
     controller: TargetResource | None = None
     unreadable: bool = False  # its kind is not served, or no rule lets us read it
 
@@ -82,9 +86,11 @@ def _metadata(obj: JsonObject, namespace: str) -> ObjectMetadata:
     try:
         metadata: dict[str, Any] = obj.get("metadata") or {}
         references = metadata.get("ownerReferences") or ()
+        owners = [(_owner(each, namespace), bool(each.get("controller"))) for each in references]
         return ObjectMetadata(
             labels=dict(metadata.get("labels") or {}),
-            controller=next((_owner(each, namespace) for each in references if each.get("controller")), None),
+            owners=tuple(owner for owner, _ in owners),
+            controller=next((owner for owner, controls in owners if controls), None),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnreadableAnswerError("the API server's answer has no metadata that can be read") from error

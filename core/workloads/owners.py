@@ -24,9 +24,13 @@ _OWN_MASTERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """An object and its owners, nearest first; the last one is the workload to remedy."""
+    """An object and the owners that control it, nearest first; the last one is the workload to remedy.
+
+    `claimed` are all owners that any of them names, whether they control it or not.
+    """
 
     members: tuple[TargetResource, ...]
+    claimed: tuple[TargetResource, ...] = ()
 
     @property
     def top(self) -> TargetResource:
@@ -63,8 +67,12 @@ class OwnerResolver:
 
     async def _climb(self, target: TargetResource, deadline: Deadline) -> Lineage:
         members = [target]
+        claimed: list[TargetResource] = []
         while len(members) <= MOST_LEVELS and members[-1].kind not in _OWN_MASTERS:
-            owner = await self._owner(members[-1], deadline)
+            metadata = await self._read(members[-1], deadline)
+            if metadata is not None:
+                claimed += metadata.owners
+            owner = metadata.controller if metadata is not None else await self._likely_parent(members[-1], deadline)
             if owner is None or owner.kind in _OWN_MASTERS:  # a static pod belongs to its Node
                 break
             if owner in members:
@@ -73,12 +81,9 @@ class OwnerResolver:
                 members.append(min(circle, key=lambda each: (each.kind, each.name)))
                 break
             members.append(owner)
-        return Lineage(tuple(members))
+        return Lineage(tuple(members), tuple(claimed))
 
-    async def _owner(self, target: TargetResource, deadline: Deadline) -> TargetResource | None:
-        metadata = await self._read(target, deadline)
-        if metadata is not None:
-            return metadata.controller
+    async def _likely_parent(self, target: TargetResource, deadline: Deadline) -> TargetResource | None:
         for parent in likely_parents(target):
             if await self._read(parent, deadline) is not None:
                 self._count(target, "vanished")

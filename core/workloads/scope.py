@@ -40,12 +40,8 @@ class Scope:
             metadata = await self._reader.read(each, max_age=SCOPE_SECONDS, deadline=deadline)
             value = metadata.labels.get(self._key) if metadata else None
             if value is not None:
-                return "" if self._matches(value) else f"{_name(each)} has the label {self._key}={value}"
-        return f"none of {', '.join(_name(each) for each in asked)} has the label {self._label}"
+                return "" if self._matches(value) else f"{each} has the label {self._key}={value}"
+        return f"none of {', '.join(str(each) for each in asked)} has the label {self._label}"
 
     def _matches(self, value: str) -> bool:
         return value == self._value if self._value else value != "false"
-
-
-def _name(target: TargetResource) -> str:
-    return f"{target.kind} {target.namespace}/{target.name}" if target.namespace else f"{target.kind} {target.name}"

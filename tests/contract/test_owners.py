@@ -8,10 +8,14 @@ from uuid import uuid4
 
 import pytest
 
+from core.clock import Deadline
 from core.fingerprint import fingerprint_of
+from core.intake.events import KubernetesEventIntake
+from core.models.cloud_event import CloudEvent
 from core.models.result import Status
 from core.models.signal import NormalizedSignal, TargetResource
 from tests.contract.gateways import NEW
+from tests.contract.objects import request
 from tests.contract.test_workloads import JOB, POD_SPEC, SELECTOR, TEMPLATE, owned_by
 from tests.support.instances import signal
 
@@ -61,8 +65,15 @@ class Namespace:
 
 
 @pytest.fixture
-def shop(api: Client, namespace: str) -> Namespace:
-    return Namespace(api, namespace)
+async def shop(api: Client) -> Namespace:
+    """A namespace of workloads, beside the gateway's."""
+    return await made(api, f"shop-{uuid4().hex[:10]}")
+
+
+async def made(api: Client, name: str) -> Namespace:
+    reply = await api.post("/api/v1/namespaces", {"metadata": {"name": name}})
+    assert reply.status == 201, reply.body
+    return Namespace(api, name)
 
 
 async def test_pod_belongs_to_its_deployment_for_three_calls_and_then_none(start: Start, shop: Namespace):
@@ -127,6 +138,44 @@ async def test_scope_is_read_from_the_namespace(start: Start, shop: Namespace):
     assert (await shop.api.patch(f"/api/v1/namespaces/{shop.name}", labels)).status == 200
     (created,) = await start(owners="resolve", scope_label=SCOPE).post(shop.on("Deployment", "web", "apps/v1"))
     assert created.status is Status.CREATED
+
+
+class TestOwnDoing:
+    async def test_event_about_a_request_that_the_gateway_made_ends_there(
+        self, start: Start, shop: Namespace, namespace: str
+    ):
+        await shop.deployment()
+        one = start(owners="resolve")
+        (created,) = await one.post(shop.on("Pod", "web-6f7d8c9b5d-x2k4q"))
+        events = f"/api/v1/namespaces/{namespace}/events"
+        about = {"apiVersion": "remediation.kubernaut.ai/v1alpha1", "kind": "RemediationRequest"}
+        warning = {
+            "metadata": {"name": "rr-warning"},
+            "involvedObject": about | {"name": created.rr_name, "namespace": namespace},
+            "type": "Warning",
+            "reason": "RemediationFailed",
+        }
+        stored = await shop.api.post(events, warning)
+        assert stored.status == 201, stored.body
+        one.calls.clear()
+        reference = {"apiVersion": "v1", "kind": "Event", "name": "rr-warning", "namespace": namespace}
+        told = CloudEvent(type="dev.knative.apiserver.ref.add", source="s", id="1", data=reference)
+        deadline = Deadline(clock=one.gateway.clock, seconds=8)
+        (ignored,) = await KubernetesEventIntake.over(one.gateway).receive(told, deadline=deadline)
+        assert (ignored.status, ignored.reason) == (Status.IGNORED, "own")
+        assert one.calls == ["GET events"]
+
+    async def test_job_that_a_request_owns_is_told_by_its_owner(self, start: Start, shop: Namespace):
+        one = start(owners="resolve", own_namespace="take")
+        own = await made(shop.api, f"own-{uuid4().hex[:10]}")
+        path = f"/apis/remediation.kubernaut.ai/v1alpha1/namespaces/{own.name}/remediationrequests"
+        owner = await shop.api.post(path, request("rr-1"))
+        reference = owned_by("RemediationRequest", "remediation.kubernaut.ai/v1alpha1", owner.body)
+        job = await own.add("/apis/batch/v1", "jobs", "fix", JOB, reference)
+        await own.add("/api/v1", "pods", "fix-x2k4q", POD_SPEC, owned_by("Job", "batch/v1", job))
+        (ignored,) = await one.post(own.on("Pod", "fix-x2k4q"))
+        assert (ignored.status, ignored.reason) == (Status.IGNORED, "own")
+        assert one.calls == ["GET pods", "GET jobs", "GET kinds", "GET remediationrequests"]
 
 
 async def define_rollouts(api: Client) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from core.models.result import SignalResult
 
 NAMESPACE = "sluice-system"
+SHOP = "shop"
+"""Where the workloads are: the gateway's own namespace is none of its business."""
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 REQUESTS = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
 
@@ -120,11 +122,20 @@ class World:
         self.instances.append(Instance(gateway, wire, registry))
         return self.instances[-1]
 
-    async def call(self, method: str, resource: Resource, name: str = "", subresource: str = "", **body: Any) -> Any:
+    async def call(
+        self,
+        method: str,
+        resource: Resource,
+        name: str = "",
+        subresource: str = "",
+        *,
+        namespace: str = NAMESPACE,
+        **body: Any,
+    ) -> Any:
         """Talk to the API as somebody else; returns the decoded body."""
         request = ApiRequest(
             method=method,
-            path=resource.path(namespace=NAMESPACE, name=name, subresource=subresource),
+            path=resource.path(namespace=namespace, name=name, subresource=subresource),
             body=json.dumps(body).encode() if body else None,
             content_type=MERGE_PATCH if method == "PATCH" else "application/json",
         )

@@ -6,7 +6,7 @@ import pytest
 
 from core.clock import Deadline, MockClock
 from core.local.embedded import EmbeddedApi
-from tests.support.instances import NAMESPACE, START, Instance, World
+from tests.support.instances import NAMESPACE, SHOP, START, Instance, World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 async def world() -> AsyncIterator[World]:
     """An API server with the CRD and the gateway's namespace; its clock stands still."""
     clock = MockClock(START)
-    world = World(EmbeddedApi(clock=clock, namespaces=[NAMESPACE]).app, clock)
+    world = World(EmbeddedApi(clock=clock, namespaces=[NAMESPACE, SHOP]).app, clock)
     yield world
     await world.close()
 

@@ -18,6 +18,7 @@ from core.models.result import SignalResult, Status
 from core.models.signal import NormalizedSignal
 from core.pipeline import Pipeline
 from core.qualification import Qualification
+from core.workloads.own import OwnDoing
 from tests.support.instances import fingerprint, signal
 
 
@@ -61,7 +62,13 @@ class Processing:
         self.registry = CollectorRegistry()
         rounds: Any = self.rounds
         self.pipeline = Pipeline(
-            qualification=Qualification(owners=None, scope=None, cluster="", max_concurrent=100),
+            qualification=Qualification(
+                own=OwnDoing(group="remediation.kubernaut.ai", namespace=""),
+                owners=None,
+                scope=None,
+                cluster="",
+                max_concurrent=100,
+            ),
             rounds=rounds,
             stored_earlier=Credits(clock=self.clock, capacity=100),
             metrics=Metrics(registry=self.registry),

@@ -4,7 +4,7 @@ import pytest
 
 from core.clock import MockClock
 from core.local.embedded import EmbeddedApi
-from tests.support.instances import NAMESPACE, START, World
+from tests.support.instances import NAMESPACE, SHOP, START, World
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def clock() -> MockClock:
 @pytest.fixture
 def api(clock: MockClock) -> EmbeddedApi:
     """An API server with the CRD and the gateway's namespace."""
-    return EmbeddedApi(clock=clock, namespaces=[NAMESPACE])
+    return EmbeddedApi(clock=clock, namespaces=[NAMESPACE, SHOP])
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from core.kube.resources import Resource
 from core.models.result import Status
 from core.models.signal import NormalizedSignal, TargetResource
 from core.qualification import OWNER_ANNOTATION
-from tests.support.instances import NAMESPACE, Instance, World, count, signal
+from tests.support.instances import SHOP, Instance, World, count, signal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 POD_SPEC = {"containers": [{"name": "c", "image": "i"}]}
 WORKLOAD = {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": POD_SPEC}}
 SET = "cart-6f7d8c9b5d"
-CART = fingerprint_of(TargetResource(kind="Deployment", name="cart", namespace=NAMESPACE))
+CART = fingerprint_of(TargetResource(kind="Deployment", name="cart", namespace=SHOP))
 NEW = [
     "LIST remediationrequests",
     "CREATE leases",
@@ -37,13 +37,17 @@ NEW = [
 @pytest.fixture
 async def deployed(world: World) -> World:
     """A Deployment `cart` whose ReplicaSet has 20 Pods."""
-    deployment = await world.call("POST", DEPLOYMENTS, metadata={"name": "cart"}, spec=WORKLOAD)
+    deployment = await world.call("POST", DEPLOYMENTS, namespace=SHOP, metadata={"name": "cart"}, spec=WORKLOAD)
     replica_set = await world.call(
-        "POST", SETS, metadata={"name": SET, "ownerReferences": [controller(deployment)]}, spec=WORKLOAD
+        "POST", SETS, namespace=SHOP, metadata={"name": SET, "ownerReferences": [controller(deployment)]}, spec=WORKLOAD
     )
     for name in pods(20):
         await world.call(
-            "POST", PODS, metadata={"name": name, "ownerReferences": [controller(replica_set)]}, spec=POD_SPEC
+            "POST",
+            PODS,
+            namespace=SHOP,
+            metadata={"name": name, "ownerReferences": [controller(replica_set)]},
+            spec=POD_SPEC,
         )
     return world
 
@@ -59,7 +63,7 @@ def pods(number: int) -> list[str]:
 
 def on(pod: str, **more: Any) -> NormalizedSignal:
     """An alert on a Pod, with the fingerprint that its labels alone give."""
-    target = TargetResource(kind="Pod", name=pod, namespace=NAMESPACE, api_version="v1")
+    target = TargetResource(kind="Pod", name=pod, namespace=SHOP, api_version="v1")
     return dataclasses.replace(signal(pod), target=target, fingerprint=fingerprint_of(target), **more)
 
 
@@ -82,7 +86,7 @@ async def test_pods_of_one_deployment_are_one_problem_and_a_repeat_pays_for_no_l
     assert request["spec"]["targetResource"] == {
         "kind": "Pod",
         "name": pods(1)[0],
-        "namespace": NAMESPACE,
+        "namespace": SHOP,
         "apiVersion": "v1",
     }
     assert request["metadata"]["annotations"][OWNER_ANNOTATION] == "Deployment/cart"
@@ -98,7 +102,7 @@ async def test_pod_that_replaces_another_joins_its_request(deployed: World) -> N
     first, second = pods(2)
     assert statuses(await resolving(deployed).post(on(first))) == [Status.CREATED]
     assert statuses(await resolving(deployed).post(on(second))) == [Status.DEDUPLICATED]
-    await deployed.call("DELETE", PODS, first)
+    await deployed.call("DELETE", PODS, first, namespace=SHOP)
     assert statuses(await resolving(deployed).post(on(first))) == [Status.DEDUPLICATED]
     assert count(await deployed.only_request(CART)) == 3
 
@@ -160,7 +164,7 @@ class TestScope:
 
     async def test_labelled_owner_is_in_scope(self, deployed: World) -> None:
         metadata = {"labels": {"kubernaut.ai/managed": "true"}}
-        await deployed.call("PATCH", DEPLOYMENTS, "cart", metadata=metadata)
+        await deployed.call("PATCH", DEPLOYMENTS, "cart", namespace=SHOP, metadata=metadata)
         instance = resolving(deployed, scope_label="kubernaut.ai/managed=true")
         assert statuses(await instance.post(on(pods(1)[0]))) == [Status.CREATED]
 

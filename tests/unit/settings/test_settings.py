@@ -31,6 +31,7 @@ def test_nothing_needs_to_be_set():
         "owners": "resolve",
         "owner_cache": 600.0,
         "scope_label": "",
+        "own_namespace": "ignore",
         "event_max_age": 300.0,
         "dead_letter_topic": "",
         "metrics_port": 0,
