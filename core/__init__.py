@@ -1,6 +1,6 @@
 """Sluice: alert bursts in, exactly one RemediationRequest per problem out.
 
-The names below are the parts of the seed. They load at first use, so that importing one module of core
+The names below are the parts of kubernaut's gateway. They load at first use, so that importing one module of core
 does not import them all.
 """
 

@@ -30,10 +30,10 @@ class Backoff:
 
 
 GATEWAY_RETRY_BACKOFF = Backoff(steps=4, duration=0.010, factor=5.0, jitter=0.1)
-"""Between status updates that failed for a moment (seed: GatewayRetryBackoff = client-go's retry.DefaultBackoff)."""
+"""Between status updates that failed for a moment (kubernaut: GatewayRetryBackoff; client-go's DefaultBackoff)."""
 
 CONFLICT_BACKOFF = Backoff(steps=24, duration=0.005, factor=1.05, jitter=1.0)
-"""Between status updates that met other writers, from the second conflict on. The seed waits as above: several
+"""Between status updates that met other writers, from the second conflict on. kubernaut waits as above: several
 instances then starve each other, for the one that wrote last goes on at once (docs/performance.md)."""
 
 LOCK_WAIT_BACKOFF = Backoff(steps=10, duration=0.100, factor=2.0, jitter=0.1, cap=1.0)

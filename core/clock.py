@@ -1,4 +1,4 @@
-"""Time, passed in: the real one, and one that tests move by hand (seed: Clock, RealClock, MockClock)."""
+"""Time, passed in: the real one, and one that tests move by hand (kubernaut: Clock, RealClock, MockClock)."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ class RealClock:
 
 
 class MockClock:
-    """A clock that stands still until it is moved; sleeping moves it (seed: MockClock)."""
+    """A clock that stands still until it is moved; sleeping moves it (kubernaut: MockClock)."""
 
     def __init__(self, initial: datetime) -> None:
         self._now = initial

@@ -12,8 +12,8 @@ SluiceError
 │   ├── DeadlineExceededError     the request's time is over
 │   ├── CircuitOpenError          the breaker refuses to call
 │   ├── ContentionError           others kept winning the lock or the write
-│   └── RetryError                tries used up (seed: RetryError)
-├── OperationError                an operation on one fingerprint failed (seed: OperationError)
+│   └── RetryError                tries used up (kubernaut: RetryError)
+├── OperationError                an operation on one fingerprint failed (kubernaut: OperationError)
 │   ├── CRDCreationError
 │   └── DeduplicationError
 └── KubernetesError               the API server refused or did not answer (core.kube.errors)
@@ -116,7 +116,7 @@ class ContentionError(TransientError):
 
 
 class RetryError(TransientError):
-    """Tries used up, or an error not worth another (seed: RetryError).
+    """Tries used up, or an error not worth another (kubernaut: RetryError).
 
     Attributes:
         attempt: number of the last try, from 1.
@@ -139,7 +139,7 @@ class RetryError(TransientError):
 
 
 class OperationError(SluiceError):
-    """An operation on one fingerprint failed, with all that helps to find out why (seed: OperationError).
+    """An operation on one fingerprint failed, with all that helps to find out why (kubernaut: OperationError).
 
     Attributes:
         operation: such as `create_remediation_request`.
@@ -183,7 +183,7 @@ class OperationError(SluiceError):
 
 
 class CRDCreationError(OperationError):
-    """A RemediationRequest could not be created (seed: CRDCreationError)."""
+    """A RemediationRequest could not be created (kubernaut: CRDCreationError)."""
 
     def __init__(
         self,
@@ -221,7 +221,7 @@ class CRDCreationError(OperationError):
 
 
 class DeduplicationError(OperationError):
-    """Whether a request is active could not be found out (seed: DeduplicationError).
+    """Whether a request is active could not be found out (kubernaut: DeduplicationError).
 
     Attributes:
         dedupe_status: `new`, `duplicate` or `unknown`.

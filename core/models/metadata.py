@@ -1,4 +1,4 @@
-"""What the sender is told about a signal's request (seed: DeduplicationMetadata)."""
+"""What the sender is told about a signal's request (kubernaut: DeduplicationMetadata)."""
 
 from typing import TypedDict
 

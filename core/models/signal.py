@@ -1,4 +1,4 @@
-"""One alert or event, in the form every later step works on (seed: types.NormalizedSignal)."""
+"""One alert or event, in the form every later step works on (kubernaut: types.NormalizedSignal)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Creates RemediationRequests under fenced names (seed: CRDCreator)."""
+"""Creates RemediationRequests under fenced names (kubernaut: CRDCreator)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class RetryObserver(Protocol):
-    """Told of each failed try to create a request (seed: RetryObserver)."""
+    """Told of each failed try to create a request (kubernaut: RetryObserver)."""
 
     def on_retry_attempt(self, signal: NormalizedSignal, attempt: int, error: BaseException) -> None:
         """`attempt` counts from 1; `error` is what that try met."""
@@ -83,7 +83,7 @@ class CRDCreator:
     async def create_remediation_request(
         self, signal: NormalizedSignal, *, head_uid: str, attempt_id: str, deadline: Deadline
     ) -> Creation | None:
-        """Create the request that follows `head_uid`, or find who did (seed: CreateRemediationRequest).
+        """Create the request that follows `head_uid`, or find who did (kubernaut: CreateRemediationRequest).
 
         Args:
             signal: what to create it from.

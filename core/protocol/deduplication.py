@@ -1,4 +1,4 @@
-"""Is a request active for this fingerprint? (seed: PhaseBasedDeduplicationChecker)"""
+"""Is a request active for this fingerprint? (kubernaut: PhaseBasedDeduplicationChecker)"""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PhaseBasedDeduplicationChecker:
     async def should_deduplicate(
         self, fingerprint: str, *, deadline: Deadline
     ) -> tuple[bool, RemediationRequest | None]:
-        """Tell whether an active request exists now, and which (seed: ShouldDeduplicate).
+        """Tell whether an active request exists now, and which (kubernaut: ShouldDeduplicate).
 
         Raises:
             KubernetesError: the API server failed.

@@ -36,7 +36,7 @@ class Lease:
 
 
 def lease_name(fingerprint: str) -> str:
-    """Return the Lease that guards a fingerprint (seed: gw-lock-{fingerprint[:16]})."""
+    """Return the Lease that guards a fingerprint (kubernaut: gw-lock-{fingerprint[:16]})."""
     return f"gw-lock-{fingerprint[:16]}"
 
 

@@ -1,4 +1,4 @@
-"""A lock per fingerprint, kept in a Lease (seed: DistributedLockManager).
+"""A lock per fingerprint, kept in a Lease (kubernaut: DistributedLockManager).
 
 Guarantee: while every holder finishes within the lease duration, at most one holds the lock of a
 fingerprint; a holder that died is replaced once its lease has run out.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from core.protocol.lease import Lease, LeaseStore
 
 LOCK_DURATION_SECONDS = 30
-"""How long a lock is valid before another request may take it over (seed: LockDurationSeconds)."""
+"""How long a lock is valid before another request may take it over (kubernaut: LockDurationSeconds)."""
 
 _ROUNDING_SECONDS = 1
 

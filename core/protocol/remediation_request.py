@@ -1,4 +1,4 @@
-"""The RemediationRequest (RR) whole: its phases, what is read of it, its name and its body (seed: CRDCreator)."""
+"""The RemediationRequest (RR) whole: its phases, what is read of it, its name and its body (kubernaut: CRDCreator)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.models.signal import NormalizedSignal
 
 TERMINAL_PHASES = frozenset({"Completed", "Failed", "TimedOut", "Skipped", "Cancelled"})
-"""Which phases end it (seed: IsTerminalPhase)."""
+"""Which phases end it (kubernaut: IsTerminalPhase)."""
 
 ATTEMPT_ANNOTATION = "gateway.kubernaut.ai/attempt-id"
 """Names the try that created the request, so that a creator whose answer was lost knows its own work."""
@@ -161,7 +161,7 @@ def _whole(request: RemediationRequest) -> bool:
 
 
 def fenced_name(fingerprint: str, *, head_uid: str = "", salt: int = 0) -> str:
-    """Return the fenced name of the request that follows `head_uid` (seed: rr-{fingerprint[:12]}-{uuid[:8]}).
+    """Return the fenced name of the request that follows `head_uid` (kubernaut: rr-{fingerprint[:12]}-{uuid[:8]}).
 
     Args:
         fingerprint: 64-character SHA-256 of the problem.

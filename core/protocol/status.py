@@ -1,4 +1,4 @@
-"""Counts signals on a request's status (seed: StatusUpdater). Touches `status.deduplication` only."""
+"""Counts signals on a request's status (kubernaut: StatusUpdater). Touches `status.deduplication` only."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class StatusUpdater:
     async def update_deduplication_status(
         self, request: RemediationRequest, *, occurrences: int, deadline: Deadline
     ) -> Counted:
-        """Add `occurrences` to an active request (seed: UpdateDeduplicationStatus).
+        """Add `occurrences` to an active request (kubernaut: UpdateDeduplicationStatus).
 
         The request as given is tried first; after a conflict it is read again and judged again. Conflicts and
         failures are limited each by a policy of their own.

@@ -1,4 +1,4 @@
-"""The seed's parts one by one, where a whole delivery does not show them."""
+"""kubernaut's parts one by one, where a whole delivery does not show them."""
 
 from itertools import cycle
 

@@ -1,4 +1,4 @@
-"""Fields and message formats of the seed's errors."""
+"""Fields and message formats of kubernaut's errors."""
 
 from datetime import UTC, datetime, timedelta
 
