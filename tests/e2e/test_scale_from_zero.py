@@ -1,0 +1,64 @@
+"""From zero, for real: Knative's own control plane starts and ends the functions, and no alert is lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cluster.burst import Burst, Outcome
+from tests.cluster.fixtures import RESTS_WITHIN
+from tests.cluster.product import ALERTMANAGER, occurrences, pods_of, remediation_requests
+from tests.support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.cluster.machine import Machine
+
+
+@pytest.fixture
+def token(machine: Machine) -> str:
+    return machine.token(namespace="monitoring", account="alertmanager")
+
+
+def assert_nothing_is_lost(machine: Machine, burst: Burst, *outcomes: Outcome) -> None:
+    """Each problem has one RR; every webhook taken is counted once, and one that failed once at most."""
+    taken = sum(len(each.latencies) for each in outcomes)
+    failed = sum(sum(each.codes.values()) for each in outcomes) - taken
+    assert [each.not_taken for each in outcomes] == [0] * len(outcomes), [each.codes for each in outcomes]
+    rrs = remediation_requests(machine, namespace=burst.namespace)
+    targets = [rr["spec"]["targetResource"]["name"] for rr in rrs]
+    assert sorted(targets) == sorted(f"cart-{problem}" for problem in range(burst.problems))
+    assert taken <= occurrences(rrs) <= taken + failed
+
+
+async def test_burst_at_zero_becomes_one_rr_for_each_problem_and_counts_every_webhook(
+    machine_at_zero: Machine, token: str
+) -> None:
+    burst = Burst(namespace="shop-zero", problems=60, repeats=5, senders=60)
+    outcome = await burst.send(machine_at_zero, token=token)
+    assert pods_of(machine_at_zero, ALERTMANAGER).alive >= 1
+    assert_nothing_is_lost(machine_at_zero, burst, outcome)
+
+
+async def test_burst_into_terminating_pods_is_not_lost(machine: Machine, token: str) -> None:
+    burst = Burst(namespace="shop-terminating", problems=20, repeats=2, senders=20)
+    first = await burst.send(machine, token=token)
+
+    def all_are_terminating() -> bool:
+        pods = pods_of(machine, ALERTMANAGER)
+        return pods.alive == 0 < pods.all
+
+    await asyncio.to_thread(wait_for, all_are_terminating, what="the pods to be deleted", within=RESTS_WITHIN)
+    second = await burst.send(machine, token=token)
+    assert_nothing_is_lost(machine, burst, first, second)
+
+
+async def test_function_comes_to_rest_after_a_burst_and_then_counts_on(machine: Machine, token: str) -> None:
+    burst = Burst(namespace="shop-again", problems=20, repeats=2, senders=20)
+    first = await burst.send(machine, token=token)
+    await asyncio.to_thread(
+        wait_for, lambda: pods_of(machine, ALERTMANAGER).all == 0, what="the last pod to go", within=RESTS_WITHIN
+    )
+    again = await burst.send(machine, token=token)
+    assert_nothing_is_lost(machine, burst, first, again)
