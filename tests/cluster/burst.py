@@ -47,7 +47,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Burst:
-    """`problems` alerts in a namespace of their own, `repeats` webhooks about each, `senders` at a time."""
+    """`repeats` webhooks about each of `problems` workloads (workloads.py), `senders` at a time."""
 
     namespace: str
     problems: int
@@ -76,15 +76,15 @@ class Burst:
     def webhook(self, problem: int, repeat: int) -> dict[str, Any]:
         """One, in the form of Alertmanager's webhook version 4."""
         labels = {
-            "alertname": "PodCrashLooping",
+            "alertname": "KubeStatefulSetReplicasMismatch",
             "severity": "critical",
             "namespace": self.namespace,
-            "pod": f"cart-{problem}",
+            "statefulset": f"cart-{problem}",
         }
         alert = {
             "status": "firing",
             "labels": labels,
-            "annotations": {"summary": "the pod restarts again and again"},
+            "annotations": {"summary": "pods are missing"},
             "startsAt": "2026-11-25T19:00:00Z",
             "endsAt": "0001-01-01T00:00:00Z",
             "generatorURL": "http://prometheus/graph",

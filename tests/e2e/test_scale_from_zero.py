@@ -10,6 +10,7 @@ import pytest
 from tests.cluster.burst import Burst, Outcome
 from tests.cluster.fixtures import RESTS_WITHIN
 from tests.cluster.product import ALERTMANAGER, occurrences, pods_of, remediation_requests
+from tests.cluster.workloads import create_workloads
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 @pytest.fixture
 def token(machine: Machine) -> str:
     return machine.token(namespace="monitoring", account="alertmanager")
+
+
+def prepare(machine: Machine, burst: Burst) -> Burst:
+    create_workloads(machine, namespace=burst.namespace, number=burst.problems)
+    return burst
 
 
 def assert_nothing_is_lost(machine: Machine, burst: Burst, *outcomes: Outcome) -> None:
@@ -35,14 +41,14 @@ def assert_nothing_is_lost(machine: Machine, burst: Burst, *outcomes: Outcome) -
 async def test_burst_at_zero_becomes_one_rr_for_each_problem_and_counts_every_webhook(
     machine_at_zero: Machine, token: str
 ) -> None:
-    burst = Burst(namespace="shop-zero", problems=60, repeats=5, senders=60)
+    burst = prepare(machine_at_zero, Burst(namespace="shop-zero", problems=60, repeats=5, senders=60))
     outcome = await burst.send(machine_at_zero, token=token)
     assert pods_of(machine_at_zero, ALERTMANAGER).alive >= 1
     assert_nothing_is_lost(machine_at_zero, burst, outcome)
 
 
 async def test_burst_into_terminating_pods_is_not_lost(machine: Machine, token: str) -> None:
-    burst = Burst(namespace="shop-terminating", problems=20, repeats=2, senders=20)
+    burst = prepare(machine, Burst(namespace="shop-terminating", problems=20, repeats=2, senders=20))
     first = await burst.send(machine, token=token)
 
     def all_are_terminating() -> bool:
@@ -55,7 +61,7 @@ async def test_burst_into_terminating_pods_is_not_lost(machine: Machine, token: 
 
 
 async def test_function_comes_to_rest_after_a_burst_and_then_counts_on(machine: Machine, token: str) -> None:
-    burst = Burst(namespace="shop-again", problems=20, repeats=2, senders=20)
+    burst = prepare(machine, Burst(namespace="shop-again", problems=20, repeats=2, senders=20))
     first = await burst.send(machine, token=token)
     await asyncio.to_thread(
         wait_for, lambda: pods_of(machine, ALERTMANAGER).all == 0, what="the last pod to go", within=RESTS_WITHIN
