@@ -25,11 +25,11 @@ $(READY): requirements-dev.txt pyproject.toml
 
 setup: $(READY) ## make the virtual environment
 
-run: $(READY) ## start the alertmanager function on an embedded Kubernetes API (or on KUBECONFIG's cluster)
-	@$(BIN)/sluice run --port $(PORT)
+run: $(READY) ## start the alertmanager function on an embedded Kubernetes API; CLUSTER=1: on KUBECONFIG's cluster
+	@$(BIN)/sluice run --port $(PORT) $(if $(CLUSTER),--cluster)
 
-demo: $(READY) ## post a burst of alerts to what `make run` started, and show the requests
-	@$(BIN)/sluice demo --url http://127.0.0.1:$(PORT)
+demo: $(READY) ## post a burst of alerts to what `make run` started, and show the RRs; CLEAN=1 deletes them again
+	@$(BIN)/sluice demo --url http://127.0.0.1:$(PORT) $(if $(CLEAN),--clean) $(if $(YES),--yes)
 
 test: lint types kube-apiserver knative toxiproxy alertmanager serverless ## lint, types, layers and all tests, the real kube-apiserver included
 	@$(BIN)/coverage erase

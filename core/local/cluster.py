@@ -30,16 +30,26 @@ _EMBEDDED = "sluice-embedded"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Where requests go. `kubeconfig` is a value for KUBECONFIG, `context` its current one."""
+    """A Kubernetes API to write to. `kubeconfig` is a value for KUBECONFIG, `context` its current one."""
 
     server: str
     kubeconfig: str
     context: str = ""
     embedded: bool = False
 
+    @property
+    def label(self) -> str:
+        """How people know it: its context, where it has one, and its server."""
+        return cluster_label(context=self.context, server=self.server)
+
+
+def cluster_label(*, context: str, server: str) -> str:
+    """Return how people know a cluster."""
+    return f"context {context}, {server}" if context else server
+
 
 def is_named(settings: Settings, *, kubeconfig: str) -> bool:
-    """Tell whether the environment names a cluster; without one, commands use the embedded API."""
+    """Tell whether the environment names a cluster."""
     return bool(kubeconfig or settings.api_server)
 
 
@@ -71,14 +81,14 @@ async def named_cluster(settings: Settings, *, kubeconfig: str, clock: Clock) ->
     """Return the cluster that SLUICE_API_SERVER, else KUBECONFIG, names.
 
     Raises:
-        CommandError: KUBECONFIG names no file.
+        CommandError: there is none, or KUBECONFIG names no file.
         ConfigurationError: what it names cannot be used.
     """
+    if not is_named(settings, kubeconfig=kubeconfig):
+        raise CommandError("no cluster is named: set KUBECONFIG to the kubeconfig of the one you mean")
     files = [Path(part) for part in kubeconfig.split(os.pathsep) if part]
     if files and not settings.api_server and not any(file.is_file() for file in files):
-        raise CommandError(
-            f"KUBECONFIG={kubeconfig} names no file; correct it, or unset it to run on the embedded Kubernetes API"
-        )
+        raise CommandError(f"KUBECONFIG={kubeconfig} names no file; correct it, or run on the embedded Kubernetes API")
     access = await find_access(settings, clock=clock)
     return Cluster(
         server=access.server,
@@ -103,6 +113,24 @@ async def open_client(settings: Settings, *, clock: Clock) -> AsyncIterator[Kube
         yield client
     finally:
         await client.close()
+
+
+def named_context(kubeconfig: str) -> str:
+    """Return what people call the cluster that a value of KUBECONFIG names; empty where it names none."""
+    files = [Path(part) for part in kubeconfig.split(os.pathsep) if part and Path(part).is_file()]
+    if not files:
+        return ""
+    try:
+        return f"context {_current_context(files) or 'none'} of KUBECONFIG={kubeconfig}"
+    except (OSError, yaml.YAMLError, AttributeError):
+        return f"KUBECONFIG={kubeconfig}"
+
+
+def use_default_kubeconfig() -> None:
+    """Set KUBECONFIG to kubectl's own default file, where it is unset and there is that file."""
+    file = Path.home() / ".kube" / "config"
+    if not os.environ.get("KUBECONFIG") and file.is_file():
+        os.environ["KUBECONFIG"] = str(file)
 
 
 def write_kubeconfig(path: Path, *, server: str, namespace: str) -> Path:

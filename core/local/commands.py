@@ -9,6 +9,7 @@ import typer
 from core.clock import RealClock
 from core.errors import SluiceError
 from core.local.cli import INTERRUPTED
+from core.local.cluster import use_default_kubeconfig
 from core.local.console import new_console
 from core.local.demo import BurstPlan, Demo
 from core.local.errors import CommandError
@@ -26,17 +27,24 @@ app = typer.Typer(
 
 @app.command()
 def run(
+    *,
     port: Annotated[
         int, typer.Option(min=0, max=_LAST_PORT, help="Port of the function on 127.0.0.1; 0 takes a free one.")
     ] = DEFAULT_PORT,
     api_port: Annotated[
         int, typer.Option(min=0, max=_LAST_PORT, help="Port of the embedded Kubernetes API; 0 takes a free one.")
     ] = 0,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Write to the cluster that KUBECONFIG (or SLUICE_API_SERVER) names.")
+    ] = False,
     wait: Annotated[
         float, typer.Option(min=0, help="Seconds until a cluster that is not ready ends the command.")
     ] = WAIT_SECONDS,
 ) -> None:
-    """Serve the alertmanager function on an embedded Kubernetes API, or on KUBECONFIG's cluster."""
+    """Serve the alertmanager function on an embedded Kubernetes API, or with --cluster on yours."""
+
+    if cluster:
+        use_default_kubeconfig()
 
     async def serve() -> None:
         served = Run(
@@ -44,6 +52,7 @@ def run(
             console=new_console(),
             clock=RealClock(),
             port=port,
+            cluster=cluster,
             api_port=api_port,
             wait=wait,
         )
@@ -55,16 +64,31 @@ def run(
 
 @app.command()
 def demo(
+    *,
     url: Annotated[str, typer.Option(help="Where the function is.")] = f"http://127.0.0.1:{DEFAULT_PORT}",
     seed: Annotated[int, typer.Option(help="The same seed makes the same burst.")] = BurstPlan.seed,
     alerts: Annotated[int, typer.Option(min=1, help="Alerts in all, repeats included.")] = BurstPlan.alerts,
     workloads: Annotated[int, typer.Option(min=1, help="Workloads they are about.")] = BurstPlan.workloads,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Also where the function writes to another cluster than the embedded.")
+    ] = False,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Send nothing; delete the remediation requests of earlier bursts.")
+    ] = False,
 ) -> None:
     """Post a burst of alerts and show the RemediationRequests it led to."""
+    use_default_kubeconfig()
 
     async def play() -> bool:
-        plan = BurstPlan(seed=seed, alerts=alerts, workloads=workloads)
-        return await Demo(settings=load_settings(), console=new_console(), clock=RealClock(), url=url, plan=plan).play()
+        burst = Demo(
+            settings=load_settings(),
+            console=new_console(),
+            clock=RealClock(),
+            url=url,
+            plan=BurstPlan(seed=seed, alerts=alerts, workloads=workloads),
+            yes=yes,
+        )
+        return await (burst.clean() if clean else burst.play())
 
     if not _execute(play()):
         raise typer.Exit(1)

@@ -2,6 +2,8 @@
 
 from core.errors import SluiceError
 
+USAGE = 2  # exit code: the command as written cannot be run, as Typer's own parser says it
+
 
 class CommandError(SluiceError):
     """Ends a command; the message is all its user sees.

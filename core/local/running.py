@@ -15,21 +15,28 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.local.web import is_loopback
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from io import TextIOWrapper
 
+_LISTENING = ("127.0.0.1", "localhost")
+
 
 class Running(BaseModel):
-    """One running function. `kubeconfig` is the value of KUBECONFIG it was started with."""
+    """One running function, and the Kubernetes API it writes to.
+
+    `kubeconfig` is the value of KUBECONFIG it was started with, `context` its current one; `embedded` tells
+    whether that API is the embedded one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     pid: int
     url: str
     kubeconfig: str
+    context: str
+    server: str
+    embedded: bool
     namespace: str
     group: str
     version: str
@@ -63,8 +70,13 @@ def announced(running: Running, *, folder: Path) -> Iterator[None]:
 
 
 def find_running(url: str, *, folder: Path) -> Running | None:
-    """Return what runs at `url` on this machine; None where nothing was announced, or no longer runs."""
-    if not is_loopback(url):
+    """Return what runs at `url` on this machine; None where nothing was announced, or no longer runs.
+
+    `sluice run` listens on 127.0.0.1 alone: behind [::1] and 127.0.0.2 the same port may be somebody else's,
+    such as a `kubectl port-forward` to another cluster. For `localhost`, which may be either, call the `url`
+    of the answer.
+    """
+    if urlsplit(url).hostname not in _LISTENING:
         return None
     try:
         with _path(folder, url).open() as file:

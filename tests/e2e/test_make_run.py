@@ -186,9 +186,9 @@ def test_own_cluster_is_used_as_soon_as_crd_and_namespace_are_there(
     namespace = f"run-{uuid4().hex[:8]}"
     kubeconfig = kube_apiserver.write_kubeconfig(folder / "kubeconfig")
     settings = {"KUBECONFIG": str(kubeconfig), "SLUICE_GROUP": own_group, "SLUICE_NAMESPACE": namespace}
-    with SluiceRun(folder, **settings) as run:
+    with SluiceRun(folder, "--cluster", **settings) as run:
         run.wait_for("Using your cluster")
-        assert f"Using your cluster (context test, {kube_apiserver.url}); no embedded Kubernetes API" in run.shown
+        assert f"Using your cluster (context test, {kube_apiserver.url}): every alert" in run.shown
         run.wait_for("Waiting until it is.")
         assert f"remediationrequests.{own_group} is not installed here: apply knative/cluster/crd.yaml" in run.shown
 
@@ -198,12 +198,15 @@ def test_own_cluster_is_used_as_soon_as_crd_and_namespace_are_there(
 
         run.wait_for("Logs follow")
         assert (run.paste_curl().status, run.paste_curl().status) == (201, 202)
-        burst = run.demo("--alerts", "60", "--workloads", "8")
+        unasked = run.demo("--alerts", "60", "--workloads", "8")
+        assert unasked.returncode == 2
+        assert f"writes to a real cluster (context test, {kube_apiserver.url})" in unasked.stderr
+        burst = run.demo("--alerts", "60", "--workloads", "8", "--yes")
         assert burst.returncode == 0, burst.stdout + burst.stderr
-        stored = kube_apiserver.request(
-            "GET", f"/apis/{own_group}/v1alpha1/namespaces/{namespace}/remediationrequests"
-        ).body["items"]
-        assert len(stored) == 9
+        stored = f"/apis/{own_group}/v1alpha1/namespaces/{namespace}/remediationrequests"
+        assert len(kube_apiserver.request("GET", stored).body["items"]) == 9
+        assert run.demo("--clean", "--yes").stdout == "8 remediation requests of earlier bursts deleted.\n"
+        assert len(kube_apiserver.request("GET", stored).body["items"]) == 1
         assert run.end_by(signal.SIGTERM) == 0
 
 

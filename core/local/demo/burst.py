@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 JsonObject = dict[str, Any]
 Wave = list[JsonObject]
 
+DEMO_LABEL = {"sluice_demo": "true"}
+"""On every alert of a burst, so that what came of it can be told from real remediation requests."""
+
 _GROUP_BY = ("alertname", "namespace")
 _FURTHER_SHARE = 0.4  # of the workloads have a second alert
 _NOTIFIED_SHARE = 0.6  # of the groups, in each wave but the first
@@ -83,7 +86,7 @@ def _notification(group: list[Alert]) -> JsonObject:
 def _alert(workload: Workload, place: int, started: datetime) -> Alert:
     name, severity = ALERTS_OF[workload.kind][place]
     labels = {"alertname": name, "namespace": workload.namespace, workload.kind: workload.name, "severity": severity}
-    return Alert(labels | _scraped(), started)
+    return Alert(labels | _scraped() | DEMO_LABEL, started)
 
 
 def _poison(neighbour: Workload, started: datetime) -> Alert:

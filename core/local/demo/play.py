@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core.local.cluster import is_named, open_client
+from core.local.cluster import cluster_label, is_named, named_context, open_client
 from core.local.demo.burst import BurstPlan, make_burst
-from core.local.demo.reading import read_remediation_requests
+from core.local.demo.reading import delete_from_bursts, read_remediation_requests
 from core.local.demo.report import show_report
 from core.local.demo.sender import Sender
-from core.local.errors import CommandError
+from core.local.errors import USAGE, CommandError
 from core.local.running import Running, find_running, state_folder
 from core.local.web import SIGNAL_PATH, HttpAnswer, UnansweredError, call, check_url
 
@@ -36,23 +36,25 @@ _ANSWER_SECONDS = 15.0  # above SLUICE_REQUEST_DEADLINE: the function answers be
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """One burst at `url`."""
+    """One burst at `url`. `yes`: also where that is not the embedded Kubernetes API."""
 
     settings: Settings
     console: Console
     clock: Clock
     url: str
     plan: BurstPlan = field(default_factory=BurstPlan)
+    yes: bool = False
     folder: Path = field(default_factory=state_folder)
 
     async def play(self) -> bool:
         """Send the burst and show the requests; return whether every alert was delivered and is counted.
 
         Raises:
-            CommandError: nothing is ready at `url`, or it is not known which cluster stands behind it.
+            CommandError: nothing is ready at `url`, or it writes to another cluster than the embedded one, or to one
+                that is not known, and `yes` is not said.
             KubernetesError: the requests cannot be read.
         """
-        url = check_url(self.url)
+        url = self._harmless_url()
         await self._check_ready(url)
         settings = settings_behind(find_running(url, folder=self.folder), self.settings, url)
         async with open_client(settings, clock=self.clock) as client:
@@ -62,6 +64,30 @@ class Demo:
             seconds = self.clock.monotonic() - started
             after = await read_remediation_requests(client, settings, clock=self.clock)
         return show_report(self.console, tally, before=before, after=after, seconds=seconds)
+
+    async def clean(self) -> bool:
+        """Delete the remediation requests that earlier bursts opened; return whether none is left.
+
+        Raises:
+            CommandError: as `play`.
+            KubernetesError: they cannot be read or deleted.
+        """
+        url = self._harmless_url()
+        settings = settings_behind(find_running(url, folder=self.folder), self.settings, url)
+        async with open_client(settings, clock=self.clock) as client:
+            deleted, left = await delete_from_bursts(client, settings, clock=self.clock)
+        self.console.print(f"{deleted} remediation requests of earlier bursts deleted.")
+        for name in left:
+            self.console.print(f"{name} changed in this moment and was left; try again.", style="yellow", markup=False)
+        return not left
+
+    def _harmless_url(self) -> str:
+        """Return the URL to post to, or raise as `check_harmless` does; `localhost` becomes the address meant."""
+        url = check_url(self.url)
+        running = find_running(url, folder=self.folder)
+        if not self.yes:
+            check_harmless(running, self.settings, url)
+        return running.url if running else url
 
     async def _check_ready(self, url: str) -> None:
         try:
@@ -81,12 +107,34 @@ class Demo:
         return sender.tally
 
 
+def check_harmless(running: Running | None, settings: Settings, url: str) -> None:
+    """Let made-up alerts go to the embedded API alone.
+
+    Only `sluice run` says which API its function writes to; of any other function nothing is known, whatever
+    KUBECONFIG names.
+
+    Raises:
+        CommandError: the function at `url` writes, or may write, to somebody's cluster.
+    """
+    if running and running.embedded:
+        return
+    risk = "A consumer there may act on made-up remediation requests; if that is what you want, say --yes (YES=1)"
+    if running:
+        label = cluster_label(context=running.context, server=running.server)
+        raise CommandError(f"{url} writes to a real cluster ({label}). {risk}", exit_code=USAGE)
+    named = settings.api_server or named_context(os.environ.get("KUBECONFIG", ""))
+    here = f"your environment names {named}. {risk}" if named else "set KUBECONFIG to its cluster, and say --yes"
+    raise CommandError(
+        f"no `sluice run` of yours serves {url}, so it is not known to which cluster it writes: {here}", exit_code=USAGE
+    )
+
+
 def settings_behind(running: Running | None, settings: Settings, url: str) -> Settings:
     """Return the settings, and set the KUBECONFIG, that read where the function at `url` writes."""
     if running is None:
         if not is_named(settings, kubeconfig=os.environ.get("KUBECONFIG", "")):
             raise CommandError(
-                f"no `sluice run` of yours serves {url}, so it is not known where its requests are; "
+                f"no `sluice run` of yours serves {url}, so it is not known where its remediation requests are; "
                 "set KUBECONFIG to its cluster, and SLUICE_NAMESPACE where it is not sluice-system"
             )
         return settings

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.clock import Deadline
+from core.kube.errors import ConflictError, NotFoundError
 from core.kube.resources import remediation_requests
+from core.local.demo.burst import DEMO_LABEL
 from core.protocol.remediation_request import RemediationRequest
 
 if TYPE_CHECKING:
@@ -24,10 +26,14 @@ _READ_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRequest:
-    """One row of the table. `target` is `Kind namespace/name`; times are RFC 3339."""
+    """One row of the table. `target` is `Kind namespace/name`; times are RFC 3339.
+
+    `demo` tells whether an alert of a burst opened it.
+    """
 
     view: RemediationRequest
     alert: str
+    demo: bool
     target: str
     first_seen: str
     last_seen: str
@@ -40,6 +46,7 @@ class ShownRequest:
         return cls(
             view=view,
             alert=str(obj["spec"].get("signalName", "")),
+            demo=DEMO_LABEL.items() <= (obj["spec"].get("signalLabels") or {}).items(),
             target=_target(obj["spec"].get("targetResource") or {}),
             first_seen=known.first_seen_at if known else view.creation_timestamp,
             last_seen=known.last_seen_at if known else view.creation_timestamp,
@@ -57,6 +64,33 @@ async def read_remediation_requests(client: KubeClient, settings: Settings, *, c
     objects = await client.list(resource, namespace=settings.namespace, query={}, deadline=deadline)
     shown = [ShownRequest.from_object(obj) for obj in objects]
     return {each.view.name: each for each in shown}
+
+
+async def delete_from_bursts(client: KubeClient, settings: Settings, *, clock: Clock) -> tuple[int, list[str]]:
+    """Delete what earlier bursts opened; return how many that were, and the names of those left alone.
+
+    What changed since it was read is left alone: somebody works with it, or an alert joined.
+
+    Raises:
+        KubernetesError: with a sentence that says what is missing.
+    """
+    resource = remediation_requests(group=settings.group, version=settings.version)
+    deleted, left = 0, []
+    for shown in (await read_remediation_requests(client, settings, clock=clock)).values():
+        if not shown.demo:
+            continue
+        seen = {"uid": shown.view.uid, "resourceVersion": shown.view.resource_version}
+        deadline = Deadline(clock=clock, seconds=_READ_SECONDS)
+        try:
+            await client.delete(
+                resource, namespace=settings.namespace, name=shown.view.name, preconditions=seen, deadline=deadline
+            )
+            deleted += 1
+        except NotFoundError:
+            continue
+        except ConflictError:
+            left.append(shown.view.name)
+    return deleted, left
 
 
 def gained(before: Mapping[str, ShownRequest], after: Mapping[str, ShownRequest]) -> Counter[str]:

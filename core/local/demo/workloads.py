@@ -32,11 +32,12 @@ ALERTS_OF = {
 }
 
 _SHARES = ("deployment",) * 5 + ("statefulset",) * 2 + ("daemonset",) + ("pod",) * 2
+# Nobody's own: no real alert should ever join a remediation request of a burst.
 _NAMESPACES = {
-    "shop": ("cart", "catalog", "checkout", "pricing", "reviews"),
-    "payments": ("billing", "ledger", "payouts", "risk"),
-    "search": ("crawler", "indexer", "query", "ranker"),
-    "platform": ("audit", "identity", "mailer", "scheduler"),
+    "demo-shop": ("cart", "catalog", "checkout", "pricing", "reviews"),
+    "demo-payments": ("billing", "ledger", "payouts", "risk"),
+    "demo-search": ("crawler", "indexer", "query", "ranker"),
+    "demo-platform": ("audit", "identity", "mailer", "scheduler"),
 }
 _ROLES = ("api", "cache", "db", "web", "worker")
 _NAMES = tuple((namespace, app, role) for namespace, apps in _NAMESPACES.items() for app, role in product(apps, _ROLES))

@@ -31,8 +31,7 @@ _SHAPE = """\
 def show_starting(console: Console, cluster: Cluster, *, url: str) -> None:
     """Say what is about to run where."""
     if not cluster.embedded:
-        context = f"context {cluster.context}, " if cluster.context else ""
-        line = f"Using your cluster ({context}{cluster.server}); no embedded Kubernetes API is started."
+        line = f"Using your cluster ({cluster.label}): every alert becomes a remediation request there."
         console.print(line, style="bold yellow", markup=False, soft_wrap=True)
     console.print(f"Starting the alertmanager function on {url} ...", style="dim", markup=False)
 
@@ -52,7 +51,7 @@ def show_banner(console: Console, cluster: Cluster, *, url: str, namespace: str,
     _verbatim(console, _kubectl(cluster, namespace))
     _step(console, "3. Send it a burst of some hundred alerts:")
     port = url.rpartition(":")[2]
-    _verbatim(console, "make demo" if port == str(DEFAULT_PORT) else f"make demo PORT={port}")
+    _verbatim(console, _demo(cluster, port))
     _step(console, "4. Point an Alertmanager at it (alertmanager.yml):")
     _verbatim(console, receiver_snippet(url))
     console.print()
@@ -78,6 +77,11 @@ def _addresses(cluster: Cluster, url: str, namespace: str) -> Table:
         if value:
             table.add_row(name, Text(value))
     return table
+
+
+def _demo(cluster: Cluster, port: str) -> str:
+    options = {"PORT": "" if port == str(DEFAULT_PORT) else port, "YES": "" if cluster.embedded else "1"}
+    return " ".join(["make demo", *(f"{name}={value}" for name, value in options.items() if value)])
 
 
 def _kubectl(cluster: Cluster, namespace: str) -> str:

@@ -30,12 +30,16 @@ WAIT_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run. `port` and `api_port` may be 0 for free ones; `wait` is in seconds."""
+    """One run: on the embedded Kubernetes API, or on the `cluster` that the environment names.
+
+    `port` and `api_port` may be 0 for free ones; `wait` is in seconds.
+    """
 
     settings: Settings
     console: Console
     clock: Clock
     port: int
+    cluster: bool = False
     api_port: int = 0
     wait: float = WAIT_SECONDS
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -46,7 +50,8 @@ class Run:
         """Serve until cancelled; then nothing is left, neither process nor file.
 
         Raises:
-            CommandError: a port is taken, the cluster is not ready in time, or the function ended.
+            CommandError: a port is taken, no cluster is named where one is asked for, it is not ready in time,
+                or the function ended.
             ConfigurationError: KUBECONFIG cannot be used.
         """
         port = choose_port(self.port)
@@ -65,8 +70,11 @@ class Run:
 
     async def _cluster(self, stack: AsyncExitStack) -> Cluster:
         kubeconfig = self.environ.get("KUBECONFIG", "")
-        if is_named(self.settings, kubeconfig=kubeconfig):
+        if self.cluster:
             return await named_cluster(self.settings, kubeconfig=kubeconfig, clock=self.clock)
+        if is_named(self.settings, kubeconfig=kubeconfig):
+            what = f"SLUICE_API_SERVER={self.settings.api_server}" if self.settings.api_server else "KUBECONFIG"
+            self._tell(f"{what} is not used: the embedded Kubernetes API is. For your cluster: make run CLUSTER=1")
         return await stack.enter_async_context(embedded_cluster(self.settings, port=self.api_port))
 
     @asynccontextmanager
@@ -91,6 +99,9 @@ class Run:
             pid=os.getpid(),
             url=url,
             kubeconfig=cluster.kubeconfig,
+            context=cluster.context,
+            server=cluster.server,
+            embedded=cluster.embedded,
             namespace=self.settings.namespace,
             group=self.settings.group,
             version=self.settings.version,

@@ -18,6 +18,7 @@ from core.local.run import Run
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 def invoke(*arguments: str) -> Result:
@@ -55,13 +56,13 @@ def test_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_kubeconfig_that_is_no_file_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "/no/such/file")
-    result = invoke("run", "--port", "0")
+    result = invoke("run", "--port", "0", "--cluster")
     assert result.exit_code == 1
     assert "sluice: KUBECONFIG=/no/such/file names no file" in result.stderr
 
 
 def test_demo_without_a_function_is_one_sentence() -> None:
-    result = invoke("demo", "--url", "http://127.0.0.1:9")
+    result = invoke("demo", "--url", "http://127.0.0.1:9", "--yes")
     assert result.exit_code == 1
     assert "start the function first: `make run`" in result.stderr
 
@@ -82,6 +83,18 @@ def test_run_that_is_stopped_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_demo_fails_where_its_checks_do(monkeypatch: pytest.MonkeyPatch, passed: bool, code: int) -> None:
     replace(monkeypatch, Demo, "play", passed)
     assert invoke("demo").exit_code == code
+
+
+def test_demo_on_another_cluster_is_a_usage_error_without_yes() -> None:
+    result = invoke("demo", "--url", "http://127.0.0.1:9")
+    assert result.exit_code == 2
+    assert "it is not known to which cluster it writes" in result.stderr
+
+
+def test_demo_cleans_up_when_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace(monkeypatch, Demo, "clean", False)
+    replace(monkeypatch, Demo, "play", AssertionError("nothing is sent"))
+    assert invoke("demo", "--clean").exit_code == 1
 
 
 def test_interrupted_demo_ends_as_shells_expect(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,14 +11,16 @@ from threading import Thread
 import pytest
 from rich.console import Console
 
-from core.clock import RealClock
-from core.local.cluster import embedded_cluster
+from core.clock import Deadline, RealClock
+from core.kube.resources import remediation_requests
+from core.local.cluster import embedded_cluster, open_client, write_kubeconfig
 from core.local.demo import BurstPlan, Demo
 from core.local.demo.play import settings_behind
 from core.local.errors import CommandError
 from core.local.run.function import choose_port
 from core.local.running import Running, announced
 from core.settings import Settings
+from tests.contract.objects import request
 
 GROUP = "remediation.kubernaut.ai"
 URL = "http://127.0.0.1:8080"
@@ -85,7 +87,7 @@ def out() -> StringIO:
     return StringIO()
 
 
-def demo(url: str, folder: Path, out: StringIO) -> Demo:
+def demo(url: str, folder: Path, out: StringIO, *, yes: bool = False) -> Demo:
     return Demo(
         settings=SETTINGS,
         console=Console(file=out, width=120),
@@ -93,26 +95,90 @@ def demo(url: str, folder: Path, out: StringIO) -> Demo:
         url=url,
         plan=BurstPlan(alerts=12, workloads=4),
         folder=folder,
+        yes=yes,
     )
 
 
-async def test_nothing_at_the_url_is_told_with_the_command_that_starts_it(tmp_path: Path, out: StringIO) -> None:
+async def test_nothing_at_the_url_is_told_with_the_command_that_starts_it(
+    tmp_path: Path, out: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/mine")
     url = f"http://127.0.0.1:{choose_port(0)}"
     with pytest.raises(CommandError, match="refused; start the function first: `make run`"):
-        await demo(url, tmp_path, out).play()
+        await demo(url, tmp_path, out, yes=True).play()
 
 
 async def test_function_that_is_not_ready_is_told_in_its_own_words(stub: Stub, tmp_path: Path, out: StringIO) -> None:
     stub.ready = 503
-    with pytest.raises(CommandError, match=r"is not ready, it answers 503 to /readyz: apply knative/cluster/crd\.yaml"):
+    with (
+        announced(new_running(stub.url, "/its"), folder=tmp_path),
+        pytest.raises(CommandError, match=r"is not ready, it answers 503 to /readyz: apply knative/cluster/crd\.yaml"),
+    ):
         await demo(stub.url, tmp_path, out).play()
     assert stub.posts == 0
 
 
-async def test_unknown_cluster_is_told_before_anything_is_sent(stub: Stub, tmp_path: Path, out: StringIO) -> None:
-    with pytest.raises(CommandError, match="it is not known where its requests are; set KUBECONFIG"):
+async def test_nothing_is_sent_to_a_real_cluster_unasked(stub: Stub, tmp_path: Path, out: StringIO) -> None:
+    real = new_running(stub.url, "/its").model_copy(
+        update={"embedded": False, "context": "prod", "server": "https://10.0.0.1"}
+    )
+    with announced(real, folder=tmp_path):
+        for work in (demo(stub.url, tmp_path, out).play, demo(stub.url, tmp_path, out).clean):
+            with pytest.raises(
+                CommandError, match=r"a real cluster \(context prod, https://10\.0\.0\.1\)\..*--yes"
+            ) as it:
+                await work()
+            assert it.value.exit_code == 2
+    assert stub.posts == 0
+
+
+async def test_nothing_is_sent_to_an_unknown_cluster_unasked(
+    stub: Stub, tmp_path: Path, out: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What KUBECONFIG names says nothing of where somebody else's function writes."""
+    mine = write_kubeconfig(tmp_path / "k", server="https://c", namespace="ns")
+    monkeypatch.setenv("KUBECONFIG", str(mine))
+    with pytest.raises(
+        CommandError, match=r"not known to which cluster it writes: .* names context sluice-embedded of"
+    ):
         await demo(stub.url, tmp_path, out).play()
     assert stub.posts == 0
+
+
+async def test_port_of_the_same_number_on_another_address_is_not_the_running_function(
+    stub: Stub, tmp_path: Path, out: StringIO
+) -> None:
+    """Such as a `kubectl port-forward`, which takes [::1] where 127.0.0.1 is taken."""
+    with (
+        announced(new_running(stub.url, "/its"), folder=tmp_path),
+        pytest.raises(CommandError, match="not known to which cluster it writes"),
+    ):
+        await demo(f"http://[::1]:{stub.server_port}", tmp_path, out).play()
+
+
+async def test_requests_that_cannot_be_read_are_told_before_anything_is_sent(
+    stub: Stub, tmp_path: Path, out: StringIO
+) -> None:
+    with pytest.raises(CommandError, match="it is not known where its remediation requests are; set KUBECONFIG"):
+        await demo(stub.url, tmp_path, out, yes=True).play()
+    assert stub.posts == 0
+
+
+async def test_clean_deletes_what_bursts_opened_and_nothing_else(
+    tmp_path: Path, out: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with embedded_cluster(SETTINGS) as cluster:
+        monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig)
+        async with open_client(SETTINGS, clock=RealClock()) as client:
+            kind = remediation_requests(group=GROUP, version="v1alpha1")
+            deadline = Deadline(clock=RealClock(), seconds=10)
+            for name, labels in {"rr-demo": {"sluice_demo": "true", "a": "b"}, "rr-real": {"a": "b"}}.items():
+                await client.create(kind, request(name, signalLabels=labels), namespace="ns", deadline=deadline)
+            with announced(new_running(URL, cluster.kubeconfig), folder=tmp_path):
+                assert await demo(URL, tmp_path, out).clean()
+            left = await client.list(kind, namespace="ns", query={}, deadline=deadline)
+    assert [each["metadata"]["name"] for each in left] == ["rr-real"]
+    assert out.getvalue() == "1 remediation requests of earlier bursts deleted.\n"
 
 
 async def test_burst_that_is_refused_fails_and_says_why(stub: Stub, tmp_path: Path, out: StringIO) -> None:
@@ -129,7 +195,17 @@ async def test_burst_that_is_refused_fails_and_says_why(stub: Stub, tmp_path: Pa
 
 
 def new_running(url: str, kubeconfig: str) -> Running:
-    return Running(pid=1, url=url, kubeconfig=kubeconfig, namespace="ns", group=GROUP, version="v1alpha1")
+    return Running(
+        pid=1,
+        url=url,
+        kubeconfig=kubeconfig,
+        context="sluice-embedded",
+        server="http://127.0.0.1:1",
+        embedded=True,
+        namespace="ns",
+        group=GROUP,
+        version="v1alpha1",
+    )
 
 
 def test_requests_are_read_where_the_running_function_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,15 @@ from core.local.running import Running, announced, find_running, state_folder
 
 URL = "http://127.0.0.1:8080"
 RUNNING = Running(
-    pid=1, url=URL, kubeconfig="/tmp/k", namespace="ns", group="remediation.kubernaut.ai", version="v1alpha1"
+    pid=1,
+    url=URL,
+    kubeconfig="/tmp/k",
+    context="sluice-embedded",
+    server="http://127.0.0.1:1",
+    embedded=True,
+    namespace="ns",
+    group="remediation.kubernaut.ai",
+    version="v1alpha1",
 )
 
 
@@ -31,7 +39,9 @@ def test_nothing_is_found_after_its_end(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8081", "http://gateway.example:8080"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8081", "http://gateway.example:8080", "http://[::1]:8080", "http://127.0.0.2:8080"]
+)
 def test_other_ports_and_other_hosts_are_not_ours(tmp_path: Path, url: str) -> None:
     with announced(RUNNING, folder=tmp_path):
         assert find_running(url, folder=tmp_path) is None

@@ -104,14 +104,21 @@ def test_requests_are_looked_at_with_the_kubeconfig_in_use(cluster: Cluster, com
     assert f"\n{command}\n" in banner(cluster)
 
 
-@pytest.mark.parametrize(("url", "command"), [(URL, "make demo"), ("http://127.0.0.1:8081", "make demo PORT=8081")])
-def test_next_step_is_the_burst_on_the_same_port(url: str, command: str) -> None:
-    assert f"\n{command}\n" in banner(url=url)
+@pytest.mark.parametrize(
+    ("cluster", "url", "command"),
+    [
+        (EMBEDDED, URL, "make demo"),
+        (EMBEDDED, "http://127.0.0.1:8081", "make demo PORT=8081"),
+        (NAMED, "http://127.0.0.1:8081", "make demo PORT=8081 YES=1"),
+    ],
+)
+def test_next_step_is_the_burst_on_the_same_port(cluster: Cluster, url: str, command: str) -> None:
+    assert f"\n{command}\n" in banner(cluster, url=url)
 
 
 def test_own_cluster_is_named_before_anything_starts() -> None:
     text = starting(NAMED)
-    assert text.startswith("Using your cluster (context kind-[dev], https://10.0.0.1:6443); no embedded Kubernetes API")
+    assert text.startswith("Using your cluster (context kind-[dev], https://10.0.0.1:6443): every alert")
     assert "kind-[dev]" in banner(NAMED)
     assert "embedded" not in banner(NAMED)
 

@@ -1,6 +1,7 @@
 """Without KUBECONFIG the embedded API; with it that cluster, and never anything in between."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,14 @@ from core.errors import ConfigurationError
 from core.kube import access
 from core.kube.credentials import StaticToken
 from core.kube.resources import remediation_requests
-from core.local.cluster import embedded_cluster, is_named, named_cluster, open_client, write_kubeconfig
+from core.local.cluster import (
+    embedded_cluster,
+    is_named,
+    named_cluster,
+    open_client,
+    use_default_kubeconfig,
+    write_kubeconfig,
+)
 from core.local.errors import CommandError
 from core.local.run.readiness import NAMESPACES
 from core.settings import Settings
@@ -88,8 +96,27 @@ async def test_first_context_of_several_files_counts(tmp_path: Path, monkeypatch
 
 
 async def test_kubeconfig_that_is_no_file_is_told_and_nothing_else_is_used(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"KUBECONFIG=\S+/missing names no file; correct it, or unset it"):
+    with pytest.raises(CommandError, match=r"KUBECONFIG=\S+/missing names no file; correct it, or run on the embedded"):
         await named_cluster(SETTINGS, kubeconfig=str(tmp_path / "missing"), clock=CLOCK)
+
+
+async def test_cluster_that_nothing_names_is_told() -> None:
+    with pytest.raises(CommandError, match="no cluster is named: set KUBECONFIG"):
+        await named_cluster(SETTINGS, kubeconfig="", clock=CLOCK)
+
+
+def test_kubectl_s_default_file_is_ours_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", "")
+    use_default_kubeconfig()
+    assert os.environ["KUBECONFIG"] == ""
+    (tmp_path / ".kube").mkdir()
+    default = write_kubeconfig(tmp_path / ".kube" / "config", server="https://c", namespace="ns")
+    use_default_kubeconfig()
+    assert os.environ["KUBECONFIG"] == str(default)
+    monkeypatch.setenv("KUBECONFIG", "/mine")
+    use_default_kubeconfig()
+    assert os.environ["KUBECONFIG"] == "/mine"
 
 
 async def test_kubeconfig_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

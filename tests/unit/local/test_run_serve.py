@@ -77,6 +77,17 @@ class Output:
         return next(line.split()[1] for line in self.text.splitlines() if line.startswith("function "))
 
 
+class ClockOfPatience(RealClock):
+    """All of the time there is passes when the console says what is waited for."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+
+    def monotonic(self) -> float:
+        return 1000.0 if "Not ready yet" in self._output.text else 0.0
+
+
 def new_run(output: Output, folder: Path, *, code: str = READY, **changes: object) -> Run:
     values: dict[str, object] = {
         "settings": SETTINGS,
@@ -125,13 +136,13 @@ async def test_cancelled_run_leaves_no_child(output: Output, tmp_path: Path) -> 
         pass
     assert task.cancelled()
     with pytest.raises(UnansweredError, match="refused"):
-        call(f"{output.url}/readyz", timeout=5)
+        call(f"{output.url}/readyz", timeout=60)
 
 
 async def test_child_that_dies_ends_the_run_with_its_code(output: Output, tmp_path: Path) -> None:
     async with serving(new_run(output, tmp_path), output) as task:
         with pytest.raises(UnansweredError):
-            await asyncio.to_thread(call, f"{output.url}/end", timeout=5)
+            await asyncio.to_thread(call, f"{output.url}/end", timeout=60)
         with pytest.raises(CommandError, match="the function ended by itself with exit code 7") as raised:
             await task
     assert raised.value.exit_code == 7
@@ -154,18 +165,45 @@ async def test_folder_that_cannot_be_written_is_told_and_does_not_stop_the_run(o
     occupied.touch()
     async with serving(new_run(output, occupied), output):
         assert "`make demo` will need KUBECONFIG=" in output.text
-        assert call(f"{output.url}/readyz", timeout=5).status == 200
+        assert call(f"{output.url}/readyz", timeout=60).status == 200
 
 
-async def test_kubeconfig_is_used_and_said_so(output: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_kubeconfig_s_cluster_is_used_when_asked_for_and_said_so(
+    output: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with embedded_cluster(SETTINGS) as mine:
         monkeypatch.setenv("KUBECONFIG", mine.kubeconfig)
-        run = new_run(output, tmp_path, environ=ENVIRONMENT | {"KUBECONFIG": mine.kubeconfig})
+        run = new_run(output, tmp_path, environ=ENVIRONMENT | {"KUBECONFIG": mine.kubeconfig}, cluster=True)
         async with serving(run, output):
-            assert f"Using your cluster (context sluice-embedded, {mine.server}); no embedded" in output.text
+            assert f"Using your cluster (context sluice-embedded, {mine.server}): every alert" in output.text
             running = find_running(output.url, folder=tmp_path)
             assert running is not None
-            assert running.kubeconfig == mine.kubeconfig
+            assert (running.kubeconfig, running.server, running.embedded) == (mine.kubeconfig, mine.server, False)
+
+
+@pytest.mark.parametrize(
+    ("environ", "settings", "said"),
+    [
+        ({"KUBECONFIG": "/home/me/.kube/config"}, SETTINGS, "KUBECONFIG is not used"),
+        ({}, Settings(namespace="ns", api_server="https://gke"), "SLUICE_API_SERVER=https://gke is not used"),
+    ],
+)
+async def test_cluster_that_the_environment_names_is_never_touched_unasked(
+    output: Output, tmp_path: Path, environ: dict[str, str], settings: Settings, said: str
+) -> None:
+    run = new_run(output, tmp_path, environ=ENVIRONMENT | environ, settings=settings)
+    async with serving(run, output):
+        assert f"{said}: the embedded Kubernetes API is. For your cluster: make run CLUSTER=1" in output.text
+        running = find_running(output.url, folder=tmp_path)
+        assert running is not None
+        assert running.embedded
+        assert running.kubeconfig != "/home/me/.kube/config"
+        assert "(embedded, in memory" in output.text
+
+
+async def test_run_on_one_s_own_cluster_needs_one(output: Output, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no cluster is named"):
+        await new_run(output, tmp_path, cluster=True).serve()
 
 
 async def test_missing_namespace_of_one_s_own_cluster_is_told_and_waited_for(
@@ -173,7 +211,8 @@ async def test_missing_namespace_of_one_s_own_cluster_is_told_and_waited_for(
 ) -> None:
     async with embedded_cluster(Settings(namespace="other")) as mine:
         monkeypatch.setenv("KUBECONFIG", mine.kubeconfig)
-        run = new_run(output, tmp_path, environ=ENVIRONMENT | {"KUBECONFIG": mine.kubeconfig}, wait=0.5)
-        with pytest.raises(CommandError, match=r"not ready after 0.5 s: the namespace 'ns' does not exist"):
+        run = new_run(output, tmp_path, environ=ENVIRONMENT | {"KUBECONFIG": mine.kubeconfig}, cluster=True)
+        object.__setattr__(run, "clock", ClockOfPatience(output))
+        with pytest.raises(CommandError, match=r"not ready after 30 s: the namespace 'ns' does not exist"):
             await run.serve()
     assert "Not ready yet: the namespace 'ns' does not exist" in output.text
