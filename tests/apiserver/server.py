@@ -21,7 +21,7 @@ from tests.apiserver.process import ServerError, ServerProcess
 from tests.apiserver.rest import Answer, call
 
 ADMIN = "admin"
-READY_WITHIN = 60.0  # seconds; 5 on two idle cores
+READY_WITHIN = 180.0  # seconds; 5 on two idle cores
 _POLL_INTERVAL = 0.05
 
 
@@ -160,7 +160,7 @@ class KubeApiserver:
         *,
         token: str | None = None,
         content_type: str = "application/json",
-        timeout: float = 10.0,
+        timeout: float = 60.0,
     ) -> Answer:
         """One blocking call, as admin unless `token` says otherwise. Raises OSError when no answer comes."""
         return call(

@@ -11,6 +11,7 @@ import pytest
 
 from tests.apiserver import KubeApiserver
 from tests.apiserver.fixtures import OUTSIDER
+from tests.support.waiting import HANGS_AFTER, wait_for
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -132,14 +133,18 @@ def _is_allowed(server: KubeApiserver, *, user: str, verb: str, namespace: str) 
 
 def _becomes_allowed(server: KubeApiserver, *, user: str, verb: str, namespace: str) -> bool:
     """The authorizer reads rules from a cache that follows the write."""
-    return any(_is_allowed(server, user=user, verb=verb, namespace=namespace) for _ in range(1000))
+    return wait_for(
+        lambda: _is_allowed(server, user=user, verb=verb, namespace=namespace),
+        what=f"{user} to be allowed to {verb}",
+        within=HANGS_AFTER,
+    )
 
 
 def _establish(server: KubeApiserver, crd: dict[str, Any]) -> None:
     created = server.request("POST", CRDS, crd)
     assert created.status == 201, created.body
     path = f"{CRDS}/{crd['metadata']['name']}"
-    assert any(_is_established(server.request("GET", path).body) for _ in range(2000))
+    wait_for(lambda: _is_established(server.request("GET", path).body), what="Established", within=HANGS_AFTER)
 
 
 def _is_established(crd: dict[str, Any]) -> bool:

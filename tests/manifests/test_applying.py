@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.e2e.alertmanager_binary import find_alertmanager
 from tests.knative.programs import definition_folders, kubectl, prometheus_operator_definitions
 from tests.manifests.building import FOLDERS, ROOT, objects
+from tests.support.waiting import HANGS_AFTER, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +33,16 @@ def server(kube_apiserver_binaries: Binaries) -> Iterator[KubeApiserver]:
 @pytest.fixture(scope="module")
 def run(server: KubeApiserver, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
     folder: Path = tmp_path_factory.mktemp("kubectl")
-    config = server.write_kubeconfig(folder / "kubeconfig")
+    run = new_kubectl(server.write_kubeconfig(folder / "kubeconfig"), folder)
+    for definitions in definition_folders():
+        applied = run("apply", "--server-side", "-f", str(definitions))
+        assert applied.returncode == 0, applied.stderr
+    wait_until_established(run)
+    return run
+
+
+def new_kubectl(config: Path, folder: Path) -> Kubectl:
+    """`folder` is for what it remembers of the API server."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -41,12 +52,49 @@ def run(server: KubeApiserver, tmp_path_factory: pytest.TempPathFactory) -> Kube
             check=False,
         )
 
-    for definitions in definition_folders():
-        applied = run("apply", "--server-side", "-f", str(definitions))
-        assert applied.returncode == 0, applied.stderr
-    waited = run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-    assert waited.returncode == 0, waited.stderr
     return run
+
+
+def wait_until_established(run: Kubectl) -> None:
+    """`kubectl wait` fails at once on a definition that has no conditions yet, as each has for a moment."""
+
+    def are_established() -> bool:
+        listed = run("get", "crd", "-o", "json")
+        assert listed.returncode == 0, listed.stderr
+        return all(is_established(crd) for crd in json.loads(listed.stdout)["items"])
+
+    wait_for(are_established, what="all definitions to be established", within=HANGS_AFTER)
+
+
+def is_established(crd: Any) -> bool:
+    conditions = crd.get("status", {}).get("conditions") or []
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, False),
+        ({"status": {"conditions": None}}, False),
+        ({"status": {"conditions": [{"type": "Established", "status": "False"}]}}, False),
+        ({"status": {"conditions": [{"type": "NamesAccepted", "status": "True"}]}}, False),
+        ({"status": {"conditions": [{"type": "Established", "status": "True"}]}}, True),
+    ],
+)
+def test_definition_without_conditions_is_waited_for(status: Any, expected: bool) -> None:
+    answers = [
+        {"items": [status]},
+        {"items": [{"status": {"conditions": [{"type": "Established", "status": "True"}]}}]},
+    ]
+    asked = 0
+
+    def kubectl_that_is_early(*_: str) -> subprocess.CompletedProcess[str]:
+        nonlocal asked
+        asked += 1
+        return subprocess.CompletedProcess([], 0, json.dumps(answers[min(asked, 2) - 1]), "")
+
+    wait_until_established(kubectl_that_is_early)
+    assert asked == (1 if expected else 2)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -54,7 +102,7 @@ def test_every_manifest_is_taken_dry_then_for_real_then_unchanged(run: Kubectl, 
     # Objects cannot be tried dry in a namespace that is not there, nor of a kind that is not.
     for first in ("namespace.yaml", "crd.yaml"):
         assert run("apply", "--server-side", "-f", str(ROOT / "cluster" / first)).returncode == 0
-    assert run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s").returncode == 0
+    wait_until_established(run)
     apply = ("apply", "--server-side", "--force-conflicts", "--validate=strict", "-k", str(ROOT / folder))
 
     dry = run(*apply, "--dry-run=server")
@@ -71,17 +119,11 @@ def test_new_cluster_takes_everything_in_one_go(kube_apiserver_binaries: Binarie
     """As the README says it, with client-side apply: the CRD and the namespace come first in kustomize's order."""
     with KubeApiserver(binaries=kube_apiserver_binaries) as server:
         config = server.write_kubeconfig(tmp_path / "kubeconfig")
-        base = [str(kubectl()), f"--kubeconfig={config}", f"--cache-dir={tmp_path}"]
+        run = new_kubectl(config, tmp_path)
         for definitions in definition_folders():
-            subprocess.run([*base, "apply", "--server-side", "-f", str(definitions)], check=True, capture_output=True)
-        subprocess.run(
-            [*base, "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"],
-            check=True,
-            capture_output=True,
-        )
-        applied = subprocess.run(
-            [*base, "apply", "-k", str(ROOT / "base")], capture_output=True, text=True, check=False
-        )
+            assert run("apply", "--server-side", "-f", str(definitions)).returncode == 0
+        wait_until_established(run)
+        applied = run("apply", "-k", str(ROOT / "base"))
         assert (applied.returncode, applied.stderr) == (0, "")
 
 
@@ -98,7 +140,7 @@ def test_misspelt_field_is_refused(run: Kubectl, tmp_path: Path) -> None:
 def test_examples_are_taken(run: Kubectl) -> None:
     for definition in prometheus_operator_definitions():
         assert run("apply", "--server-side", "-f", str(definition)).returncode == 0
-    assert run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s").returncode == 0
+    wait_until_established(run)
     run("create", "namespace", "monitoring")
     assert run("apply", "--server-side", "-k", str(ROOT / "cluster")).returncode == 0
     examples = sorted((ROOT / "examples").glob("*.yaml"))
