@@ -25,11 +25,11 @@ _LONGEST_RETRY_AFTER = 60
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, already encoded."""
+    """An HTTP answer, already encoded. What has no body has no `media_type`."""
 
     status: int
     body: bytes
-    media_type: str = JSON
+    media_type: str | None = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

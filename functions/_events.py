@@ -1,31 +1,38 @@
-"""What every CloudEvents function does around its intake: open, receive, answer, measure.
+"""Takes CloudEvents, in binary or structured mode (CloudEvents HTTP binding 1.0, sections 3.1 and 3.2).
 
-functions-framework reads the body, answers 400 to what is no CloudEvent, and 200 where a function returns:
-any other answer is an exception. It takes POST only, so probes are by TCP and metrics have a port of their own.
+functions-framework would open them too, but it answers `OK`, which a Knative Broker takes for a broken reply and
+sends the event again; and it hands on neither headers nor a body that has a limit.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic_core import from_json
-from starlette.exceptions import HTTPException
+from cloudevents.http import from_http
 
 from core.answers import Answer, answer
-from core.clock import Deadline
-from core.lifetime import PerLoop
+from core.errors import PayloadError
+from core.logs import trace_id
 from core.models.cloud_event import CloudEvent
-from functions._answering import measured, trace_of
-from functions._metrics_port import MetricsPort
-from functions._worker import start_worker
+from core.text import excerpt
+from functions._answering import trace_of
+from functions._serving import Routes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from core.gateway import Gateway
+    from core.clock import Deadline
     from core.models.result import SignalResult
 
-_POISON = 400
+EVENT_ROUTES = Routes(everywhere=True, tokens=False)
+
+_REQUIRED = ("specversion", "type", "source", "id")
+_VERSIONS = ("1.0", "0.3")
+_REMEDY = (
+    "send one CloudEvent 1.0: its attributes in the headers ce-specversion, ce-type, ce-source and ce-id and JSON data "
+    "in the body, or all of it as application/cloudevents+json"
+)
 
 
 class Intake(Protocol):
@@ -38,53 +45,76 @@ class Intake(Protocol):
         """Give back what is held open."""
 
 
-def serve_events(
-    *, name: str, intake_over: Callable[[Gateway], Intake], acknowledge_poison: bool = False
-) -> Callable[[Any], Awaitable[None]]:
-    """Return the function that functions-framework calls with each CloudEvent.
+class EventReceiver:
+    """Opens a CloudEvent and answers for its signals, with an empty body where it is done with.
 
     Args:
-        name: as the function is deployed.
-        intake_over: makes the intake of an event loop, at the first event.
+        intake: where events go.
         acknowledge_poison: answer 200 where an event can never work: Pub/Sub sends anything else again.
+    """
+
+    def __init__(self, intake: Intake, *, acknowledge_poison: bool = False) -> None:
+        self._intake = intake
+        self._acknowledge_poison = acknowledge_poison
+
+    async def receive(self, headers: Mapping[str, str], body: bytes, /, *, deadline: Deadline) -> Answer:
+        """Store the signals of one event.
+
+        Raises:
+            PayloadError: it is no CloudEvent, or can never work.
+            KubernetesError, TransientError: it could not be stored now.
+        """
+        event = open_event(headers, body)
+        if not trace_id.get():
+            trace_id.set(trace_of({"traceparent": event.traceparent}))
+        given = answer(await self._intake.receive(event, deadline=deadline))
+        if given.status == 400 and self._acknowledge_poison:
+            return _done(200)
+        return _done(given.status) if given.status < 300 else given
+
+    async def close(self) -> None:
+        """Give back what the intake holds open."""
+        await self._intake.close()
+
+
+def open_event(headers: Mapping[str, str], body: bytes) -> CloudEvent:
+    """Return the CloudEvent in a request.
 
     Raises:
-        SystemExit: a setting is wrong.
+        PayloadError: there is none, or several.
     """
-    worker = start_worker()
-
-    async def listen() -> MetricsPort:
-        return await MetricsPort.open(
-            port=worker.settings.metrics_port, registry=worker.registry(), logger=worker.logger
-        )
-
-    metrics_ports = PerLoop(listen)
-
-    async def build() -> Intake:
-        await metrics_ports.get()
-        return intake_over(await worker.gateway())
-
-    intakes: PerLoop[Intake] = PerLoop(build)
-
-    async def function(event: Any) -> None:
-        async def receive() -> Answer:
-            intake = await intakes.get()
-            deadline = Deadline(clock=worker.clock, seconds=worker.settings.request_deadline)
-            return answer(await intake.receive(_opened(event), deadline=deadline))
-
-        trace = trace_of({"traceparent": _text(event.get("traceparent") or "")})
-        given = await measured(worker, receive, endpoint="/", method="POST", trace=trace)
-        if given.status >= _POISON and not (acknowledge_poison and given.status == _POISON):
-            raise HTTPException(given.status, from_json(given.body)["detail"], dict(given.headers))
-
-    function.__name__ = name
-    return function
+    try:
+        event: Any = from_http(headers, body)
+    except Exception:  # noqa: BLE001 - the library raises whatever its parts raise, and only for what was sent
+        field, sentence = _complaint(headers, body)
+        raise PayloadError(f"{sentence}; {_REMEDY}", field=field, reason="no_cloud_event") from None
+    attributes = {name: _text(event.get(name) or "") for name in ("type", "source", "id", "traceparent")}
+    return CloudEvent(**attributes, data=event.get_data())
 
 
-def _opened(event: Any) -> CloudEvent:
-    return CloudEvent(
-        type=_text(event["type"]), source=_text(event["source"]), id=_text(event["id"]), data=event.get_data()
-    )
+def _complaint(headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+    """Return the field that is wrong, and a sentence about it."""
+    if headers.get("content-type", "").startswith("application/cloudevents-batch"):
+        return "Content-Type", "this is a batch of CloudEvents"
+    attributes: Any = {name: headers[f"ce-{name}"] for name in _REQUIRED if f"ce-{name}" in headers}
+    prefix = "ce-" if attributes else ""
+    if not attributes:
+        try:
+            attributes = json.loads(body)
+        except (ValueError, RecursionError):
+            return "", f"the body is {excerpt(body)}, no JSON, and no header tells of a CloudEvent"
+        if not isinstance(attributes, dict):
+            return "", f"the body is {excerpt(attributes)}, no JSON object, and no header tells of a CloudEvent"
+    for name in _REQUIRED:
+        if name not in attributes:
+            return prefix + name, f"{prefix}{name} is missing"
+    if attributes["specversion"] in _VERSIONS:
+        return "data", "the CloudEvent's data is nested too deeply, or no base64"
+    return f"{prefix}specversion", f"{prefix}specversion is {excerpt(attributes['specversion'])}"
+
+
+def _done(status: int) -> Answer:
+    return Answer(status, b"", media_type=None)
 
 
 def _text(attribute: object) -> str:

@@ -1,13 +1,17 @@
-"""/metrics of a CloudEvents function, on a port of its own: functions-framework gives it no GET."""
+"""/metrics on a port of its own, beside the one that senders reach: from the start of each worker on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+import atexit
+import os
+import weakref
+from typing import TYPE_CHECKING
 
 from prometheus_client import start_http_server
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
     from threading import Thread
     from wsgiref.simple_server import WSGIServer
 
@@ -15,27 +19,67 @@ if TYPE_CHECKING:
 
 
 class MetricsPort:
-    """A server in a thread, from the first event on: before, gunicorn has not forked yet."""
+    """A server in a thread, so that it answers while the event loop is busy.
 
-    def __init__(self, server: WSGIServer | None = None, thread: Thread | None = None) -> None:
-        self._server = server
-        self._thread = thread
+    functions-framework imports a function before gunicorn forks its workers, and tells it nothing of a worker's
+    start: Python's own hook after a fork does. Where nothing forks, the first request opens the port.
 
-    @classmethod
-    async def open(cls, *, port: int, registry: CollectorRegistry, logger: logging.Logger) -> Self:
-        """Serve `registry` on `port` if that is not 0; a taken port is only logged, for events matter more."""
-        if not port:
-            return cls()
+    Args:
+        port: 0 for none.
+        registry: makes what collects the metrics, in the process that serves.
+        logger: is told of a port that is taken.
+    """
+
+    def __init__(self, *, port: int, registry: Callable[[], CollectorRegistry], logger: logging.Logger) -> None:
+        self._port = port
+        self._registry = registry
+        self._logger = logger
+        self._listening: Listening | None = None
+
+    def open_in_workers(self) -> None:
+        """Listen from each fork of this process on, until the forked process ends."""
+        if not self._port:
+            return
+        hook = weakref.WeakMethod(self._open_for_good)  # the interpreter keeps it for ever
+
+        def in_child() -> None:
+            if opening := hook():
+                opening()
+
+        os.register_at_fork(after_in_child=in_child)
+
+    async def open(self) -> Listening:
+        """Listen until the returned value is closed, unless this process listens already."""
+        return Listening() if self._listening or not self._port else self._listen()
+
+    def _open_for_good(self) -> None:
+        self._listening = self._listen()
+        atexit.register(self._listening.stop)
+
+    def _listen(self) -> Listening:
         try:
-            server, thread = start_http_server(port, registry=registry)
-        except OSError as error:
-            logger.warning("SLUICE_METRICS_PORT=%d cannot be listened on (%s): no metrics of this worker", port, error)
-            return cls()
-        return cls(server, thread)
+            return Listening(start_http_server(self._port, registry=self._registry()))
+        except OSError as error:  # a taken port; events matter more than their metrics
+            self._logger.warning(
+                "SLUICE_METRICS_PORT=%d cannot be listened on (%s): no metrics of this worker there", self._port, error
+            )
+            return Listening()
+
+
+class Listening:
+    """What listens, or nothing."""
+
+    def __init__(self, serving: tuple[WSGIServer, Thread] | None = None) -> None:
+        self._serving = serving
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop listening, without an event loop."""
+        if self._serving is not None:
+            server, thread = self._serving
+            server.shutdown()
+            server.server_close()
+            thread.join()

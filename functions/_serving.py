@@ -1,64 +1,102 @@
-"""What every HTTP function does around its decoder: route, admit, read, answer, measure."""
+"""What every function does around its decoder: route, admit, read, answer, measure."""
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.responses import Response
 
-from core.answers import Answer, answer, problem
+from core.answers import Answer, problem
 from core.clock import Deadline
+from core.lifetime import PerLoop
 from functions._answering import measured, trace_of
 from functions._body import read_json_body
+from functions._metrics_port import MetricsPort
 from functions._worker import Worker, start_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from datetime import datetime
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
     from core.gateway import Gateway
-    from core.models.batch import Batch
 
-_SIGNAL_PATHS = ("/", "/api/v1/signals/prometheus")
-_ALLOWED = {
-    **dict.fromkeys(_SIGNAL_PATHS, "POST"),
-    "/healthz": "GET, HEAD",
-    "/readyz": "GET, HEAD",
-    "/metrics": "GET",
-    "/openapi.json": "GET",
-}
+_PROBES = {"/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET"}
+DESCRIPTION = "/openapi.json"
 # Answered before the body was read: the server would read what is left of it only to throw it away.
 _BODY_LEFT_UNREAD = (401, 403, 404, 405, 413, 415)
 
 
-class Decode(Protocol):
-    """Turns a body into a batch, or raises PayloadError."""
+class Receiver(Protocol):
+    """Takes what senders send; made once in each event loop."""
 
-    def __call__(self, body: bytes, *, received_time: datetime, signal_type: str) -> Batch:
-        """Decode `body`."""
+    async def receive(self, headers: Mapping[str, str], body: bytes, /, *, deadline: Deadline) -> Answer:
+        """Store the signals of one body, or raise what `core.errors` has an answer for."""
+
+    async def close(self) -> None:
+        """Give back what is held open."""
 
 
-def serve_http(*, name: str, decode: Decode) -> Callable[[Request], Awaitable[Response]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """Where a function takes signals, by POST, and what it serves besides.
+
+    Args:
+        signals: paths that people are told to send to.
+        everywhere: takes signals at every other path too, as senders of CloudEvents expect.
+        description: serves an OpenAPI document.
+        tokens: asks senders for one, as SLUICE_AUTH says.
+    """
+
+    signals: tuple[str, ...] = ("/",)
+    everywhere: bool = False
+    description: bool = False
+    tokens: bool = True
+
+    def methods(self, path: str) -> str:
+        """Return the methods that `path` takes; nothing where nothing is served."""
+        if path == DESCRIPTION and self.description:
+            return "GET"
+        return _PROBES.get(path) or ("POST" if self.everywhere or path in self.signals else "")
+
+    def label(self, path: str) -> str:
+        """Return what metrics call `path`, so that senders cannot make new series."""
+        if path in self.signals or path in _PROBES or (path == DESCRIPTION and self.description):
+            return path
+        return self.signals[0] if self.everywhere else "other"
+
+
+def serve(
+    *, name: str, receiver_over: Callable[[Gateway], Receiver], routes: Routes
+) -> Callable[[Request], Awaitable[Response]]:
     """Return the function that functions-framework calls with each request.
 
     Settings are read here, at import, so that a wrong one stops the start; nothing that belongs to an
     event loop is made before the first request.
+
+    Args:
+        name: as the function is deployed.
+        receiver_over: makes the receiver of an event loop, at the first signal.
+        routes: where it takes signals.
+
+    Raises:
+        SystemExit: a setting is wrong.
     """
     worker = start_worker()
 
+    async def build() -> Receiver:
+        return receiver_over(await worker.gateway())
+
+    endpoint = Endpoint(worker=worker, receiver=PerLoop(build).get, routes=routes)
+    metrics_port = MetricsPort(port=worker.settings.metrics_port, registry=worker.registry, logger=worker.logger)
+    metrics_port.open_in_workers()
+    metrics_ports = PerLoop(metrics_port.open)
+
     async def function(request: Request) -> Response:
-        path = request.scope["path"]
-        given = await measured(
-            worker,
-            partial(_route, worker, request, decode),
-            endpoint=path if path in _ALLOWED else "other",
-            method=request.method,
-            trace=trace_of(request.headers),
-        )
+        await metrics_ports.get()
+        given = await endpoint.answer(request)
         closing = {"Connection": "close"} if given.status in _BODY_LEFT_UNREAD else {}
         return Response(given.body, given.status, dict(given.headers) | closing, given.media_type)
 
@@ -66,44 +104,58 @@ def serve_http(*, name: str, decode: Decode) -> Callable[[Request], Awaitable[Re
     return function
 
 
-async def _route(worker: Worker, request: Request, decode: Decode) -> Answer:
-    path, method = request.scope["path"], request.method
-    if path not in _ALLOWED:
-        return problem(404, f"nothing is served at {path}; send alerts to {' or '.join(_SIGNAL_PATHS)}")
-    if method not in _ALLOWED[path].split(", "):
-        return problem(405, f"{path} does not take {method}, only {_ALLOWED[path]}", headers={"Allow": _ALLOWED[path]})
-    if path in _BY_ITSELF:
-        return _BY_ITSELF[path](worker)
-    gateway = await worker.gateway()
-    deadline = Deadline(clock=gateway.clock, seconds=gateway.settings.request_deadline)
-    if path == "/readyz":
-        await gateway.check_ready(deadline=deadline)
-        return Answer(200, b'{"status":"ready"}')
-    return await _receive(gateway, request, decode, deadline)
+class Endpoint:
+    """One function in one process; `receiver` returns the receiver of the running loop."""
 
+    def __init__(self, *, worker: Worker, receiver: Callable[[], Awaitable[Receiver]], routes: Routes) -> None:
+        self._worker = worker
+        self._routes = routes
+        self._receiver = receiver
+        # Answered without the API server.
+        self._by_itself = {"/healthz": self._health, "/metrics": self._metrics}
+        if routes.description:
+            self._by_itself[DESCRIPTION] = self._describe
 
-def _health(_worker: Worker) -> Answer:
-    return Answer(200, b'{"status":"ok"}')
+    async def answer(self, request: Request) -> Answer:
+        """Answer one request, whatever happens in it."""
+        return await measured(
+            self._worker,
+            partial(self._route, request),
+            endpoint=self._routes.label(request.scope["path"]),
+            method=request.method,
+            trace=trace_of(request.headers),
+        )
 
+    async def _route(self, request: Request) -> Answer:
+        path, method = request.scope["path"], request.method
+        allowed = self._routes.methods(path)
+        if not allowed:
+            return problem(404, f"nothing is served at {path}; send alerts to {' or '.join(self._routes.signals)}")
+        if method not in allowed.split(", "):
+            return problem(405, f"{path} does not take {method}, only {allowed}", headers={"Allow": allowed})
+        if path in self._by_itself:
+            return self._by_itself[path]()
+        gateway = await self._worker.gateway()
+        deadline = Deadline(clock=gateway.clock, seconds=gateway.settings.request_deadline)
+        if path == "/readyz":
+            await gateway.check_ready(deadline=deadline)
+            return Answer(200, b'{"status":"ready"}')
+        return await self._receive(gateway, request, deadline)
 
-def _metrics(worker: Worker) -> Answer:
-    return Answer(200, worker.exposition(), worker.exposition_type)
+    async def _receive(self, gateway: Gateway, request: Request, deadline: Deadline) -> Answer:
+        if self._routes.tokens:
+            await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
+        body = await read_json_body(request, limit=gateway.settings.max_body, timeout=deadline.remaining())
+        receiver = await self._receiver()
+        return await receiver.receive(request.headers, body, deadline=deadline)
 
+    def _health(self) -> Answer:
+        return Answer(200, b'{"status":"ok"}')
 
-def _openapi(_worker: Worker) -> Answer:
-    from functions._openapi import description  # noqa: PLC0415 - no cold start pays for it
+    def _metrics(self) -> Answer:
+        return Answer(200, self._worker.exposition(), self._worker.exposition_type)
 
-    return Answer(200, description(_SIGNAL_PATHS))
+    def _describe(self) -> Answer:
+        from functions._openapi import description  # noqa: PLC0415 - no cold start pays for it
 
-
-# Answered without the API server.
-_BY_ITSELF = {"/healthz": _health, "/metrics": _metrics, "/openapi.json": _openapi}
-
-
-async def _receive(gateway: Gateway, request: Request, decode: Decode, deadline: Deadline) -> Answer:
-    await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
-    body = await read_json_body(request, limit=gateway.settings.max_body, timeout=deadline.remaining())
-    batch = decode(body, received_time=gateway.clock.now(), signal_type=gateway.settings.signal_type)
-    digest = hashlib.sha256(body).digest()
-    results = await gateway.pipeline.process(batch, digest=digest, deadline=deadline)
-    return answer(results, truncated=batch.truncated)
+        return Answer(200, description(self._routes.signals))

@@ -5,6 +5,7 @@ Run it with `functions-framework --asgi --source functions/alertmanager.py --tar
 
 import gc
 import sys
+from functools import partial
 from pathlib import Path
 
 import functions_framework.aio
@@ -16,6 +17,13 @@ if not gc.get_freeze_count():
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.adapters.alertmanager import decode_alertmanager
-from functions._serving import serve_http
+from functions._serving import serve
+from functions._webhooks import WEBHOOK_ROUTES, WebhookReceiver
 
-alertmanager = functions_framework.aio.http(serve_http(name="alertmanager", decode=decode_alertmanager))
+alertmanager = functions_framework.aio.http(
+    serve(
+        name="alertmanager",
+        receiver_over=partial(WebhookReceiver, decode=decode_alertmanager),
+        routes=WEBHOOK_ROUTES,
+    )
+)

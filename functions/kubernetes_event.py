@@ -1,4 +1,4 @@
-"""CloudEvents function `kubernetes_event`: Kubernetes Events from a Knative ApiServerSource or Trigger.
+"""Function `kubernetes_event`: Kubernetes Events from a Knative ApiServerSource or Trigger.
 
 Run it with `functions-framework --asgi --source functions/kubernetes_event.py --target kubernetes_event`.
 """
@@ -16,8 +16,13 @@ if not gc.get_freeze_count():
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.intake.events import KubernetesEventIntake
-from functions._events import serve_events
+from functions._events import EVENT_ROUTES, EventReceiver
+from functions._serving import serve
 
-kubernetes_event = functions_framework.aio.cloud_event(
-    serve_events(name="kubernetes_event", intake_over=KubernetesEventIntake.over)
+kubernetes_event = functions_framework.aio.http(
+    serve(
+        name="kubernetes_event",
+        receiver_over=lambda gateway: EventReceiver(KubernetesEventIntake.over(gateway)),
+        routes=EVENT_ROUTES,
+    )
 )

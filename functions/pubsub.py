@@ -1,4 +1,4 @@
-"""CloudEvents function `pubsub`: Pub/Sub messages with alerts, Kubernetes Events or Cloud Monitoring incidents.
+"""Function `pubsub`: Pub/Sub messages with alerts, Kubernetes Events or Cloud Monitoring incidents.
 
 Run it with `functions-framework --asgi --source functions/pubsub.py --target pubsub`.
 """
@@ -16,8 +16,13 @@ if not gc.get_freeze_count():
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.intake.pubsub import PubSubIntake
-from functions._events import serve_events
+from functions._events import EVENT_ROUTES, EventReceiver
+from functions._serving import serve
 
-pubsub = functions_framework.aio.cloud_event(
-    serve_events(name="pubsub", intake_over=PubSubIntake.over, acknowledge_poison=True)
+pubsub = functions_framework.aio.http(
+    serve(
+        name="pubsub",
+        receiver_over=lambda gateway: EventReceiver(PubSubIntake.over(gateway), acknowledge_poison=True),
+        routes=EVENT_ROUTES,
+    )
 )

@@ -154,8 +154,8 @@ class FunctionProcess:
 
     def _answers(self, url: str) -> bool:
         try:
-            # CloudEvents functions take no GET; whoever says so is a worker, and not the socket's backlog.
-            return send("GET", f"{url}/healthz").status in (200, 405)
+            # Whoever says so is a worker, and not the socket's backlog.
+            return send("GET", f"{url}/healthz").status == 200
         except (OSError, HTTPException):  # a worker is not up yet
             return False
 

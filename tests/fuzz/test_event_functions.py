@@ -1,4 +1,4 @@
-"""The CloudEvents functions: whatever is sent, 200, 400 or 503, in time, and nothing that is a reply event."""
+"""The CloudEvents functions: whatever is sent, 2xx without a body, 400, 415 or 503, in time."""
 
 from __future__ import annotations
 
@@ -106,10 +106,10 @@ def test_message_with_mutated_content_is_acknowledged(messages, content):
     headers = dict(MESSAGES[0].headers)
     assert "ce-type" in headers
     body = encoded({"message": {"data": b64encode(content).decode(), "messageId": "1"}})
-    assert ask(messages, body, headers).answer.status == 200
+    assert ask(messages, body, headers).answer.status < 300
 
 
 @given(JSON)
 @effort(25)
 def test_any_content_of_a_message_is_acknowledged(messages, content):
-    assert ask(messages, encoded(envelope(encoded(content))), dict(MESSAGES[0].headers)).answer.status == 200
+    assert ask(messages, encoded(envelope(encoded(content))), dict(MESSAGES[0].headers)).answer.status < 300

@@ -20,8 +20,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from core.errors import SluiceError
-from functions import _serving
 from functions._openapi import description
+from functions._webhooks import WEBHOOK_ROUTES
 from tests.fuzz.effort import effort
 from tests.fuzz.served import serve
 from tests.fuzz.verdicts import DOCUMENTED
@@ -29,7 +29,7 @@ from tests.fuzz.verdicts import DOCUMENTED
 if TYPE_CHECKING:
     from tests.fuzz.served import Served
 
-DOCUMENT = json.loads(description(_serving._SIGNAL_PATHS))
+DOCUMENT = json.loads(description(WEBHOOK_ROUTES.signals))
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 CHECKS: list[Any] = [
     not_a_server_error,
@@ -74,11 +74,15 @@ def test_description_is_served(webhooks):
 
 
 def test_every_path_and_method_is_described_and_no_other():
-    served = {(path, each.lower()) for path, methods in _serving._ALLOWED.items() for each in methods.split(", ")}
+    served = {
+        (path, method.lower())
+        for path in (*WEBHOOK_ROUTES.signals, "/healthz", "/readyz", "/metrics", "/openapi.json")
+        for method in WEBHOOK_ROUTES.methods(path).split(", ")
+    }
     assert served == OPERATIONS
 
 
-@pytest.mark.parametrize("path", _serving._SIGNAL_PATHS)
+@pytest.mark.parametrize("path", WEBHOOK_ROUTES.signals)
 def test_codes_are_those_of_the_table_of_answers(path):
     described = {int(code) for code in DOCUMENT["paths"][path]["post"]["responses"]}
     assert described == DOCUMENTED - {404}  # what is nowhere described

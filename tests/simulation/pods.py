@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from core.adapters.alertmanager import decode_alertmanager
-from functions._answering import measured
-from functions._serving import _route
 from tests.simulation.machine import MACHINE, Machine, MachineClock
 from tests.simulation.scenario import dice
 from tests.simulation.wire import Wire
-from tests.simulation.worker import build_worker, request_of
+from tests.simulation.worker import build_worker, endpoint_of, request_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -91,6 +87,7 @@ class Pod:
         token = MACHINE.set(self.machine)
         wire = Wire(world=world, machine=self.machine, actor=self._actor, granted=self.granted)
         self._worker = build_worker(world, wire, clock=MachineClock(self.machine, world.loop), seed=rng.getrandbits(64))
+        self._endpoint = endpoint_of(self._worker)
         MACHINE.reset(token)
 
     @property
@@ -122,8 +119,7 @@ class Pod:
         world, machine = self._world, self.machine
         started, paused = world.loop.true_time, machine.paused_in_all
         world.judge.on_delivered(fingerprints)
-        respond = partial(_route, self._worker, request_of(body), decode_alertmanager)
-        given = await measured(self._worker, respond, endpoint="/", method="POST", trace="")
+        given = await self._endpoint.answer(request_of(body))
         if machine.dead:
             return
         took = world.loop.true_time - started - (machine.paused_in_all - paused)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 
+from core.adapters.alertmanager import decode_alertmanager
 from core.gateway import Gateway, build_gateway
 from core.metrics import Metrics
 from core.settings import Settings
+from functions._serving import Endpoint
+from functions._webhooks import WEBHOOK_ROUTES, WebhookReceiver
 from functions._worker import Worker
 
 if TYPE_CHECKING:
@@ -50,6 +53,16 @@ def build_worker(world: World, wire: Wire, *, clock: Clock, seed: int) -> Simula
         source_of_random=random.Random(seed),
     )
     return worker
+
+
+def endpoint_of(worker: SimulatedWorker) -> Endpoint:
+    """Return the alertmanager function over a worker."""
+    receiver = WebhookReceiver(worker.given, decode=decode_alertmanager)
+
+    async def of_any_loop() -> WebhookReceiver:
+        return receiver
+
+    return Endpoint(worker=worker, receiver=of_any_loop, routes=WEBHOOK_ROUTES)
 
 
 def request_of(body: bytes) -> Request:

@@ -74,10 +74,74 @@ async def test_body_that_is_no_cloud_event_is_refused(function, scripted, body):
     refused(await function.send(Sent({"Content-Type": "application/json"}, body)))
 
 
+@pytest.mark.parametrize(
+    ("headers", "body", "sentence"),
+    [
+        ({"ce-type": "t", "ce-id": "1"}, b"{}", "ce-specversion is missing"),
+        ({"ce-specversion": "1.0", "ce-type": "t", "ce-source": "s"}, b"{}", "ce-id is missing"),
+        (
+            {"ce-specversion": "2.0", "ce-type": "t", "ce-source": "s", "ce-id": "1"},
+            b"{}",
+            "ce-specversion is '2.0'",
+        ),
+        ({}, b"{", "the body is b'{', no JSON, and no header tells of a CloudEvent"),
+        ({}, b"[7]", "the body is [7], no JSON object"),
+        ({}, b'{"specversion": "1.0", "type": "t", "source": "s"}', "id is missing"),
+        ({}, b'{"specversion": [1], "type": "t", "source": "s", "id": "1"}', "specversion is [1]"),
+        (
+            {},
+            b'{"specversion": "1.0", "type": "t", "source": "s", "id": "1", "data_base64": 7}',
+            "the CloudEvent's data is nested too deeply, or no base64",
+        ),
+        ({"Content-Type": "application/cloudevents-batch+json"}, b"[]", "this is a batch of CloudEvents"),
+    ],
+)
+async def test_what_is_no_cloud_event_is_told_what_is_wrong_and_how_to_send_one(
+    function, scripted, headers, body, sentence
+):
+    detail = refused(await function.send(Sent({"Content-Type": "application/json"} | headers, body)))
+    assert detail.startswith(f"{sentence}")
+    assert "; send one CloudEvent 1.0: its attributes in the headers ce-specversion, " in detail
+
+
+async def test_large_body_that_is_no_cloud_event_is_not_given_back(function, scripted):
+    answer = await function.send(Sent({"Content-Type": "application/json"}, b"x" * 1_000_000))
+    refused(answer)
+    assert len(answer.body) < 1000
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/xml"])
+async def test_other_content_types_are_refused_unread(function, scripted, good, content_type):
+    answer = await function.send(binary(*good, content_type=content_type))
+    assert answer.problem(415) == f"Content-Type is {content_type!r}; send application/json"
+    assert (answer.chunks_read, answer.headers["Connection"]) == (0, "close")
+
+
+async def test_event_past_the_limit_is_not_read(function, scripted, good):
+    function.set(max_body=1024)
+    sent = binary(*good)
+    answer = await function.send(Sent(dict(sent.headers) | {"Content-Length": "1025"}, sent.body))
+    assert "the limit is 1024" in answer.problem(413)
+    assert answer.chunks_read == 0
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics"])
-async def test_nothing_but_post_is_taken(function, scripted, method, path):
-    assert (await function.call(method, path)).status == 405
+@pytest.mark.parametrize("path", ["/", "/any/path"])
+async def test_signals_are_taken_by_post_alone(function, scripted, method, path):
+    answer = await function.call(method, path)
+    assert answer.problem(405) == f"{path} does not take {method}, only POST"
+    assert answer.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+async def test_probes_are_those_of_the_http_function(function, scripted, path):
+    assert (await function.get(path)).status == 200
+    assert (await function.call("POST", path)).status == 405
+
+
+async def test_readiness_reads_the_api(function, scripted):
+    scripted.then(LIST, refusal(503, message="etcd is down"))
+    assert "etcd is down" in (await function.get("/readyz")).problem(503)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +205,7 @@ async def test_bug_outside_of_storing_is_answered_alike(function, scripted, good
     def broken(*_args: object, **_more: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(_events, "_opened", broken)
+    monkeypatch.setattr(_events, "open_event", broken)
     comes_again(await function.send(binary(*good)))
 
 
@@ -167,7 +231,8 @@ async def test_attribute_of_any_value_does_no_harm(function, wire, good, name, v
 
 async def test_events_at_once_share_one_gateway_and_make_one_request(function, wire, good):
     answers = await asyncio.gather(*(function.send(binary(*good)) for _ in range(16)))
-    assert [answer.status for answer in answers] == [200] * 16
+    for answer in answers:
+        acknowledged(answer)
     assert len(function.transports) == 1
     assert len(await stored(wire)) == 1
 

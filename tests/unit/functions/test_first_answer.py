@@ -99,7 +99,7 @@ async def test_event_needs_none_of_them_either(start, target):
 
     status, log = await answer_of(start(target), lambda function: function.deliver(event))
 
-    assert status == 200
+    assert status == 201
     modules = loaded(log)
     assert {
         "core.kube.transport",

@@ -1,0 +1,50 @@
+"""Takes webhooks: the whole body is one batch of alerts."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Protocol
+
+from core.answers import Answer, answer
+from functions._serving import Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from core.clock import Deadline
+    from core.gateway import Gateway
+    from core.models.batch import Batch
+
+WEBHOOK_ROUTES = Routes(signals=("/", "/api/v1/signals/prometheus"), description=True)
+
+
+class Decode(Protocol):
+    """Turns a body into a batch, or raises PayloadError."""
+
+    def __call__(self, body: bytes, *, received_time: datetime, signal_type: str) -> Batch:
+        """Decode `body`."""
+
+
+class WebhookReceiver:
+    """Decodes a body and answers with one result for each of its alerts."""
+
+    def __init__(self, gateway: Gateway, *, decode: Decode) -> None:
+        self._gateway = gateway
+        self._decode = decode
+
+    async def receive(self, _headers: Mapping[str, str], body: bytes, /, *, deadline: Deadline) -> Answer:
+        """Store the alerts of one webhook.
+
+        Raises:
+            PayloadError: it can never work.
+            KubernetesError, TransientError: nothing of it could be stored now.
+        """
+        gateway = self._gateway
+        batch = self._decode(body, received_time=gateway.clock.now(), signal_type=gateway.settings.signal_type)
+        digest = hashlib.sha256(body).digest()
+        results = await gateway.pipeline.process(batch, digest=digest, deadline=deadline)
+        return answer(results, truncated=batch.truncated)
+
+    async def close(self) -> None:
+        """Nothing is held open here."""
