@@ -1,4 +1,4 @@
-"""What the sender is answered. One code fits all callers: see the table in the README."""
+"""What the sender is answered. One code fits all callers: see docs/answers.md."""
 
 from __future__ import annotations
 

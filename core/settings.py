@@ -32,7 +32,7 @@ def _default_namespace() -> str:
 
 
 class Settings(BaseModel):
-    """All settings; the description of each is its line in the README."""
+    """All settings; the description of each is its line in docs/settings.md."""
 
     model_config = ConfigDict(frozen=True, validate_default=True)
 

@@ -53,7 +53,7 @@ def cluster(kube_apiserver: KubeApiserver) -> Cluster:
 
 @pytest.fixture
 def gateway_environment(cluster: Cluster, tmp_path: Path) -> dict[str, str]:
-    """What the README tells an operator to set."""
+    """What docs/deploy.md tells an operator to set."""
     kubeconfig = cluster.write_kubeconfig(tmp_path / "kubeconfig")
     return {"KUBECONFIG": str(kubeconfig), "SLUICE_NAMESPACE": cluster.namespace, "SLUICE_AUTH": "none"}
 

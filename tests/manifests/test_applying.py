@@ -116,7 +116,7 @@ def test_every_manifest_is_taken_dry_then_for_real_then_unchanged(run: Kubectl, 
 
 
 def test_new_cluster_takes_everything_in_one_go(kube_apiserver_binaries: Binaries, tmp_path: Path) -> None:
-    """As the README says it, with client-side apply: the CRD and the namespace come first in kustomize's order."""
+    """As docs/deploy.md says it, with client-side apply: the CRD and the namespace come first in kustomize's order."""
     with KubeApiserver(binaries=kube_apiserver_binaries) as server:
         config = server.write_kubeconfig(tmp_path / "kubeconfig")
         run = new_kubectl(config, tmp_path)

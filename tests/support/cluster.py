@@ -1,4 +1,4 @@
-"""A namespace of a kube-apiserver, set up as the README tells an operator to."""
+"""A namespace of a kube-apiserver, set up as docs/deploy.md tells an operator to."""
 
 from __future__ import annotations
 

@@ -1,0 +1,72 @@
+"""What the pages say of the code is so, and their links lead somewhere."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from core.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+COMPUTED = {"namespace": "`POD_NAMESPACE`, the service account's, else `sluice-system`"}
+PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def row(name: str) -> str:
+    field = Settings.model_fields[name]
+    default = COMPUTED.get(name) or (f"`{field.default}`" if field.default != "" else "empty")
+    return f"| `SLUICE_{name.upper()}` | {default} | {field.description} |"
+
+
+def prose(page: Path) -> str:
+    return FENCED.sub("", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them: lower case, no punctuation, hyphens for spaces."""
+    headings = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(prose(page)))
+    return {heading.replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_setting_stands_in_the_documentation_with_its_default_and_meaning(name: str):
+    assert row(name) in SETTINGS
+
+
+def test_documentation_lists_no_setting_that_does_not_exist():
+    listed = [line.split("`")[1] for line in SETTINGS.splitlines() if line.startswith("| `SLUICE_")]
+    assert listed == [f"SLUICE_{name.upper()}" for name in Settings.model_fields]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_a_file_and_a_heading_that_exist(page: Path):
+    dead = []
+    for link in LINK.findall(prose(page)):
+        if "://" in link:
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            dead.append(link)
+    assert dead == []
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    found, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in found or page.suffix != ".md" or not page.is_file():
+            continue
+        found.add(page)
+        links = (link.partition("#")[0] for link in LINK.findall(prose(page)) if "://" not in link)
+        waiting += [(page.parent / link).resolve() for link in links if link]
+    assert sorted(page.name for page in PAGES if page not in found) == []
+
+
+def test_readme_is_the_first_ten_minutes():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
