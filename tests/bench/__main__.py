@@ -15,16 +15,18 @@ from tests.bench.cases import Case, all_cases, default_cases, selected
 from tests.bench.checks import WrongWorkError
 from tests.bench.comparison import comparison
 from tests.bench.document import Document, describe_machine
+from tests.bench.other_gateway import OtherGateway
 from tests.bench.profiling.subjects import Subject, selected_subjects, subjects
 from tests.bench.profiling.tables import profiles_table, why_missing
 from tests.bench.report import write_report
-from tests.bench.tables import cold_line, figures_table, targets_table
+from tests.bench.tables import cold_line, figures_table, other_gateway_table, targets_table
 from tests.bench.targets import verdicts
 from tests.bench.vegeta import build_vegeta
 
 if TYPE_CHECKING:
     from tests.bench.profiling.profile import Profile
 
+_START_SECONDS = 600.0
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
 
@@ -47,8 +49,18 @@ def main(
     save: Annotated[Path, typer.Option("--json", help="where the figures go; the report beside it")] = RESULTS
     / "latest.json",
     compare: Annotated[Path | None, typer.Option(help="figures of an earlier run to put beside these")] = None,
+    against: Annotated[
+        str, typer.Option(help="URL where another gateway takes webhooks: it gets the same load, in turn")
+    ] = "",
+    against_token: Annotated[Path | None, typer.Option(help="file with its senders' bearer token")] = None,
+    against_group: Annotated[str, typer.Option(help="API group of its RRs")] = "kubernaut.ai",
+    against_namespace: Annotated[str, typer.Option(help="where it puts its RRs")] = "kubernaut-system",
 ) -> None:
     """Measure the gateway beside the bare API calls, in the same run."""
+    other = None
+    if against:
+        token = against_token.read_text().strip() if against_token else ""
+        other = OtherGateway(url=against, token=token, group=against_group, namespace=against_namespace)
     earlier = _earlier(compare)
     cases = selected(all_cases() if full else default_cases(), only=only or ())
     if quick:
@@ -59,7 +71,7 @@ def main(
         console.width = 140
     profile = not quick if profile is None else profile
     loads = selected_subjects(subjects(), only=only or ()) if profile else []
-    document = _measured(console, cases, loads, pairs=pairs, seconds=seconds, cold=cold)
+    document = _measured(console, cases, loads, other, pairs=pairs, seconds=seconds, cold=cold)
     _show(console, document, earlier)
     document.write(save)
     report = save.with_suffix(".html")
@@ -68,13 +80,22 @@ def main(
 
 
 def _measured(
-    console: Console, cases: list[Case], loads: list[Subject], *, pairs: int, seconds: float, cold: int
+    console: Console,
+    cases: list[Case],
+    loads: list[Subject],
+    other: OtherGateway | None,
+    *,
+    pairs: int,
+    seconds: float,
+    cold: int,
 ) -> Document:
     vegeta = build_vegeta()
     machine = describe_machine()
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder, KubeApiserver() as server:
         console.print(f"kube-apiserver at {server.url}, {machine['cores']} cores for all of it")
-        bench = Bench(server, vegeta, Path(folder))
+        if other:
+            _wait_for(console, other, server)
+        bench = Bench(server, vegeta, Path(folder), other)
         ours, hello = bench.cold_starts(runs=cold)
         rows = []
         for place, case in enumerate(cases, start=1):
@@ -86,6 +107,17 @@ def _measured(
                 break
         profiles = _profiled(console, bench, loads if len(rows) == len(cases) else [])
     return Document(machine=machine, rows=rows, cold=ours, hello=hello, profiles=profiles)
+
+
+def _wait_for(console: Console, other: OtherGateway, server: KubeApiserver) -> None:
+    """Whoever starts the other gateway needs the API server of this run first."""
+    RESULTS.mkdir(exist_ok=True)
+    kubeconfig = server.write_kubeconfig(RESULTS / "admin.kubeconfig")
+    console.print(
+        f"now install the other gateway's resource definition and start it, with KUBECONFIG={kubeconfig};"
+        f" waiting {_START_SECONDS / 60:.0f} minutes for {other.url} to answer ..."
+    )
+    other.wait_until_it_answers(within=_START_SECONDS)
 
 
 def _profiled(console: Console, bench: Bench, loads: list[Subject]) -> list[Profile]:
@@ -106,6 +138,8 @@ def _profiled(console: Console, bench: Bench, loads: list[Subject]) -> list[Prof
 
 def _show(console: Console, document: Document, earlier: Document | None) -> None:
     console.print(figures_table(document.rows))
+    if any(row.other for row in document.rows):
+        console.print(other_gateway_table(document.rows))
     console.print(targets_table(verdicts(document.rows, document.cold, document.hello)))
     if document.cold:
         console.print(cold_line(document.cold, document.hello))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.apiserver import KubeApiserver
 
 # The API server's calls on itself have no place in the figures: those of these kinds are the gateway's.
-_RESOURCES = ("remediationrequests", "leases")
+_RESOURCES = ("remediationrequests", "leases", "pods", "replicasets", "deployments")
 _REVIEWS = ("tokenreviews", "subjectaccessreviews")
 
 

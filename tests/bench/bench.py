@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from tests.bench.case_run import CaseRun
+from tests.bench.case_run import CaseRun, Slices
 from tests.bench.cold_start import ColdStart, cold_start, write_hello
 from tests.bench.figures import Row, ratios, side
 from tests.bench.floor import Template
@@ -17,31 +17,40 @@ from tests.bench.gateway import posted
 from tests.bench.namespace import Namespace
 from tests.bench.profiling.run import ProfileRun
 from tests.e2e.function import PRODUCTION, FunctionProcess
+from tests.support.cluster import SENDER, SENDER_RULES
 from tests.support.http import send
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from tests.apiserver import KubeApiserver
     from tests.bench.cases import Case
-    from tests.bench.measuring import Measured
+    from tests.bench.other_gateway import OtherGateway
     from tests.bench.profiling.profile import Profile
     from tests.bench.profiling.subjects import Subject
+
+
+# The floor looks nothing up and asks nobody who it is.
+_LIKE_THE_FLOOR = {"SLUICE_AUTH": "none", "SLUICE_OWNERS": "as-named"}
 
 
 class Bench:
     """Runs cases, ours and the floor's slices in turn, and cold starts."""
 
-    def __init__(self, server: KubeApiserver, vegeta: Path, folder: Path) -> None:
+    def __init__(self, server: KubeApiserver, vegeta: Path, folder: Path, other: OtherGateway | None = None) -> None:
         self._server = server
+        self._other = other
         self._vegeta = vegeta
         self._folder = folder
         self._namespace = Namespace(server)
+        self._sender = self._namespace.cluster.add_account(SENDER, SENDER_RULES)
         self._template = self._make_template()
 
     def measure(self, case: Case, *, pairs: int, seconds: float) -> Row:
         """Run one case in a fresh function and fresh bare clients; it begins no pair of slices after `seconds`."""
-        with self._floors(case.processes) as floors, self._function(WORKERS=str(case.processes)) as function:
+        defaults = case.workload.defaults
+        started = self._function(defaults=defaults, WORKERS=str(case.processes))
+        with self._floors(case.processes) as floors, started as function:
             self._namespace.fill(floors, case.requests)
             function.workers(case.processes)
             run = CaseRun(
@@ -53,8 +62,10 @@ class Bench:
                 pid=function.pid,
                 vegeta=self._vegeta,
                 folder=self._folder,
+                token=self._sender if defaults else "",
+                other=self._other,
             )
-            return _row(case, *run.pairs(pairs, seconds=seconds))
+            return _row(case, run.slices(pairs, seconds=seconds))
 
     def cold_starts(self, *, runs: int) -> tuple[list[ColdStart], list[ColdStart]]:
         """Start our function and one that does nothing, in turn."""
@@ -83,10 +94,15 @@ class Bench:
         return cold_start(command, environment=self._settings(folder), folder=folder, target=target)
 
     @contextmanager
-    def _function(self, **environment: str) -> Iterator[FunctionProcess]:
+    def _function(self, *, defaults: bool = False, **environment: str) -> Iterator[FunctionProcess]:
         """Start the function as production does, with the gateway's own service account."""
         folder = self._new_folder()
-        with FunctionProcess(folder=folder, environment=self._settings(folder) | environment) as function:
+        settings = self._settings(folder)
+        if defaults:
+            settings = {name: value for name, value in settings.items() if name not in _LIKE_THE_FLOOR}
+        with FunctionProcess(folder=folder, environment=settings | environment) as function:
+            if defaults:
+                function.wait_until_ready()  # the API server heeds new rules for reviews a moment later
             yield function
 
     def _settings(self, folder: Path) -> dict[str, str]:
@@ -94,8 +110,7 @@ class Bench:
         return {
             "KUBECONFIG": str(cluster.write_kubeconfig(folder / "kubeconfig")),
             "SLUICE_NAMESPACE": cluster.namespace,
-            "SLUICE_AUTH": "none",
-            "SLUICE_OWNERS": "as-named",  # the floor looks nothing up either
+            **_LIKE_THE_FLOOR,
             "SLUICE_LOG_LEVEL": "WARNING",
             # A busy machine makes the figures worse; it must not end the run by answers of 503.
             "SLUICE_REQUEST_DEADLINE": "60",
@@ -127,14 +142,18 @@ class Bench:
         )
 
 
-def _row(case: Case, ours: Sequence[Measured], floor: Sequence[Measured]) -> Row:
-    workload = case.workload
+def _row(case: Case, slices: Slices) -> Row:
+    alerts = case.workload.alerts
+    ours, floor, other = slices.ours, slices.floor, slices.other
     return Row(
-        workload=workload.name,
+        workload=case.workload.name,
         requests=case.requests,
         processes=case.processes,
-        ours=side(ours, alerts=workload.alerts),
+        ours=side(ours, alerts=alerts),
         floor=side(floor, alerts=1),
-        ratios=ratios([one.slice for one in ours], [one.slice for one in floor], alerts=workload.alerts),
+        ratios=ratios([one.slice for one in ours], [one.slice for one in floor], alerts=alerts),
         others=round(fmean(one.others for one in (*ours, *floor)), 3),
+        other=side(other, alerts=alerts) if other else None,
+        to_other=ratios([one.slice for one in ours], [one.slice for one in other], alerts=1) if other else [],
+        doubles=slices.doubles,
     )

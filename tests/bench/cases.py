@@ -14,6 +14,7 @@ from tests.bench.workloads import (
     REPEAT_ALONE,
     REPEATS,
     STORM,
+    WITH_DEFAULTS,
     WORKLOADS,
     Workload,
 )
@@ -21,6 +22,7 @@ from tests.bench.workloads import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+ALL = WORKLOADS + WITH_DEFAULTS
 REQUESTS = (0, 1_000, 10_000)
 PROCESSES = (1, 2, 4)
 
@@ -43,14 +45,14 @@ def default_cases() -> list[Case]:
     """All workloads at rest; at size those that a LIST could slow down; in many processes those that spread."""
     sized = product((NEW, REPEATS, NEW_ALONE, REPEAT_ALONE), REQUESTS[1:])
     spread = product((NEW, REPEATS, ONE, STORM), PROCESSES[1:])
-    cases = [Case(workload) for workload in WORKLOADS]
+    cases = [Case(workload) for workload in ALL]
     cases += [Case(workload, requests=requests) for workload, requests in sized]
     return cases + [Case(workload, processes=processes) for workload, processes in spread]
 
 
 def all_cases() -> list[Case]:
     """The cross product."""
-    return [Case(*one) for one in product(WORKLOADS, REQUESTS, PROCESSES)]
+    return [Case(*one) for one in product(ALL, REQUESTS, PROCESSES)]
 
 
 def wanted(name: str, *, only: Sequence[str]) -> bool:

@@ -68,4 +68,6 @@ def _commit() -> str:
 
 
 def _row(found: dict[str, Any]) -> Row:
-    return Row(**found | {"ours": Side(**found["ours"]), "floor": Side(**found["floor"])})
+    other = found.get("other")  # earlier files have none
+    sides = {"ours": Side(**found["ours"]), "floor": Side(**found["floor"]), "other": Side(**other) if other else None}
+    return Row(**found | sides)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,8 @@ class Row:
     """One case: a workload with so many requests in the namespace before it, and so many function processes.
 
     `ratios` are throughput of ours to the floor's in each pair of slices that ran one after the other, `others`
-    the share of the machine that other processes took meanwhile.
+    the share of the machine that other processes took meanwhile. `other` is another gateway under the same load,
+    `to_other` throughput of ours to its in each pair, `doubles` its RRs beyond one for each target.
     """
 
     workload: str
@@ -57,6 +58,9 @@ class Row:
     floor: Side
     ratios: Sequence[float]
     others: float
+    other: Side | None = None
+    to_other: Sequence[float] = field(default_factory=list)
+    doubles: int = 0
 
     @property
     def ratio(self) -> float:
@@ -114,9 +118,11 @@ def timeline(one: Slice, *, alerts: int) -> list[float]:
 def ratios(ours: Sequence[Slice], floor: Sequence[Slice], *, alerts: int) -> list[float]:
     """Return throughput of ours to the floor's, pair by pair: a machine that slows down slows both."""
     pairs = zip(ours, floor, strict=True)
-    return [
-        (len(mine.latencies) * alerts / mine.seconds) / (len(bare.latencies) / bare.seconds) for mine, bare in pairs
-    ]
+    return [_rate(mine) * alerts / _rate(bare) for mine, bare in pairs]
+
+
+def _rate(one: Slice) -> float:
+    return len(one.latencies) / one.seconds
 
 
 def _refused(slices: Sequence[Slice]) -> float:

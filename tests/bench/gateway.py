@@ -31,9 +31,10 @@ def webhook(targets: Sequence[str]) -> bytes:
     ).encode()
 
 
-def posted(targets: Sequence[str]) -> Sent:
-    """The request that carries the webhook."""
-    return Sent({"Content-Type": "application/json"}, webhook(targets))
+def posted(targets: Sequence[str], *, token: str = "") -> Sent:
+    """The request that carries the webhook, from the sender who has `token`."""
+    sender = {"Authorization": f"Bearer {token}"} if token else {}
+    return Sent({"Content-Type": "application/json"} | sender, webhook(targets))
 
 
 def _alert(target: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.bench.cold_start import ColdStart
-    from tests.bench.figures import Row
+    from tests.bench.figures import Row, Side
     from tests.bench.targets import Verdict
 
 _COLUMNS = ("ours/s", "floor/s", "ratio", "p50 ms", "p95", "p99", "floor p50")
@@ -28,6 +28,19 @@ def figures_table(rows: Sequence[Row]) -> Table:
         shown.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         shown.add_row(row.title, *_figures(row))
+    return shown
+
+
+def other_gateway_table(rows: Sequence[Row]) -> Table:
+    """Return ours beside another gateway; `server ms` is the API server's CPU for each signal."""
+    shown = Table(title="beside the other gateway: same load, same server, slices in turn")
+    shown.add_column("case", overflow="fold")
+    for name in ("ours/s", "other/s", "times", "p50 ms", "other's", "server ms", "other's", "calls", "other's"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("other's doubles", justify="right")
+    for row in rows:
+        if row.other:
+            shown.add_row(row.title, *_beside(row, row.other))
     return shown
 
 
@@ -74,6 +87,22 @@ def _figures(row: Row) -> tuple[str, ...]:
         f"{ours.cpu.get('API server', 0):.2f}",
         f"{ours.refused:.1%}" if ours.refused else "",
         f"{row.others:.0%}",
+    )
+
+
+def _beside(row: Row, other: Side) -> tuple[str, ...]:
+    ours = row.ours
+    return (
+        f"{ours.per_second:.0f}",
+        f"{other.per_second:.0f}",
+        f"{median(row.to_other):.2f}",
+        f"{ours.p50:.1f}",
+        f"{other.p50:.1f}",
+        f"{ours.cpu.get('API server', 0):.2f}",
+        f"{other.cpu.get('API server', 0):.2f}",
+        f"{ours.calls_per_signal:.2f}",
+        f"{other.calls_per_signal:.2f}",
+        str(row.doubles),
     )
 
 

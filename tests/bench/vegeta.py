@@ -13,6 +13,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tests.bench.checks import WrongWorkError
 from tests.bench.load import Slice
@@ -54,13 +55,14 @@ def build_vegeta(*, report: Report = to_stderr) -> Path:
 def attack(
     binary: Path, url: str, requests: Iterable[Sent], *, in_flight: int, expected: Collection[int], folder: Path
 ) -> Attack:
-    """POST every request, `in_flight` at a time.
+    """POST every request to `url`, `in_flight` at a time.
 
     Raises WrongWorkError where an answer is neither 503 nor one of `expected`, or where none is anything but 503.
     """
     targets, results = folder / "targets.jsonl", folder / "results.bin"
     # vegeta's own numbers are not those of the targets when several are in flight.
-    numbered = (_target(f"{url}/?{place}", request) for place, request in enumerate(requests))
+    address = url if urlsplit(url).path else f"{url}/"
+    numbered = (_target(f"{address}?{place}", request) for place, request in enumerate(requests))
     targets.write_text("".join(f"{line}\n" for line in numbered))
     workers = (f"-workers={in_flight}", f"-max-workers={in_flight}", f"-connections={in_flight}")
     inputs = ("-format=json", "-lazy", f"-targets={targets}", f"-output={results}")

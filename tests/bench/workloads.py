@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
+
+from tests.bench.owned_pods import pod_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +32,8 @@ class Workload:
         draw: makes the webhooks of one slice.
         known: targets whose requests exist before the first slice; `draw` repeats them.
         most_pairs: where a slice is long enough to need no more of them.
+        defaults: the function runs with the settings that users get: owners resolved, senders checked. The
+            targets then are Pods of Deployments that exist.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Workload:
     alerts: int = 1
     known: tuple[str, ...] = ()
     most_pairs: int = 100
+    defaults: bool = False
 
     @property
     def answers(self) -> set[int]:
@@ -62,6 +67,11 @@ def operations(webhooks: Webhooks, *, known: tuple[str, ...]) -> Iterator[tuple[
 def new(*, webhooks: int, alerts: int = 1) -> Webhooks:
     """Webhooks of alerts on targets that were never seen."""
     return tuple(tuple(f"pod-{next(_fresh)}" for _ in range(alerts)) for _ in range(webhooks))
+
+
+def new_owned(*, webhooks: int, alerts: int = 1) -> Webhooks:
+    """Like `new`, with names that a Deployment's Pods have."""
+    return tuple(tuple(pod_name(f"new-{next(_fresh)}") for _ in range(alerts)) for _ in range(webhooks))
 
 
 def repeats(known: tuple[str, ...], *, webhooks: int) -> Webhooks:
@@ -98,4 +108,22 @@ STORM = Workload(name="storm of a failed node, 8 in flight", in_flight=8, alerts
 NEW_ALONE = Workload(name="new, one at a time", in_flight=1, draw=partial(new, webhooks=60))
 REPEAT_ALONE = _repeating("repeat, one at a time", over=1, in_flight=1, webhooks=120)
 
+
+def _with_defaults(workload: Workload, *, webhooks: int) -> Workload:
+    if workload.known:
+        known = tuple(pod_name(target) for target in workload.known)
+        draw = partial(repeats, known, webhooks=webhooks)
+    else:
+        known, draw = (), partial(new_owned, webhooks=webhooks, alerts=workload.alerts)
+    return replace(workload, name=f"defaults: {workload.name}", known=known, draw=draw, defaults=True)
+
+
+WITH_DEFAULTS = (
+    _with_defaults(NEW, webhooks=160),
+    _with_defaults(REPEATS, webhooks=1500),
+    _with_defaults(ONE, webhooks=1500),
+    _with_defaults(TWENTY, webhooks=12),
+    _with_defaults(NEW_ALONE, webhooks=60),
+    _with_defaults(REPEAT_ALONE, webhooks=120),
+)
 WORKLOADS = (NEW, REPEATS, ONE, TWENTY, TWO_HUNDRED, STORM, NEW_ALONE, REPEAT_ALONE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench.checks import WrongWorkError
 from tests.bench.measuring import API_SERVER, FUNCTION, LOAD, measure
-from tests.bench.profiling.owned_pods import make_owned_pods
+from tests.bench.owned_pods import make_owned_pods
 from tests.bench.profiling.profile import Profile
 from tests.bench.profiling.subjects import MEASURED
 from tests.bench.profiling.summary import summed_up

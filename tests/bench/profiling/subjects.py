@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tests.bench.cases import wanted
 from tests.bench.gateway import posted
+from tests.bench.owned_pods import pod_names
 from tests.bench.profiling.events import incident_message, kubernetes_event
-from tests.bench.profiling.owned_pods import pod_names
 from tests.bench.workloads import NEW, ONE, REPEATS, Workload, repeats
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ METRICS = """\
 apiserver_request_total{code="201",group="g",resource="remediationrequests",subresource="",verb="POST"} 3
 apiserver_request_total{code="409",group="g",resource="remediationrequests",subresource="",verb="POST"} 2
 apiserver_request_total{code="200",group="g",resource="remediationrequests",subresource="status",verb="PATCH"} 7
-apiserver_request_total{code="200",group="",resource="pods",subresource="",verb="LIST"} 9
+apiserver_request_total{code="200",group="",resource="secrets",subresource="",verb="LIST"} 9
 apiserver_request_duration_seconds_count{resource="leases",verb="POST"} 100
 """
 

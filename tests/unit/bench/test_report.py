@@ -9,7 +9,7 @@ from tests.bench.comparison import comparison
 from tests.bench.document import Document
 from tests.bench.figures import Row
 from tests.bench.report import render, write_report
-from tests.bench.tables import cold_line, figures_table, targets_table
+from tests.bench.tables import cold_line, figures_table, other_gateway_table, targets_table
 from tests.bench.targets import verdicts
 from tests.bench.workloads import NEW, ONE
 from tests.unit.bench.factories import make_row, make_side
@@ -29,7 +29,10 @@ def shown(table) -> str:
 
 
 def test_file_holds_all_that_was_measured(tmp_path):
-    document = make_document(make_row("new"), make_row("new", requests=1000))
+    document = make_document(
+        make_row("new"),
+        make_row("new", requests=1000, other=make_side(), to_other=[2.5], doubles=1),
+    )
     document.write(tmp_path / "folder" / "run.json")
     read = Document.read(tmp_path / "folder" / "run.json")
     assert list(read.rows) == list(document.rows)
@@ -113,3 +116,23 @@ def test_report_stands_beside_an_earlier_run(tmp_path):
 def test_report_of_a_run_without_cold_starts_leaves_them_out():
     document = Document(machine=MACHINE, rows=[make_row("new")], cold=[], hello=[])
     assert "Cold starts" not in render(document)
+
+
+def test_another_gateway_stands_beside_ours_with_its_cost_and_its_doubles():
+    other = make_side(per_second=40.0, p50=25.0, calls={"a": 7.0}, cpu={"API server": 9.0})
+    rows = [make_row("new", other=other, to_other=[2.0, 2.5, 3.0], doubles=3), make_row("alone")]
+    lines = shown(other_gateway_table(rows)).splitlines()
+    line = next(line for line in lines if "new" in line)
+    assert re.findall(r"[\d.]+", line.partition("process")[2]) == [
+        "100",
+        "40",
+        "2.50",
+        "10.0",
+        "25.0",
+        "3.00",
+        "9.00",
+        "1.00",
+        "7.00",
+        "3",
+    ]
+    assert not any("alone" in line for line in lines)

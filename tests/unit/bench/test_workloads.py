@@ -4,7 +4,7 @@ import pytest
 
 from tests.bench.cases import Case, all_cases, default_cases, selected
 from tests.bench.floor import Template
-from tests.bench.workloads import NEW, STORM, TWO_HUNDRED, WORKLOADS, operations, storm
+from tests.bench.workloads import NEW, STORM, TWO_HUNDRED, WITH_DEFAULTS, WORKLOADS, operations, storm
 
 REQUEST = {
     "apiVersion": "remediation.kubernaut.ai/v1alpha1",
@@ -43,7 +43,7 @@ def test_storm_sends_300_targets_five_times_from_two_senders():
     assert kinds == {"new": 300, "repeat": 2700}
 
 
-@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
+@pytest.mark.parametrize("workload", WORKLOADS + WITH_DEFAULTS, ids=lambda workload: workload.name)
 def test_each_webhook_carries_as_many_alerts_as_its_workload_says(workload):
     assert {len(webhook) for webhook in workload.draw()} == {workload.alerts}
 
@@ -62,10 +62,10 @@ def test_bare_client_works_on_as_many_signals_as_the_gateway_does_at_once():
 
 def test_default_run_has_every_workload_every_size_and_every_number_of_processes():
     cases = default_cases()
-    assert {case.workload for case in cases} == set(WORKLOADS)
+    assert {case.workload for case in cases} == {*WORKLOADS, *WITH_DEFAULTS}
     assert {case.requests for case in cases} == {0, 1_000, 10_000}
     assert {case.processes for case in cases} == {1, 2, 4}
-    assert len(all_cases()) == len(set(all_cases())) == len(WORKLOADS) * 9
+    assert len(all_cases()) == len(set(all_cases())) == len(WORKLOADS + WITH_DEFAULTS) * 9
     assert set(cases) < set(all_cases())
 
 

@@ -28,9 +28,14 @@ _SPEC = {
 _REPLICAS, _POD = "6f7d8c9b5d", "x2k4q"
 
 
+def pod_name(deployment: str) -> str:
+    """The name of its Pod, as the controllers would make it."""
+    return f"{deployment}-{_REPLICAS}-{_POD}"
+
+
 def pod_names(name: str, *, count: int) -> tuple[str, ...]:
-    """Names such as the controllers of as many Deployments would make."""
-    return tuple(f"{name}-{place}-{_REPLICAS}-{_POD}" for place in range(count))
+    """Names of the Pods of so many Deployments."""
+    return tuple(pod_name(f"{name}-{place}") for place in range(count))
 
 
 def make_owned_pods(server: KubeApiserver, names: Sequence[str]) -> None:
