@@ -8,11 +8,11 @@ rest as well; but aiohttp takes a quarter of a cold start to import and most of 
 from __future__ import annotations
 
 import asyncio
-import gzip
+import select
 import zlib
 from typing import TYPE_CHECKING, Self, cast
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
 
 from core.kube.messages import ApiResponse
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     import ssl
 
 _CONTINUE, _OK = 100, 200
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of status lines and headers, interim answers included: the API server's take less than 1 KB."""
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""Of a body as it comes (chunks and trailers included), and again of it unpacked. A LIST holds one fingerprint's
+RRs, of some 4 KB each: 16,000 of them fit."""
+
+_GZIP = 31  # zlib's window bits for a gzip header and the widest window
 
 
 class ConnectionBrokenError(ConnectionError):
@@ -40,6 +49,8 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[ApiResponse] | None = None
         self._silent = True
         self._reusable = True
+        self._in_head = True
+        self._headers_size = self._head_arrived = self._body_size = 0
         self._until_closed = False
         self._headers: CIMultiDict[str] = CIMultiDict()
         self._body: list[bytes] = []
@@ -63,6 +74,15 @@ class Connection(asyncio.Protocol):
         """Whether another call may be sent."""
         return self._reusable and not self._transport.is_closing()
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing waits in the socket: neither the server's closing nor bytes that nobody asked for.
+
+        The event loop would tell us at its next turn. A call sent before that would be lost, or take those bytes
+        for its answer.
+        """
+        return not self._arrivals.poll(0)
+
     async def call(self, message: bytes) -> ApiResponse:
         """Send a whole request and return the whole answer.
 
@@ -71,6 +91,8 @@ class Connection(asyncio.Protocol):
         """
         self._answer = asyncio.get_running_loop().create_future()
         self._silent = True
+        self._in_head = True
+        self._headers_size = self._head_arrived = self._body_size = 0
         self._transport.write(message)
         try:
             return _unpacked(await self._answer)
@@ -88,6 +110,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
+        self._arrivals = select.poll()  # select.select() ends at 1024 open files
+        self._arrivals.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -107,21 +131,37 @@ class Connection(asyncio.Protocol):
         self._silent = False
         try:
             self._parser.feed_data(data)
+            self._count(len(data))
+        except HttpParserCallbackError as error:
+            self._give_up(error.__context__ or error)
         except (HttpParserError, HttpParserUpgrade) as error:
-            self._fail(ConnectionBrokenError(f"the answer is no HTTP/1.1: {error}"))
-            self.abort()
+            self._give_up(ConnectionBrokenError(f"the answer is no HTTP/1.1: {error}"))
+        except ConnectionBrokenError as error:
+            self._give_up(error)
 
     def on_message_begin(self) -> None:
         """See httptools."""
+        if self._answer is None or self._answer.done():
+            # Not at its end: that may come when the next call has been sent, and would be taken for its answer.
+            raise ConnectionBrokenError("more than one answer came to one call")
+        self._in_head = True
         self._headers = CIMultiDict()
         self._body = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools."""
+        if not self._in_head:  # a trailer, which may not change what the headers say (RFC 9110, section 6.5.1)
+            return
+        self._headers_size += len(name) + len(value) + len(": \r\n")
+        self._check_sizes()
         self._headers.add(name.decode("latin-1"), value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         """See httptools."""
+        self._in_head = False
+        self._body_size = int(self._headers.get("Content-Length", 0))
+        self._check_sizes()
+        self._body_size = 0
         self._reusable = self._parser.should_keep_alive()
         self._until_closed = not ("Content-Length" in self._headers or "Transfer-Encoding" in self._headers)
 
@@ -134,15 +174,32 @@ class Connection(asyncio.Protocol):
         self._until_closed = False
         status = self._parser.get_status_code()
         if _CONTINUE <= status < _OK:
+            self._in_head = True
             return  # the answer proper follows
-        if self._answer is None or self._answer.done():
-            self.abort()  # two answers to one call
-            return
-        self._answer.set_result(ApiResponse(status, self._headers, b"".join(self._body)))
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(ApiResponse(status, self._headers, b"".join(self._body)))
         if not self._reusable:
             self._transport.abort()
 
-    def _fail(self, error: ConnectionBrokenError) -> None:
+    def _count(self, arrived: int) -> None:
+        # The parser keeps a header, a trailer or a chunk's extension to itself until it is whole: so all bytes count.
+        if self._in_head:
+            self._head_arrived += arrived
+        else:
+            self._body_size += arrived
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        if max(self._headers_size, self._head_arrived) > MAX_HEAD_BYTES:
+            raise ConnectionBrokenError(f"the answer's head is longer than {MAX_HEAD_BYTES} bytes")
+        if self._body_size > MAX_BODY_BYTES:
+            raise _too_long()
+
+    def _give_up(self, error: BaseException) -> None:
+        self._fail(error)
+        self.abort()
+
+    def _fail(self, error: BaseException) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)
 
@@ -150,7 +207,21 @@ class Connection(asyncio.Protocol):
 def _unpacked(response: ApiResponse) -> ApiResponse:
     if response.headers.get("Content-Encoding", "").lower() != "gzip":
         return response
+    return ApiResponse(response.status, response.headers, _gunzipped(response.body)) if response.body else response
+
+
+def _gunzipped(packed: bytes) -> bytes:
+    unpacker = zlib.decompressobj(_GZIP)
     try:
-        return ApiResponse(response.status, response.headers, gzip.decompress(response.body))
-    except (OSError, EOFError, zlib.error) as error:
+        body = unpacker.decompress(packed, MAX_BODY_BYTES + 1)
+    except zlib.error as error:
         raise ConnectionBrokenError(f"the answer cannot be unpacked: {error}") from error
+    if len(body) > MAX_BODY_BYTES:
+        raise _too_long()
+    if not unpacker.eof or unpacker.unused_data:
+        raise ConnectionBrokenError("the answer cannot be unpacked: it is not one whole gzip member")
+    return body
+
+
+def _too_long() -> ConnectionBrokenError:
+    return ConnectionBrokenError(f"the answer's body is longer than {MAX_BODY_BYTES} bytes")

@@ -34,6 +34,8 @@ class ConnectionPool:
             finally:
                 if connection.usable:
                     self._idle.append((connection, _now()))
+                else:
+                    connection.abort()
 
     async def close(self) -> None:
         """Close all of them and wait until they are."""
@@ -45,7 +47,7 @@ class ConnectionPool:
     def _kept(self) -> Connection | None:
         while self._idle:
             connection, since = self._idle.pop()
-            if connection.usable and _now() - since < KEPT_SECONDS:
+            if connection.usable and _now() - since < KEPT_SECONDS and connection.quiet:
                 return connection
             connection.abort()
         return None
