@@ -1,8 +1,7 @@
 """The `sluice` command: what `make run` and `make demo` call."""
 
+import signal
 import sys
-
-INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 
 def main() -> None:
@@ -13,4 +12,4 @@ def main() -> None:
 
         app()
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(128 + signal.SIGINT)  # as shells say it

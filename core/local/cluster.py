@@ -16,7 +16,7 @@ from core.breaker import CircuitBreaker
 from core.kube.access import find_access
 from core.kube.client import KubeClient
 from core.kube.transport import HttpTransport
-from core.local.errors import CommandError
+from core.local.shell import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,13 +8,10 @@ import typer
 
 from core.clock import RealClock
 from core.errors import SluiceError
-from core.local.cli import INTERRUPTED
 from core.local.cluster import use_default_kubeconfig
-from core.local.console import new_console
 from core.local.demo import BurstPlan, Demo
-from core.local.errors import CommandError
 from core.local.run import WAIT_SECONDS, Run
-from core.local.signals import until_stopped
+from core.local.shell import INTERRUPTED, CommandError, new_console, until_stopped
 from core.local.web import DEFAULT_PORT
 from core.settings import load_settings
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
-from core.local.errors import CommandError
+from core.local.shell import CommandError
 
 DEFAULT_PORT = 8080
 SIGNAL_PATH = "/api/v1/signals/prometheus"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.local.console import new_console
+from core.local.shell import new_console
 from tests.simulation.campaign import campaign, cores
 from tests.simulation.cut import cut_down, replay_line, rerun
 from tests.simulation.mutants import measure

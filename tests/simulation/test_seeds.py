@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from core.local.console import new_console
+from core.local.shell import new_console
 from tests.simulation.campaign import Summary, campaign, cores
 from tests.simulation.cut import cut_down, replay_line
 from tests.simulation.faults import KINDS

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from core.local.embedded.paths import parse, verb
+from core.local.embedded.calls import parse, verb
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 Hook = Callable[[], Awaitable[object]]

@@ -1,26 +1,141 @@
 """A burst of alerts as one Alertmanager sends it: the same for the same seed.
 
 Waves follow each other; the webhooks of one wave are sent side by side, at most one for each group, as
-Alertmanager does. The first wave holds one alert for each workload, so that which alert opens a request
-does not depend on which webhook is faster.
+Alertmanager does. The first wave holds one alert for each workload, so that which alert opens a remediation
+request does not depend on which webhook is faster. The workloads are made up, and so is what goes wrong with each
+kind; webhooks have Alertmanager's version 4 (Alertmanager documentation, webhook_config).
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import groupby
+from itertools import groupby, product
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from core.local.demo.webhooks import Alert, webhook
-from core.local.demo.workloads import ALERTS_OF, Workload, choose_workloads
+from core.timestamps import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
 JsonObject = dict[str, Any]
+
+
+# Names and severities as in the kubernetes-mixin, the rules most clusters run.
+ALERTS_OF = {
+    "deployment": (
+        ("KubeDeploymentReplicasMismatch", "warning"),
+        ("KubeDeploymentRolloutStuck", "warning"),
+        ("KubeDeploymentGenerationMismatch", "warning"),
+    ),
+    "statefulset": (
+        ("KubeStatefulSetReplicasMismatch", "warning"),
+        ("KubeStatefulSetUpdateNotRolledOut", "warning"),
+    ),
+    "daemonset": (
+        ("KubeDaemonSetRolloutStuck", "warning"),
+        ("KubeDaemonSetMisScheduled", "warning"),
+    ),
+    "pod": (
+        ("KubePodCrashLooping", "critical"),
+        ("KubePodNotReady", "warning"),
+        ("KubeContainerWaiting", "warning"),
+    ),
+}
+
+_SHARES = ("deployment",) * 5 + ("statefulset",) * 2 + ("daemonset",) + ("pod",) * 2
+# Nobody's own: no real alert should ever join a remediation request of a burst.
+_NAMESPACES = {
+    "demo-shop": ("cart", "catalog", "checkout", "pricing", "reviews"),
+    "demo-payments": ("billing", "ledger", "payouts", "risk"),
+    "demo-search": ("crawler", "indexer", "query", "ranker"),
+    "demo-platform": ("audit", "identity", "mailer", "scheduler"),
+}
+_ROLES = ("api", "cache", "db", "web", "worker")
+_NAMES = tuple((namespace, app, role) for namespace, apps in _NAMESPACES.items() for app, role in product(apps, _ROLES))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Workload:
+    """One object that alerts are about; `kind` is the label that names it."""
+
+    namespace: str
+    kind: str
+    name: str
+
+
+def choose_workloads(number: int, *, random: Random) -> list[Workload]:
+    """Return `number` different workloads."""
+    places = random.sample(range(max(number, len(_NAMES))), number)
+    return [_workload(*_name(place), random) for place in places]
+
+
+def _name(place: int) -> tuple[str, str]:
+    """Return namespace and name; from the end of the list on, a number keeps names apart."""
+    generation, index = divmod(place, len(_NAMES))
+    namespace, app, role = _NAMES[index]
+    return namespace, f"{app}-{role}-{generation + 1}" if generation else f"{app}-{role}"
+
+
+def _workload(namespace: str, name: str, random: Random) -> Workload:
+    kind = random.choice(_SHARES)
+    suffix = f"-{random.getrandbits(40):010x}" if kind == "pod" else ""
+    return Workload(namespace, kind, name + suffix)
+
+
+_STILL_FIRING = "0001-01-01T00:00:00Z"  # Go's zero time
+_PROMETHEUS = "http://prometheus.example:9090"
+_ALERTMANAGER = "http://alertmanager.example:9093"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert of a group; `ended` is None while it fires."""
+
+    labels: Mapping[str, str]
+    started: datetime
+    ended: datetime | None = None
+
+
+def webhook(group: Mapping[str, str], alerts: Sequence[Alert]) -> JsonObject:
+    """Return the notification of one group. `group` holds the labels that the route groups by."""
+    matchers = ", ".join(f'{name}="{value}"' for name, value in group.items())
+    return {
+        "version": "4",
+        "groupKey": f"{{}}:{{{matchers}}}",
+        "truncatedAlerts": 0,
+        "status": "firing" if any(alert.ended is None for alert in alerts) else "resolved",
+        "receiver": "sluice",
+        "groupLabels": dict(group),
+        "commonLabels": _common([alert.labels for alert in alerts]),
+        "commonAnnotations": {},
+        "externalURL": _ALERTMANAGER,
+        "alerts": [_as_json(alert) for alert in alerts],
+    }
+
+
+def _as_json(alert: Alert) -> JsonObject:
+    name = alert.labels["alertname"]
+    identity = "\n".join(f"{key}={value}" for key, value in sorted(alert.labels.items()))
+    return {
+        "status": "resolved" if alert.ended else "firing",
+        "labels": dict(alert.labels),
+        "annotations": {"summary": f"{name} in {alert.labels['namespace']}"},
+        "startsAt": rfc3339(alert.started),
+        "endsAt": rfc3339(alert.ended) if alert.ended else _STILL_FIRING,
+        "generatorURL": f"{_PROMETHEUS}/graph?g0.expr={name}",
+        "fingerprint": hashlib.sha256(identity.encode()).hexdigest()[:16],
+    }
+
+
+def _common(labels: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    shared = set(labels[0].items()).intersection(*(each.items() for each in labels))
+    return dict(sorted(shared))
+
+
 Wave = list[JsonObject]
 
 DEMO_LABEL = {"sluice_demo": "true"}

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.local.cluster import cluster_label, is_named, named_context, open_client
-from core.local.demo.burst import BurstPlan, make_burst
-from core.local.demo.reading import delete_from_bursts, read_remediation_requests
-from core.local.demo.report import show_report
-from core.local.demo.sender import Sender
-from core.local.errors import USAGE, CommandError
+from core.local.demo.burst import BurstPlan, Wave, make_burst
+from core.local.demo.report import delete_from_bursts, read_remediation_requests, show_report
+from core.local.demo.sender import Sender, Tally
 from core.local.running import Running, find_running, state_folder
+from core.local.shell import USAGE, CommandError
 from core.local.web import SIGNAL_PATH, HttpAnswer, UnansweredError, call, check_url
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from core.clock import Clock
-    from core.local.demo.burst import Wave
-    from core.local.demo.sender import Tally
     from core.settings import Settings
 
 _ANSWER_SECONDS = 15.0  # above SLUICE_REQUEST_DEADLINE: the function answers before

@@ -1,23 +1,138 @@
-"""What `sluice demo` shows at its end: the requests, the sum, and two checks."""
+"""What `sluice demo` reads, deletes and shows: its remediation requests, the sum, and three checks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from core.local.demo.reading import ShownRequest, doubled, gained, uncounted
+from core.clock import Deadline
+from core.kube.errors import ConflictError, NotFoundError
+from core.kube.resources import remediation_requests
+from core.local.demo.burst import DEMO_LABEL
+from core.protocol.remediation_request import RemediationRequest
 from core.timestamps import parse_rfc3339
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
 
+    from core.clock import Clock
+    from core.kube.client import KubeClient
     from core.local.demo.sender import Tally
+    from core.settings import Settings
+
+JsonObject = dict[str, Any]
+_READ_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownRequest:
+    """One row of the table. `target` is `Kind namespace/name`; times are RFC 3339.
+
+    `demo` tells whether an alert of a burst opened it.
+    """
+
+    view: RemediationRequest
+    alert: str
+    demo: bool
+    target: str
+    first_seen: str
+    last_seen: str
+
+    @classmethod
+    def from_object(cls, obj: JsonObject) -> ShownRequest:
+        """Read the API server's object."""
+        view = RemediationRequest.from_object(obj)
+        known = view.deduplication
+        return cls(
+            view=view,
+            alert=str(obj["spec"].get("signalName", "")),
+            demo=DEMO_LABEL.items() <= (obj["spec"].get("signalLabels") or {}).items(),
+            target=_target(obj["spec"].get("targetResource") or {}),
+            first_seen=known.first_seen_at if known else view.creation_timestamp,
+            last_seen=known.last_seen_at if known else view.creation_timestamp,
+        )
+
+
+async def read_remediation_requests(client: KubeClient, settings: Settings, *, clock: Clock) -> dict[str, ShownRequest]:
+    """Return all requests of the namespace by name, as they stand now: a consistent LIST.
+
+    Raises:
+        KubernetesError: with a sentence that says what is missing.
+    """
+    resource = remediation_requests(group=settings.group, version=settings.version)
+    deadline = Deadline(clock=clock, seconds=_READ_SECONDS)
+    objects = await client.list(resource, namespace=settings.namespace, query={}, deadline=deadline)
+    shown = [ShownRequest.from_object(obj) for obj in objects]
+    return {each.view.name: each for each in shown}
+
+
+async def delete_from_bursts(client: KubeClient, settings: Settings, *, clock: Clock) -> tuple[int, list[str]]:
+    """Delete what earlier bursts opened; return how many that were, and the names of those left alone.
+
+    What changed since it was read is left alone: somebody works with it, or an alert joined.
+
+    Raises:
+        KubernetesError: with a sentence that says what is missing.
+    """
+    resource = remediation_requests(group=settings.group, version=settings.version)
+    deleted, left = 0, []
+    for shown in (await read_remediation_requests(client, settings, clock=clock)).values():
+        if not shown.demo:
+            continue
+        seen = {"uid": shown.view.uid, "resourceVersion": shown.view.resource_version}
+        deadline = Deadline(clock=clock, seconds=_READ_SECONDS)
+        try:
+            await client.delete(
+                resource, namespace=settings.namespace, name=shown.view.name, preconditions=seen, deadline=deadline
+            )
+            deleted += 1
+        except NotFoundError:
+            continue
+        except ConflictError:
+            left.append(shown.view.name)
+    return deleted, left
+
+
+def gained(before: Mapping[str, ShownRequest], after: Mapping[str, ShownRequest]) -> Counter[str]:
+    """Return by name how many occurrences were added between two readings."""
+    counts: Counter[str] = Counter()
+    for name, request in after.items():
+        counts[name] = request.view.occurrences - (before[name].view.occurrences if name in before else 0)
+    return counts
+
+
+def uncounted(acknowledged: Mapping[str, int], counted: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each request that counts fewer alerts than were acknowledged on it.
+
+    More are fine: a webhook that is tried again may count twice, and others may send too.
+    """
+    return [
+        f"{name}: {number} alerts were acknowledged, {counted.get(name, 0)} are counted"
+        for name, number in sorted(acknowledged.items())
+        if counted.get(name, 0) < number
+    ]
+
+
+def doubled(requests: Iterable[ShownRequest]) -> list[str]:
+    """Return a sentence for each problem that more than one active request stands for."""
+    active: dict[str, list[str]] = {}
+    for request in requests:
+        if request.view.active:
+            active.setdefault(request.view.fingerprint, []).append(request.view.name)
+    return [f"{' and '.join(sorted(names))} stand for one problem" for names in active.values() if len(names) > 1]
+
+
+def _target(resource: Mapping[str, str]) -> str:
+    name = "/".join(part for part in (resource.get("namespace"), resource.get("name")) if part)
+    return f"{resource.get('kind', '')} {name}".strip() or "-"
+
 
 _MOST_SENTENCES = 5
 _DATE = len("2026-01-02")

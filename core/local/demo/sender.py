@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Post = Callable[[bytes], Awaitable[HttpAnswer]]
 
+
 RETRY_SECONDS = 60.0
 SIDE_BY_SIDE = 6
 

@@ -1,19 +1,295 @@
-"""One kind's schema: fits objects to it and finds what is wrong with them."""
+"""A CRD's schema at work: read, pruned and defaulted by it, checked, and what is wrong in the API server's words."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
+from pydantic_core import to_json
 
-from core.local.embedded.openapi import TransitionRule, check_supported, to_json_schema, transition_rules
 from core.local.embedded.statuses import Cause
-from core.local.embedded.structure import fit
-from core.local.embedded.violations import to_causes
 
 JsonObject = dict[str, Any]
+_IMMUTABLE = "self == oldSelf"
+_SAME_IN_JSON_SCHEMA = {"type", "format", "required", "enum", "pattern", "multipleOf", "minimum", "maximum"}
+_SAME_IN_JSON_SCHEMA |= {f"{bound}{what}" for bound in ("min", "max") for what in ("Length", "Items", "Properties")}
+_SAYS_NOTHING = {"description", "title", "example", "externalDocs", "x-kubernetes-map-type"}
+_HANDLED_ELSEWHERE = {"properties", "additionalProperties", "items", "nullable", "default"}
+_HANDLED_ELSEWHERE |= {"exclusiveMinimum", "exclusiveMaximum", "x-kubernetes-preserve-unknown-fields"}
+_HANDLED_ELSEWHERE |= {"x-kubernetes-int-or-string", "x-kubernetes-validations", "x-kubernetes-list-type"}
+_KNOWN = _SAME_IN_JSON_SCHEMA | _SAYS_NOTHING | _HANDLED_ELSEWHERE
+
+
+class UnsupportedSchemaError(ValueError):
+    """A CRD's schema asks for a check that the embedded API does not make."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRule:
+    """The one CEL rule known here: the value at `path` never changes."""
+
+    path: tuple[str, ...]
+    message: str
+
+
+def check_supported(schema: Mapping[str, Any], path: str = "") -> None:
+    """Raise UnsupportedSchemaError, with the field's path, for a keyword that would go unchecked."""
+    unknown = sorted(set(schema) - _KNOWN)
+    if unknown:
+        message = f"schema of {path or 'the object'}: the embedded API does not know {', '.join(unknown)}"
+        raise UnsupportedSchemaError(message)
+    if schema.get("x-kubernetes-list-type", "atomic") != "atomic":
+        message = f"schema of {path}: the embedded API knows atomic lists only"
+        raise UnsupportedSchemaError(message)
+    for name, child in _children(schema):
+        check_supported(child, f"{path}.{name}" if path else name)
+
+
+def _children(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield from schema.get("properties", {}).items()
+    for keyword in ("additionalProperties", "items"):
+        if isinstance(schema.get(keyword), Mapping):
+            yield keyword, schema[keyword]
+
+
+def to_json_schema(schema: Mapping[str, Any]) -> JsonObject:
+    """Return the JSON Schema (2020-12) of an OpenAPI v3 schema."""
+    converted = {key: value for key, value in schema.items() if key in _SAME_IN_JSON_SCHEMA}
+    if schema.get("x-kubernetes-int-or-string"):
+        converted["type"] = ["integer", "string"]
+    if schema.get("nullable") and "type" in converted:
+        converted["type"] = [converted["type"], "null"]
+    for bound, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if schema.get(strict):
+            converted[strict] = converted.pop(bound)
+    return converted | _converted_children(schema)
+
+
+def _converted_children(schema: Mapping[str, Any]) -> JsonObject:
+    converted: JsonObject = {}
+    if "properties" in schema:
+        converted["properties"] = {name: to_json_schema(child) for name, child in schema["properties"].items()}
+    for keyword in ("additionalProperties", "items"):
+        if isinstance(schema.get(keyword), Mapping):
+            converted[keyword] = to_json_schema(schema[keyword])
+    return converted
+
+
+def transition_rules(schema: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[TransitionRule]:
+    """Return the CEL rules of a schema; raises UnsupportedSchemaError for any but `self == oldSelf`."""
+    rules = [_rule(rule, path) for rule in schema.get("x-kubernetes-validations", ())]
+    for name, child in schema.get("properties", {}).items():
+        rules += transition_rules(child, (*path, name))
+    for keyword in ("additionalProperties", "items"):
+        if isinstance(schema.get(keyword), Mapping) and transition_rules(schema[keyword]):
+            message = f"schema of {'.'.join(path)}: the embedded API knows no rules inside lists and maps"
+            raise UnsupportedSchemaError(message)
+    return rules
+
+
+def _rule(rule: Mapping[str, Any], path: tuple[str, ...]) -> TransitionRule:
+    expression = rule.get("rule", "")
+    where = ".".join(path) or "the object"
+    unknown = sorted(set(rule) - {"rule", "message"})
+    if expression != _IMMUTABLE or unknown:
+        said = f"rule {expression!r}" + (f" with {', '.join(unknown)}" if unknown else "")
+        message = f"schema of {where}: the embedded API knows the rule {_IMMUTABLE!r} only, not {said}"
+        raise UnsupportedSchemaError(message)
+    return TransitionRule(path, rule.get("message") or f"failed rule: {expression}")
+
+
+_WRITTEN_WITH_EXPONENT = 1e21
+_PRESERVE = "x-kubernetes-preserve-unknown-fields"
+
+
+def fit(value: Any, schema: Mapping[str, Any], path: str, unknown: list[str]) -> Any:
+    """Return a copy without unknown fields and needless nulls, with defaults; pruned paths go to `unknown`.
+
+    A value whose type is wrong is returned as it is: the validation says so later.
+    """
+    if isinstance(value, dict):
+        return _fit_object(value, schema, path, unknown)
+    if isinstance(value, list) and "items" in schema:
+        return [fit(item, schema["items"], f"{path}[{index}]", unknown) for index, item in enumerate(value)]
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WRITTEN_WITH_EXPONENT:
+        return int(value)  # as Go writes it
+    return value
+
+
+def _fit_object(value: JsonObject, schema: Mapping[str, Any], path: str, unknown: list[str]) -> JsonObject:
+    fitted = {}
+    for name, item in value.items():
+        child = _child(schema, name)
+        where = f"{path}.{name}" if path else name
+        if child is None:
+            unknown.append(where)
+        elif item is not None or child.get("nullable") or not child:
+            fitted[name] = fit(item, child, where, unknown)
+    for name, child in schema.get("properties", {}).items():
+        if name not in fitted and "default" in child:
+            fitted[name] = fit(child["default"], child, name, unknown)
+    return fitted
+
+
+def _child(schema: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """Return the schema of a field; empty where anything goes, None where the field is unknown."""
+    properties = schema.get("properties", {})
+    if name in properties:
+        return properties[name]  # type: ignore[no-any-return]
+    rest = schema.get("additionalProperties")
+    if isinstance(rest, Mapping):
+        return rest
+    return {} if rest or schema.get(_PRESERVE) or not schema else None
+
+
+_BLOCKING = frozenset(
+    ("FieldValueRequired", "FieldValueTypeInvalid", "FieldValueTooLong", "FieldValueNotSupported", "FieldValueTooMany")
+)
+_TYPES = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"))
+_RELATIONS = {
+    "minimum": "greater than or equal to",
+    "maximum": "less than or equal to",
+    "exclusiveMinimum": "greater than",
+    "exclusiveMaximum": "less than",
+    "multipleOf": "a multiple of",
+}
+
+UNCHECKED = Cause(
+    "FieldValueInvalid",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+    "<nil>",
+)
+
+
+def blocks_rules(causes: Sequence[Cause]) -> bool:
+    """Whether CEL rules are left out because of these causes."""
+    return any(cause.reason in _BLOCKING for cause in causes)
+
+
+def to_causes(error: ValidationError, *, within: str, subresource: str) -> list[Cause]:
+    """Return the causes for an error below the field `within`.
+
+    A status update is validated below status: its messages leave that part of the path out.
+    """
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+    if error.validator == "required":
+        path += f".{error.message}"
+    called = f"{'' if within == subresource else within}{path}".removeprefix(".")
+    whole = subresource or UNCHECKED.field
+    if error.validator == "format" and error.validator_value in ("int32", "int64"):
+        return [_number_check(f"integer with format {error.validator_value}", called, whole)]
+    reason, message = _WORDING[str(error.validator)](error, called)
+    causes = [Cause(reason, message, f"{within}{path}")]
+    if error.validator == "type" and wanted_type(error) == "integer" and isinstance(error.instance, float):
+        causes.append(_number_check("integer (default format)", called, whole))
+    return causes
+
+
+def _number_check(wanted: str, called: str, whole: str) -> Cause:
+    message = f'Invalid value: "": Checked value must be of type {wanted} in {called}'
+    return Cause("FieldValueInvalid", message, whole)
+
+
+def type_name(value: Any) -> str:
+    """Return the JSON type of a value."""
+    if value is None:
+        return "null"
+    return next((name for kind, name in _TYPES if isinstance(value, kind)), "object")
+
+
+def quoted(value: Any) -> str:
+    """Return a value as error messages show it."""
+    return to_json(value).decode()
+
+
+def _required(_error: ValidationError, _called: str) -> tuple[str, str]:
+    return "FieldValueRequired", "Required value"
+
+
+def _type(error: ValidationError, called: str) -> tuple[str, str]:
+    found, wanted = type_name(error.instance), wanted_type(error)
+    return (
+        "FieldValueTypeInvalid",
+        f'Invalid value: "{found}": {called} in body must be of type {wanted}: "{found}"',
+    )
+
+
+def wanted_type(error: ValidationError) -> str:
+    """Return the type that a schema asks for, in words."""
+    wanted: Any = error.validator_value
+    names = [wanted] if isinstance(wanted, str) else [name for name in wanted if name != "null"]
+    return ",".join(names)
+
+
+def _format(error: ValidationError, called: str) -> tuple[str, str]:
+    value = quoted(error.instance)
+    return (
+        "FieldValueTypeInvalid",
+        f"Invalid value: {value}: {called} in body must be of type {error.validator_value}: {value}",
+    )
+
+
+def _enum(error: ValidationError, _called: str) -> tuple[str, str]:
+    allowed: Any = error.validator_value
+    supported = ", ".join(f'"{value}"' for value in allowed)
+    return (
+        "FieldValueNotSupported",
+        f"Unsupported value: {quoted(error.instance)}: supported values: {supported}",
+    )
+
+
+def _too_long(error: ValidationError, _called: str) -> tuple[str, str]:
+    return "FieldValueTooLong", f"Too long: may not be more than {error.validator_value} bytes"
+
+
+def _too_many(error: ValidationError, _called: str) -> tuple[str, str]:
+    found: Any = error.instance
+    return "FieldValueTooMany", f"Too many: {len(found)}: must have at most {error.validator_value} items"
+
+
+def _too_few(error: ValidationError, called: str) -> tuple[str, str]:
+    found: Any = error.instance
+    what = "items" if error.validator == "minItems" else "properties"
+    text = f"{called} in body should have at least {error.validator_value} {what}"
+    return "FieldValueInvalid", f"Invalid value: {len(found)}: {text}"
+
+
+def _pattern(error: ValidationError, called: str) -> tuple[str, str]:
+    return _wrong(error, f"{called} in body should match '{error.validator_value}'")
+
+
+def _too_short(error: ValidationError, called: str) -> tuple[str, str]:
+    return _wrong(error, f"{called} in body should be at least {error.validator_value} chars long")
+
+
+def _out_of_bounds(error: ValidationError, called: str) -> tuple[str, str]:
+    relation = _RELATIONS[str(error.validator)]
+    return _wrong(error, f"{called} in body should be {relation} {error.validator_value}")
+
+
+def _wrong(error: ValidationError, text: str) -> tuple[str, str]:
+    return "FieldValueInvalid", f"Invalid value: {quoted(error.instance)}: {text}"
+
+
+_WORDING: dict[str, Callable[[ValidationError, str], tuple[str, str]]] = {
+    "required": _required,
+    "type": _type,
+    "format": _format,
+    "enum": _enum,
+    "maxLength": _too_long,
+    "maxItems": _too_many,
+    "maxProperties": _too_many,
+    "minItems": _too_few,
+    "minProperties": _too_few,
+    "pattern": _pattern,
+    "minLength": _too_short,
+    **dict.fromkeys(_RELATIONS, _out_of_bounds),
+}
+
 
 _ENVELOPE = frozenset(("apiVersion", "kind", "metadata"))
 _FORMATS = FormatChecker(("date-time", "date", "email", "ipv4", "ipv6", "uuid"))

@@ -179,3 +179,16 @@ def too_new(asked: int, current: int) -> ApiError:
     message = f"Timeout: Too large resource version: {asked}, current: {current}"
     cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
     return ApiError(504, "Timeout", message, {"causes": [cause], "retryAfterSeconds": 1}, {"Retry-After": "1"})
+
+
+_JSON_TYPES = {dict: "object", list: "array", str: "string", bool: "bool"}
+
+
+class DecodeError(ValueError):
+    """An object cannot be read as its kind; the message is the decoder's own."""
+
+
+def unmarshal_error(value: Any, into: str) -> DecodeError:
+    """Return the error for a value that does not go into a Go type or field."""
+    found = _JSON_TYPES.get(type(value), "number")
+    return DecodeError(f"json: cannot unmarshal {found} into Go {into}")

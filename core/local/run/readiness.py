@@ -9,7 +9,7 @@ from core.clock import Deadline
 from core.kube.errors import ForbiddenError, KubernetesError, NamespaceNotFoundError
 from core.kube.resources import Resource
 from core.local.cluster import open_client
-from core.local.errors import CommandError
+from core.local.shell import CommandError
 from core.local.web import UnansweredError, call
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
     Obstacle = Callable[[], Awaitable[str]]
+
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
 

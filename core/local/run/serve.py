@@ -9,12 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from core.local.cluster import Cluster, embedded_cluster, is_named, named_cluster
-from core.local.errors import CommandError
 from core.local.run.banner import show_banner, show_starting
-from core.local.run.child import ChildProcess
-from core.local.run.function import LOOPBACK, choose_port, function_command, function_environment
+from core.local.run.function import LOOPBACK, ChildProcess, choose_port, function_command, function_environment
 from core.local.run.readiness import ended_by_itself, function_obstacle, namespace_obstacle, wait_until_ready
 from core.local.running import Running, announced, state_folder
+from core.local.shell import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence

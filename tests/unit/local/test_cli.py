@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from core.local import cli, commands
 from core.local.demo import Demo
-from core.local.errors import CommandError
 from core.local.run import Run
+from core.local.shell import CommandError
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from core.adapters.alertmanager import decode_alertmanager
-from core.local.demo.burst import BurstPlan, Wave, make_burst
-from core.local.demo.workloads import choose_workloads
+from core.local.demo.burst import BurstPlan, Wave, choose_workloads, make_burst
 from core.models.batch import Ignored, Poison
 from core.models.signal import NormalizedSignal
 

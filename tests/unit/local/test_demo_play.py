@@ -16,9 +16,9 @@ from core.kube.resources import remediation_requests
 from core.local.cluster import embedded_cluster, open_client, write_kubeconfig
 from core.local.demo import BurstPlan, Demo
 from core.local.demo.play import settings_behind
-from core.local.errors import CommandError
 from core.local.run.function import choose_port
 from core.local.running import Running, announced
+from core.local.shell import CommandError
 from core.settings import Settings
 from tests.contract.objects import request
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from core.local.demo.reading import ShownRequest, doubled, gained, uncounted
-from core.local.demo.report import show_report
+from core.local.demo.report import ShownRequest, doubled, gained, show_report, uncounted
 from core.local.demo.sender import Tally
 
 

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from core.adapters.alertmanager import decode_alertmanager
 from core.local.cluster import Cluster
-from core.local.console import new_console
 from core.local.run.banner import show_banner, show_starting
+from core.local.shell import new_console
 from core.models.signal import NormalizedSignal
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.local.run.child import ChildProcess
+from core.local.run.function import ChildProcess
 from tests.support.waiting import wait_for
 
 ENVIRONMENT = {"PATH": os.defpath}

@@ -19,8 +19,8 @@ from core.local.cluster import (
     use_default_kubeconfig,
     write_kubeconfig,
 )
-from core.local.errors import CommandError
 from core.local.run.readiness import NAMESPACES
+from core.local.shell import CommandError
 from core.settings import Settings
 
 CLOCK = RealClock()

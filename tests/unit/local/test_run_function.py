@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.local.cluster import Cluster
-from core.local.errors import CommandError
 from core.local.run.function import choose_port, function_command, function_environment
+from core.local.shell import CommandError
 from core.settings import Settings
 
 EMBEDDED = Cluster(server="http://127.0.0.1:1", kubeconfig="/tmp/k", embedded=True)

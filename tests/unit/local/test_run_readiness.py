@@ -9,9 +9,9 @@ import pytest
 from core.clock import MockClock, RealClock
 from core.local.cluster import write_kubeconfig
 from core.local.embedded import Access, EmbeddedApi, EmbeddedServer, User
-from core.local.errors import CommandError
 from core.local.run.function import choose_port
 from core.local.run.readiness import function_obstacle, namespace_obstacle, wait_until_ready
+from core.local.shell import CommandError
 from core.settings import Settings
 
 STARTING = "the function does not listen yet"

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from core.clock import RealClock
 from core.local.cluster import embedded_cluster
-from core.local.errors import CommandError
 from core.local.run import Run
 from core.local.running import find_running
+from core.local.shell import CommandError
 from core.local.web import UnansweredError, call
 from core.settings import Settings
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from core.local.signals import until_stopped
+from core.local.shell import until_stopped
 
 
 def send(number: signal.Signals) -> None:

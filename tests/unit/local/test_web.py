@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from core.local.errors import CommandError
+from core.local.shell import CommandError
 from core.local.web import HttpAnswer, UnansweredError, call, check_url, is_loopback
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.kube.resources import LEASES
 from core.local.embedded import EmbeddedApi
-from core.local.embedded.history import Lag
+from core.local.embedded.store import Lag
 from core.models.result import SignalResult, Status
 from core.protocol.lease import lease_name
 from core.protocol.remediation_request import fenced_name

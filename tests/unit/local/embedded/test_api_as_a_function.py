@@ -8,7 +8,7 @@ import pytest
 
 from core.clock import MockClock
 from core.local.embedded import Access, Call, EmbeddedApi, Rule, User, load_crd
-from core.local.embedded.crds import CRDS
+from core.local.embedded.kinds import CRDS
 from tests.unit.local.embedded.conftest import LEASES, REQUESTS, Caller, request
 
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

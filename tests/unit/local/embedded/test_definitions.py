@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from core.local.embedded import UnsupportedSchemaError, load_crd
-from core.local.embedded.crds import CRD_FILE, kinds_of
+from core.local.embedded.kinds import CRD_FILE, kinds_of
 from core.local.embedded.schemas import Schema
 
 RULE = {"rule": "self == oldSelf", "message": "never again"}

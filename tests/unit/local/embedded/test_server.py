@@ -11,7 +11,7 @@ import pytest
 
 from core.clock import MockClock
 from core.local.embedded import EmbeddedApi, EmbeddedServer, EmbeddedServerError
-from core.local.embedded.bodies import MAX_BODY
+from core.local.embedded.encoding import MAX_BODY
 from tests.unit.local.embedded.conftest import LEASES, Caller
 
 JSON = {"Content-Type": "application/json"}

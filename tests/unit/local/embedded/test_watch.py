@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from core.local.embedded import Call, EmbeddedApi
-from core.local.embedded.builtin import BUILTIN
-from core.local.embedded.kinds import Kind
+from core.local.embedded.kinds import BUILTIN, Kind
 from core.local.embedded.statuses import ApiError
 from tests.unit.local.embedded.conftest import LEASES, Caller
 
