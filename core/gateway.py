@@ -24,6 +24,7 @@ from core.protocol.remediation_request import RemediationRequestBuilder
 from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
 from core.qualification import Qualification
+from core.workloads.kinds import Kinds
 from core.workloads.metadata import MetadataReader
 from core.workloads.own import OwnDoing
 from core.workloads.owners import OwnerResolver
@@ -135,12 +136,13 @@ def build_gateway(
 
 
 def _qualification(settings: Settings, client: KubeClient, metrics: Metrics, clock: Clock) -> Qualification:
-    reader = MetadataReader(client=client, clock=clock)
+    resolving = settings.owners == "resolve"
+    kinds = Kinds(client=client if resolving or settings.scope_label else None, clock=clock)
+    reader = MetadataReader(client=client, kinds=kinds, clock=clock)
     return Qualification(
         own=OwnDoing(group=settings.group, namespace=settings.namespace if settings.own_namespace == "ignore" else ""),
-        owners=OwnerResolver(reader=reader, remember=settings.owner_cache, metrics=metrics)
-        if settings.owners == "resolve"
-        else None,
+        kinds=kinds,
+        owners=OwnerResolver(reader=reader, remember=settings.owner_cache, metrics=metrics) if resolving else None,
         scope=Scope(label=settings.scope_label, reader=reader) if settings.scope_label else None,
         cluster=settings.cluster,
         max_concurrent=settings.max_concurrent,

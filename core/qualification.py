@@ -12,18 +12,23 @@ from core.fingerprint import fingerprint_of
 from core.models.result import SignalResult, Status
 from core.together import together
 from core.workloads.owners import Lineage
+from core.workloads.reach import beyond_reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.clock import Deadline
     from core.models.signal import NormalizedSignal
+    from core.workloads.kinds import Kinds
     from core.workloads.own import OwnDoing
     from core.workloads.owners import OwnerResolver
     from core.workloads.scope import Scope
 
 OWN = "own"
 """Reason of what is ignored because it is about the gateway itself."""
+
+BEYOND_REACH = "beyond_reach"
+"""Reason of an Event that is ignored because it speaks of another namespace's object."""
 
 OWNER_ANNOTATION = "gateway.kubernaut.ai/owner"
 """On a request: the workload whose identity is its fingerprint, where the signal named a part of it."""
@@ -34,6 +39,7 @@ class Qualification:
 
     Args:
         own: tells the gateway's own objects, about which nothing is stored.
+        kinds: tells which kinds have a namespace.
         owners: None takes every target as it is named.
         scope: None takes every target.
         cluster: this cluster's own name in `cluster` labels; other clusters' objects cannot be looked up.
@@ -41,9 +47,17 @@ class Qualification:
     """
 
     def __init__(
-        self, *, own: OwnDoing, owners: OwnerResolver | None, scope: Scope | None, cluster: str, max_concurrent: int
+        self,
+        *,
+        own: OwnDoing,
+        kinds: Kinds,
+        owners: OwnerResolver | None,
+        scope: Scope | None,
+        cluster: str,
+        max_concurrent: int,
     ) -> None:
         self._own = own
+        self._kinds = kinds
         self._owners = owners
         self._scope = scope
         self._cluster = cluster
@@ -54,8 +68,8 @@ class Qualification:
     ) -> list[NormalizedSignal | SignalResult]:
         """Return for each signal the one to store, or its result where it is not stored.
 
-        A lookup that fails for the moment makes the signal `failed`; one about the gateway's own doing is
-        `ignored`, and one out of scope is `rejected`.
+        A lookup that fails for the moment makes the signal `failed`; one about the gateway's own doing, or
+        whose Event speaks of what is not its own, is `ignored`, and one out of scope is `rejected`.
         """
         return await together([self._qualify(signal, deadline) for signal in signals])
 
@@ -67,15 +81,25 @@ class Qualification:
             return self._foreign(signal)
         try:
             async with self._slots:
-                lineage = await self._lineage(signal, deadline)
-                own = self._own.verdict(signal.target, (*lineage.members, *lineage.claimed))
-                refusal = await self._scope.refusal(lineage, deadline=deadline) if self._scope and not own else ""
+                return await self._look_up(await self._placed(signal, deadline), deadline)
         except SluiceError as error:
             return failure(error, fingerprint=signal.fingerprint)
-        if own:
+
+    async def _look_up(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | SignalResult:
+        if sentence := beyond_reach(signal.target, event_namespace=signal.event_namespace):
+            return _ignored(signal, BEYOND_REACH, sentence)
+        lineage = await self._lineage(signal, deadline)
+        if own := self._own.verdict(signal.target, (*lineage.members, *lineage.claimed)):
             return _own_doing(signal, own)
         resolved = _resolved(signal, lineage)
+        refusal = await self._scope.refusal(lineage, deadline=deadline) if self._scope else ""
         return _rejected(resolved, refusal) if refusal else resolved
+
+    async def _placed(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal:
+        target = await self._kinds.place(signal.target, event_namespace=signal.event_namespace, deadline=deadline)
+        if target is signal.target:
+            return signal
+        return dataclasses.replace(signal, target=target, fingerprint=fingerprint_of(target))
 
     async def _lineage(self, signal: NormalizedSignal, deadline: Deadline) -> Lineage:
         if self._owners is None:
@@ -101,12 +125,11 @@ def _resolved(signal: NormalizedSignal, lineage: Lineage) -> NormalizedSignal:
 
 
 def _own_doing(signal: NormalizedSignal, sentence: str) -> SignalResult:
-    return SignalResult(
-        status=Status.IGNORED,
-        fingerprint=signal.fingerprint,
-        reason=OWN,
-        error=f"{sentence}: no remediation request is made about the gateway's own doing",
-    )
+    return _ignored(signal, OWN, f"{sentence}: no remediation request is made about the gateway's own doing")
+
+
+def _ignored(signal: NormalizedSignal, reason: str, sentence: str) -> SignalResult:
+    return SignalResult(status=Status.IGNORED, fingerprint=signal.fingerprint, reason=reason, error=sentence)
 
 
 def _rejected(signal: NormalizedSignal, reason: str) -> SignalResult:

@@ -32,6 +32,7 @@ class _Part(BaseModel):
 
 class _Metadata(_Part):
     name: _Text = ""
+    namespace: _Text = ""
     uid: _Text = ""
     creation_time: _Moment = Field(None, alias="creationTimestamp")
 

@@ -121,6 +121,7 @@ class EventReader:
             labels=event.labels,
             annotations={"message": event.message} if event.message else {},
             payload=partial(_payload, raw),
+            event_namespace=event.metadata.namespace,
         )
 
 

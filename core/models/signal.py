@@ -25,7 +25,8 @@ class NormalizedSignal:
 
     `fingerprint` is the 64-character lower-case SHA-256 that names the problem. Times are timezone-aware.
     `provenance` are annotations of the request that say where the signal came from. `payload` writes the
-    JSON document kept on the request as `originalPayload`; only a new request needs it.
+    JSON document kept on the request as `originalPayload`; only a new request needs it. `event_namespace` is that of
+    the Event that told, empty for whatever is none.
     """
 
     fingerprint: str
@@ -44,3 +45,4 @@ class NormalizedSignal:
     annotations: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     payload: Callable[[], bytes] = bytes
+    event_namespace: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from core.workloads.cache import ShortMemory
 if TYPE_CHECKING:
     from core.clock import Clock, Deadline
     from core.kube.client import KubeClient
+    from core.models.signal import TargetResource
 
 DISCOVERY_SECONDS = 600.0
 _REMEMBERED_KINDS = 500
@@ -59,9 +61,14 @@ def built_in(api_version: str, kind: str) -> ServedKind | None:
 
 
 class Kinds:
-    """Finds the URL of any kind; what discovery says is remembered for ten minutes."""
+    """Finds the URL of any kind; what discovery says is remembered for ten minutes.
 
-    def __init__(self, *, client: KubeClient, clock: Clock) -> None:
+    Args:
+        client: asks the API server; None knows the built-in kinds and no others.
+        clock: tells how old an answer is.
+    """
+
+    def __init__(self, *, client: KubeClient | None, clock: Clock) -> None:
         self._client = client
         self._discovered: ShortMemory[tuple[str, str], ServedKind | None] = ShortMemory(
             clock=clock, capacity=_REMEMBERED_KINDS
@@ -74,22 +81,43 @@ class Kinds:
             KubernetesError, TransientError: discovery failed for the moment.
         """
         known = built_in(api_version, kind)
-        if known or not api_version:
+        if known or not api_version or self._client is None:
             return known
+        client = self._client
         return await self._discovered.get(
             (api_version, kind),
             max_age=DISCOVERY_SECONDS,
-            read=lambda: self._discover(api_version, kind, deadline),
+            read=lambda: _discover(client, api_version, kind, deadline),
         )
 
-    async def _discover(self, api_version: str, kind: str, deadline: Deadline) -> ServedKind | None:
-        group, _, version = api_version.rpartition("/")
-        try:
-            resources = await self._client.discover(group=group, version=version, deadline=deadline)
-        except (NotFoundError, ResourceNotServedError, ForbiddenError):
-            return None
-        for served in resources:
-            if served.get("kind") == kind and "/" not in str(served.get("name", "/")):
-                resource = Resource(group, version, str(served["name"]), kind)
-                return ServedKind(resource, namespaced=bool(served.get("namespaced")))
+    async def place(self, target: TargetResource, *, event_namespace: str, deadline: Deadline) -> TargetResource:
+        """Return `target` with a namespace where its kind has one, and with none where its kind has none.
+
+        A kind that is not known leaves it as it is.
+
+        Args:
+            target: the object, with whatever namespace its sender gave it.
+            event_namespace: of the Event that names it; what needs a namespace and was given none is in that.
+            deadline: of the request.
+
+        Raises:
+            KubernetesError, TransientError: discovery failed for the moment.
+        """
+        served = await self.find(api_version=target.api_version, kind=target.kind, deadline=deadline)
+        if served is None:
+            return target
+        namespace = (target.namespace or event_namespace) if served.namespaced else ""
+        return target if namespace == target.namespace else dataclasses.replace(target, namespace=namespace)
+
+
+async def _discover(client: KubeClient, api_version: str, kind: str, deadline: Deadline) -> ServedKind | None:
+    group, _, version = api_version.rpartition("/")
+    try:
+        resources = await client.discover(group=group, version=version, deadline=deadline)
+    except (NotFoundError, ResourceNotServedError, ForbiddenError):
         return None
+    for served in resources:
+        if served.get("kind") == kind and "/" not in str(served.get("name", "/")):
+            resource = Resource(group, version, str(served["name"]), kind)
+            return ServedKind(resource, namespaced=bool(served.get("namespaced")))
+    return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.errors import SluiceError
+from core.workloads.cache import NOTHING_SECONDS
 from core.workloads.kinds import built_in
 from core.workloads.vanished import likely_parents
 
@@ -41,9 +42,9 @@ class Lineage:
 class OwnerResolver:
     """Climbs controller references (metav1.OwnerReference), five levels at most.
 
-    An object that is gone is replaced by a workload that its name points to, where that one exists, and
-    stays as it is named otherwise. A lookup that fails is an error, never another answer: a fingerprint
-    must not change for a moment.
+    An object that is gone is replaced by a workload that its name points to, where that one exists, and stays as it
+    is named otherwise. An owner counts only if it exists. A lookup that fails is an error, never another answer: a
+    fingerprint must not change for a moment.
     """
 
     def __init__(self, *, reader: MetadataReader, remember: float, metrics: Metrics) -> None:
@@ -68,30 +69,65 @@ class OwnerResolver:
     async def _climb(self, target: TargetResource, deadline: Deadline) -> Lineage:
         members = [target]
         claimed: list[TargetResource] = []
-        while len(members) <= MOST_LEVELS and members[-1].kind not in _OWN_MASTERS:
-            metadata = await self._read(members[-1], deadline)
-            if metadata is not None:
-                claimed += metadata.owners
-            owner = metadata.controller if metadata is not None else await self._likely_parent(members[-1], deadline)
-            if owner is None or owner.kind in _OWN_MASTERS:  # a static pod belongs to its Node
+        metadata = None if target.kind in _OWN_MASTERS else await self._read(target, deadline)
+        if metadata is None and target.kind not in _OWN_MASTERS:
+            metadata = await self._add_stand_in(members, deadline)
+        while metadata is not None:
+            claimed += metadata.owners
+            if len(members) > MOST_LEVELS:
                 break
-            if owner in members:
+            owner, found = await self._owner(members[-1], metadata, deadline)
+            if owner is None:
+                # Its owner went first and it follows: to its alerts it is gone as well.
+                metadata = await self._add_stand_in(members, deadline) if metadata.dying else None
+            elif owner in members:
                 # From wherever a circle is entered, the same member of it stands for all.
                 circle = members[members.index(owner) :]
                 members.append(min(circle, key=lambda each: (each.kind, each.name)))
                 break
-            members.append(owner)
+            else:
+                members.append(owner)
+                metadata = found
         return Lineage(tuple(members), tuple(claimed))
 
-    async def _likely_parent(self, target: TargetResource, deadline: Deadline) -> TargetResource | None:
-        for parent in likely_parents(target):
-            if await self._read(parent, deadline) is not None:
-                self._count(target, "vanished")
-                return parent
+    async def _add_stand_in(self, members: list[TargetResource], deadline: Deadline) -> ObjectMetadata | None:
+        """Add what the last member's name points to; return its metadata, or None where there is no such object."""
+        gone = members[-1]
+        for parent in likely_parents(gone):
+            metadata = await self._read(parent, deadline)
+            if metadata is not None:
+                self._count(gone, "vanished")
+                members.append(parent)
+                return metadata
         return None
 
-    async def _read(self, target: TargetResource, deadline: Deadline) -> ObjectMetadata | None:
-        return await self._reader.read(target, max_age=self._remember, deadline=deadline)
+    async def _owner(
+        self, member: TargetResource, metadata: ObjectMetadata, deadline: Deadline
+    ) -> tuple[TargetResource | None, ObjectMetadata | None]:
+        """Return the controller that `member` names, where it exists: under that name, in that place, with that uid.
+
+        Whoever may make a Pod writes its ownerReferences. One that names nothing makes the Pod its own master.
+        """
+        owner = metadata.controller
+        found = await self._existing(owner, deadline)
+        if owner is not None and found is None:
+            # Both may have been made anew since `member` was read.
+            again = await self._read(member, deadline, max_age=NOTHING_SECONDS)
+            if again is not None and again.controller is not None and again.controller.uid != owner.uid:
+                owner = again.controller
+                found = await self._existing(owner, deadline)
+        return (owner, found) if found is not None else (None, None)
+
+    async def _existing(self, owner: TargetResource | None, deadline: Deadline) -> ObjectMetadata | None:
+        if owner is None or owner.kind in _OWN_MASTERS:  # a static pod belongs to its Node
+            return None
+        return await self._read(owner, deadline)
+
+    async def _read(
+        self, target: TargetResource, deadline: Deadline, *, max_age: float | None = None
+    ) -> ObjectMetadata | None:
+        limit = self._remember if max_age is None else min(max_age, self._remember)
+        return await self._reader.read(target, max_age=limit, deadline=deadline)
 
     def _count(self, target: TargetResource, outcome: str) -> None:
         # Events may name any kind: the series must stay few.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from tests.support.instances import signal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from core.models.result import SignalResult
     from tests.contract.client import Client
     from tests.contract.gateways import Instance
 
@@ -122,11 +124,11 @@ async def test_custom_owner_is_found_by_discovery(start: Start, shop: Namespace)
     assert one.calls == ["GET pods", "GET replicasets", "GET kinds", "GET rollouts", *NEW]
 
 
-async def test_custom_owner_whose_definition_is_gone_is_the_workload_as_it_is_named(start: Start, shop: Namespace):
+async def test_custom_owner_whose_definition_is_gone_does_not_count(start: Start, shop: Namespace):
     owner = {"apiVersion": "gone.example/v1", "kind": "Rollout", "name": "web", "uid": "u-1", "controller": True}
     await shop.pod_of(owner, "web")
     (created,) = await start(owners="resolve").post(shop.on("Pod", "web-6f7d8c9b5d-x2k4q"))
-    assert created.fingerprint == shop.fingerprint("Rollout", "web")
+    assert created.fingerprint == shop.fingerprint("ReplicaSet", "web-6f7d8c9b5d")
 
 
 async def test_scope_is_read_from_the_namespace(start: Start, shop: Namespace):
@@ -138,6 +140,84 @@ async def test_scope_is_read_from_the_namespace(start: Start, shop: Namespace):
     assert (await shop.api.patch(f"/api/v1/namespaces/{shop.name}", labels)).status == 200
     (created,) = await start(owners="resolve", scope_label=SCOPE).post(shop.on("Deployment", "web", "apps/v1"))
     assert created.status is Status.CREATED
+
+
+class TestForgery:
+    """Whoever may make Pods or Events in a namespace writes uids of others into them."""
+
+    async def test_pod_with_a_victims_uid_takes_nothing_from_it_and_gives_nothing(self, start: Start, shop: Namespace):
+        await shop.deployment("web")
+        victims = (await shop.api.get(f"/apis/apps/v1/namespaces/{shop.name}/replicasets/web-6f7d8c9b5d")).body
+        trap = await shop.add("/apis/apps/v1", "replicasets", "trap", SPEC)
+        forged = owned_by("ReplicaSet", "apps/v1", trap) | {"uid": victims["metadata"]["uid"]}
+        await shop.add("/api/v1", "pods", "forged-uid", POD_SPEC, forged)
+        named = owned_by("ReplicaSet", "apps/v1", victims) | {"uid": trap["metadata"]["uid"]}
+        await shop.add("/api/v1", "pods", "forged-name", POD_SPEC, named)
+        one = start(owners="resolve")
+        results = [
+            (await one.post(shop.on("Pod", name)))[0] for name in ("forged-uid", "forged-name", "web-6f7d8c9b5d-x2k4q")
+        ]
+        assert [each.fingerprint for each in results] == [
+            shop.fingerprint("Pod", "forged-uid"),
+            shop.fingerprint("Pod", "forged-name"),
+            shop.fingerprint("Deployment", "web"),
+        ]
+
+    async def test_event_about_a_pod_of_another_namespace_which_the_server_takes_is_not_believed(
+        self, start: Start, shop: Namespace
+    ):
+        await shop.deployment("web")
+        evil = await made(shop.api, f"evil-{uuid4().hex[:10]}")
+        pod = (await shop.api.get(f"/api/v1/namespaces/{shop.name}/pods/web-6f7d8c9b5d-x2k4q")).body["metadata"]
+        event = {
+            "metadata": {"name": "forged"},
+            "involvedObject": {"apiVersion": "v1", "kind": "Pod"}
+            | {key: pod[key] for key in ("name", "namespace", "uid")},
+            "type": "Warning",
+            "reason": "Failed",
+            "action": "Kill",
+            "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "reportingComponent": "evil.example/controller",
+            "reportingInstance": "evil-0",
+        }
+        stored = await shop.api.post(f"/api/v1/namespaces/{evil.name}/events", event)
+        assert stored.status == 201, stored.body
+        one = start(owners="resolve")
+        (ignored,) = await tell(one, "forged", evil.name)
+        assert (ignored.status, ignored.reason) == (Status.IGNORED, "beyond_reach")
+        assert one.calls == ["GET events"]
+        (created,) = await one.post(shop.on("Pod", pod["name"]))
+        assert created.fingerprint == shop.fingerprint("Deployment", "web")
+
+    async def test_uid_of_the_past_is_not_the_pod_that_has_its_name_now(self, start: Start, shop: Namespace):
+        spec = SPEC | {"serviceName": "db"}
+        owner = await shop.add("/apis/apps/v1", "statefulsets", "db", spec)
+        await shop.add("/api/v1", "pods", "db-0", POD_SPEC, owned_by("StatefulSet", "apps/v1", owner))
+        event = {
+            "metadata": {"name": "late"},
+            "involvedObject": {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "name": "db-0",
+                "namespace": shop.name,
+                "uid": "past",
+            },
+            "type": "Warning",
+            "reason": "Failed",
+        }
+        assert (await shop.api.post(f"/api/v1/namespaces/{shop.name}/events", event)).status == 201
+        one = start(owners="resolve")
+        (created,) = await tell(one, "late", shop.name)
+        assert created.fingerprint == shop.fingerprint("StatefulSet", "db")
+        assert one.calls == ["GET events", "GET pods", "GET statefulsets", *NEW]
+
+
+async def tell(instance: Instance, event: str, namespace: str) -> list[SignalResult]:
+    """Send an Event's name, as an ApiServerSource does in its mode Reference."""
+    reference = {"apiVersion": "v1", "kind": "Event", "name": event, "namespace": namespace}
+    told = CloudEvent(type="dev.knative.apiserver.ref.add", source="s", id="1", data=reference)
+    deadline = Deadline(clock=instance.gateway.clock, seconds=8)
+    return await KubernetesEventIntake.over(instance.gateway).receive(told, deadline=deadline)
 
 
 class TestOwnDoing:
@@ -158,10 +238,7 @@ class TestOwnDoing:
         stored = await shop.api.post(events, warning)
         assert stored.status == 201, stored.body
         one.calls.clear()
-        reference = {"apiVersion": "v1", "kind": "Event", "name": "rr-warning", "namespace": namespace}
-        told = CloudEvent(type="dev.knative.apiserver.ref.add", source="s", id="1", data=reference)
-        deadline = Deadline(clock=one.gateway.clock, seconds=8)
-        (ignored,) = await KubernetesEventIntake.over(one.gateway).receive(told, deadline=deadline)
+        (ignored,) = await tell(one, "rr-warning", namespace)
         assert (ignored.status, ignored.reason) == (Status.IGNORED, "own")
         assert one.calls == ["GET events"]
 

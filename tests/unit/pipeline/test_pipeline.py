@@ -18,6 +18,7 @@ from core.models.result import SignalResult, Status
 from core.models.signal import NormalizedSignal
 from core.pipeline import Pipeline
 from core.qualification import Qualification
+from core.workloads.kinds import Kinds
 from core.workloads.own import OwnDoing
 from tests.support.instances import fingerprint, signal
 
@@ -64,6 +65,7 @@ class Processing:
         self.pipeline = Pipeline(
             qualification=Qualification(
                 own=OwnDoing(group="remediation.kubernaut.ai", namespace=""),
+                kinds=Kinds(client=None, clock=self.clock),
                 owners=None,
                 scope=None,
                 cluster="",

@@ -15,6 +15,7 @@ from core.kube.client import METADATA_ONLY, KubeClient
 from core.kube.transport import ApiRequest, ApiResponse
 from core.metrics import Metrics
 from core.models.signal import TargetResource
+from core.workloads.kinds import Kinds
 from core.workloads.metadata import MetadataReader
 from core.workloads.owners import OwnerResolver
 from core.workloads.scope import Scope
@@ -65,22 +66,39 @@ class Objects:
         self.clock = MockClock(datetime(2026, 1, 2, tzinfo=UTC))
         self.registry = CollectorRegistry()
         client = KubeClient(transport=self, breaker=CircuitBreaker(clock=self.clock), call_timeout=3.0)
-        self.reader = MetadataReader(client=client, clock=self.clock)
+        self.kinds = Kinds(client=client, clock=self.clock)
+        self.reader = MetadataReader(client=client, kinds=self.kinds, clock=self.clock)
         self._owners = OwnerResolver(reader=self.reader, remember=600.0, metrics=Metrics(registry=self.registry))
 
     def add(
-        self, kind: str, name: str, *, owner: tuple[str, str] | None = None, labels: Mapping[str, str] | None = None
+        self,
+        kind: str,
+        name: str,
+        *,
+        owner: tuple[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        uid: str = "",
+        owner_uid: str = "",
+        annotations: Mapping[str, str] | None = None,
+        dying: bool = False,
     ) -> None:
-        """Make an object, with a controller and labels."""
+        """Make an object, with a controller and labels; `uid-NAME` is whose uid is not given."""
         references = []
         if owner is not None:
             named = target(*owner)
             reference = {"apiVersion": named.api_version, "kind": named.kind, "name": named.name}
             references = [
                 {"apiVersion": "v1", "kind": "ConfigMap", "name": "no-controller", "uid": "u"},
-                {**reference, "uid": f"uid-{named.name}", "controller": True},
+                {**reference, "uid": owner_uid or f"uid-{named.name}", "controller": True},
             ]
-        metadata = {"name": name, "labels": dict(labels or {}), "ownerReferences": references}
+        metadata = {
+            "name": name,
+            "uid": uid or f"uid-{name}",
+            "labels": dict(labels or {}),
+            "annotations": dict(annotations or {}),
+            "ownerReferences": references,
+            **({"deletionTimestamp": "2026-01-02T00:00:00Z"} if dying else {}),
+        }
         self.answers[path_of(kind, name)] = (200, {"kind": "PartialObjectMetadata", "metadata": metadata})
 
     def serve(self, kind: str, *, namespaced: bool = True) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.kube.errors import ServerError
-from core.workloads.scope import SCOPE_SECONDS
+from core.workloads.scope import SCOPE_SECONDS, Scope
 from tests.unit.workloads.objects import Objects, path_of
 
 KEY = "kubernaut.ai/managed"
@@ -77,3 +77,17 @@ async def test_verdict_is_remembered_for_a_minute(shop: Objects):
     assert len(shop.calls) == before
     shop.clock.advance(timedelta(seconds=SCOPE_SECONDS + 1))
     assert await shop.refusal("Pod", "p", label=LABEL) == ""
+
+
+async def test_node_is_known_by_its_name_where_a_kubelet_gives_that_for_a_uid(objects: Objects):
+    objects.add("Node", "n1", labels={KEY: "true"})
+    scope = Scope(label=LABEL, reader=objects.reader)
+    lineage = await objects.resolve("Node", "n1", uid="n1")
+    assert await scope.refusal(lineage, deadline=objects.deadline()) == ""
+
+
+async def test_object_that_was_made_anew_does_not_lend_its_label_to_the_one_that_is_gone(shop: Objects):
+    shop.add("Pod", "p", labels={KEY: "true"})
+    scope = Scope(label=LABEL, reader=shop.reader)
+    lineage = await shop.resolve("Pod", "p", uid="of-the-past")
+    assert "none of Pod shop/p" in await scope.refusal(lineage, deadline=shop.deadline())
