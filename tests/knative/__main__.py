@@ -3,13 +3,13 @@
 import sys
 
 from tests.gobuild import BuildError
-from tests.knative.programs import kubectl, queue_proxy, validator
+from tests.knative.programs import broker_filter, kubectl, queue_proxy, validator
 
 
 def main() -> int:
     """Print where the binaries are; 1 and a sentence when one cannot be had."""
     try:
-        binaries = [build() for build in (queue_proxy, validator, kubectl)]
+        binaries = [build() for build in (queue_proxy, validator, kubectl, broker_filter)]
     except BuildError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -65,6 +65,11 @@ def kubectl(*, report: Report = to_stderr) -> Path:
     return _KUBECTL.build(report=report)
 
 
+def broker_filter(*, report: Report = to_stderr) -> Path:
+    """What a Broker puts between a Trigger's channel and its subscriber. Raises BuildError."""
+    return _component(_EVENTING, "broker/filter").build(report=report)
+
+
 def components(*, report: Report = to_stderr) -> dict[str, Path]:
     """All other programs of Serving and Eventing, by the image that their manifests name. Raises BuildError."""
     return {
