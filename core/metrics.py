@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-_BUCKETS = tuple(0.001 * 2**n for n in range(10))
+# As the Go gateway's, and on: a request is answered within SLUICE_REQUEST_DEADLINE, 8 s, and Alertmanager waits 10.
+_BUCKETS = (*(0.001 * 2**n for n in range(14)), 10.0)
 
 
 class Metrics:

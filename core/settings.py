@@ -97,7 +97,11 @@ class Settings(BaseModel):
         description="Pub/Sub topic that messages which can never work are published to: `projects/P/topics/T`",
     )
     metrics_port: int = Field(
-        0, ge=0, le=65_535, description="port of /metrics for the CloudEvents functions, which take POST only; 0: none"
+        0,
+        ge=0,
+        le=65_535,
+        description="port on which each function serves /metrics too, apart from its senders, from its start on; "
+        "0: none",
     )
     request_deadline: float = Field(
         8.0, gt=0, le=600, description="seconds until a request is answered; Alertmanager waits 10 at least"
