@@ -10,7 +10,7 @@ MINUTES ?= 10
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types fuzz bench faults soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager serverless cluster clean
+.PHONY: help setup run demo test lint fmt types fuzz bench faults soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -31,7 +31,7 @@ run: $(READY) ## start the alertmanager function on an embedded Kubernetes API; 
 demo: $(READY) ## post a burst of alerts to what `make run` started, and show the RRs; CLEAN=1 deletes them again
 	@$(BIN)/sluice demo --url http://127.0.0.1:$(PORT) $(if $(CLEAN),--clean) $(if $(YES),--yes)
 
-test: lint types kube-apiserver knative toxiproxy alertmanager serverless ## lint, types, layers and all tests, the real kube-apiserver included
+test: lint types kube-apiserver knative toxiproxy alertmanager ## lint, types, layers and all tests, the real kube-apiserver included
 	@$(BIN)/coverage erase
 	@$(BIN)/pytest -m 'not long' --cov --cov-report=term --cov-fail-under=95
 
@@ -89,9 +89,6 @@ toxiproxy: kube-apiserver ## build the Toxiproxy that tests use, once, about a m
 
 alertmanager: $(READY) ## fetch the Alertmanager that tests use, once, from Debian's packages
 	@$(BIN)/python -m tests.e2e
-
-serverless: $(READY) ## install the Serverless Framework's CLI that tests use, once
-	@$(BIN)/python -m tests.serverless
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
 lock: $(READY) ## pin the dependencies anew; requirements.txt is also what a source deploy installs

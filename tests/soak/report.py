@@ -7,12 +7,11 @@ import os
 import platform
 from dataclasses import asdict, dataclass
 from html import escape
-from io import StringIO
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
 from rich.table import Table
+
+from tests.support.plots import line_plot, svg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,22 +68,20 @@ def write(result: Result, folder: Path) -> Path:
     return page
 
 
-def plot(result: Result) -> str:
+def plots(result: Result) -> str:
     """The four series with their fitted lines, as SVG."""
-    with mpl.rc_context({"svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(10, 9), layout="constrained")
-        for axes, trend in zip(figure.subplots(len(result.trends), 1, sharex=True), result.trends, strict=True):
-            scale = _MEGABYTE if trend.name == "memory" else 1.0
-            minutes = [each.seconds / 60 for each in result.samples]
-            axes.plot(minutes, [getattr(each, trend.name) / scale for each in result.samples], linewidth=0.8)
-            fitted = minutes[len(minutes) // 3], minutes[-1]
-            axes.plot(fitted, (trend.before / scale, trend.after / scale), color="black", linestyle="--")
-            axes.set_title(_TITLES[trend.name], loc="left", fontsize=10)
-            axes.set_ylim(bottom=0)
-        axes.set_xlabel("minutes")
-        drawn = StringIO()
-        figure.savefig(drawn, format="svg")
-    return drawn.getvalue().partition("<svg")[2]
+    return "".join(_plot(result, trend) for trend in result.trends)
+
+
+def _plot(result: Result, trend: Trend) -> str:
+    scale = _MEGABYTE if trend.name == "memory" else 1.0
+    minutes = [each.seconds / 60 for each in result.samples]
+    values = [getattr(each, trend.name) / scale for each in result.samples]
+    chart = line_plot(title=_TITLES[trend.name], x_title="minutes", width=960, height=240, include_x_axis=True)
+    chart.add("measured", list(zip(minutes, values, strict=True)))
+    fitted = (minutes[len(minutes) // 3], trend.before / scale), (minutes[-1], trend.after / scale)
+    chart.add("trend", fitted, stroke_style={"width": 2, "dasharray": "6,4"})
+    return svg(chart)
 
 
 def _page(result: Result) -> str:
@@ -100,7 +97,7 @@ def _page(result: Result) -> str:
 {verdict}
 <table><tr><th></th><th>begin</th><th>end</th><th>highest</th><th>growth per 1,000 requests</th><th>allowed</th>
 <th>verdict</th></tr>{rows}</table>
-<svg{plot(result)}
+{plots(result)}
 <h2>Answers</h2>{_counts(result.statuses)}
 <h2>Faults injected into calls</h2>{_counts(result.faults)}
 </html>
