@@ -10,7 +10,7 @@ MINUTES ?= 10
 GO_VERSION := 1.27.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fmt types fuzz bench faults soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster clean
+.PHONY: help setup run demo unit test lint fmt types fuzz bench faults soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ run: $(READY) ## start the alertmanager function on an embedded Kubernetes API; 
 
 demo: $(READY) ## post a burst of alerts to what `make run` started, and show the RRs; CLEAN=1 deletes them again
 	@$(BIN)/sluice demo --url http://127.0.0.1:$(PORT) $(if $(CLEAN),--clean) $(if $(YES),--yes)
+
+unit: $(READY) ## run the unit tests, about a minute; TESTS=tests/unit/protocol runs some of them
+	@$(BIN)/pytest -q $(or $(TESTS),tests/unit)
 
 test: lint types kube-apiserver knative toxiproxy alertmanager ## lint, types, layers and all tests, the real kube-apiserver included
 	@$(BIN)/coverage erase
