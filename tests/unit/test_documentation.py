@@ -68,5 +68,13 @@ def test_every_page_can_be_reached_from_the_readme():
     assert sorted(page.name for page in PAGES if page not in found) == []
 
 
+def test_architecture_names_every_room_and_no_file_that_is_gone():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = {path.rstrip("/") for path in re.findall(r"`((?:core|functions|knative|tests|docs)/[\w./-]*)`", text)}
+    rooms = {f"core/{path.parent.name}" for path in (ROOT / "core").glob("*/__init__.py")}
+    assert rooms - named == set()
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
 def test_readme_is_the_first_ten_minutes():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
