@@ -17,12 +17,13 @@ from core.pipeline import Pipeline
 from core.protocol.creator import CRDCreator, LoggingObserver
 from core.protocol.deduplication import PhaseBasedDeduplicationChecker
 from core.protocol.lease import LeaseStore
-from core.protocol.lock import DistributedLockManager, LockWait
+from core.protocol.lock import DistributedLockManager
 from core.protocol.placement import Placement
 from core.protocol.recorder import Recorder, RemediationRequestMemory
 from core.protocol.remediation_request import RemediationRequestBuilder
 from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
+from core.protocol.sweeping import LeaseSweeper
 from core.qualification import Qualification
 from core.workloads.kinds import Kinds
 from core.workloads.metadata import MetadataReader
@@ -51,6 +52,7 @@ class Gateway:
     gate: Gate
     rounds: Rounds
     pipeline: Pipeline
+    sweeper: LeaseSweeper
     logger: logging.Logger
 
     async def check_ready(self, *, deadline: Deadline) -> None:
@@ -65,6 +67,7 @@ class Gateway:
     async def close(self) -> None:
         """Let rounds in flight end, then close all connections."""
         await self.rounds.drain()
+        await self.sweeper.stop()
         await self.client.close()
 
 
@@ -86,14 +89,13 @@ def build_gateway(
     client = KubeClient(
         transport=transport, breaker=_breaker(metrics, logger, clock), call_timeout=settings.api_timeout
     )
-    lock = LockWait(
-        locks=DistributedLockManager(store=LeaseStore(client=client, namespace=namespace, clock=clock)),
-        clock=clock,
-        random=rng.random,
-    )
+    store = LeaseStore(client=client, namespace=namespace, clock=clock)
+    locks = DistributedLockManager(store=store)
+    sweeper = LeaseSweeper(store=store, locks=locks, clock=clock)
     placement = Placement(
         checker=PhaseBasedDeduplicationChecker(client=client, resource=resource, namespace=namespace, clock=clock),
-        lock=lock,
+        locks=locks,
+        sweeper=sweeper,
         creator=CRDCreator(
             client=client,
             builder=RemediationRequestBuilder(
@@ -105,14 +107,15 @@ def build_gateway(
             metrics=metrics,
         ),
         clock=clock,
+        random=rng.random,
         new_id=lambda: str(UUID(int=rng.getrandbits(128), version=4)),
         consistent_reads=settings.reads == "consistent",
     )
     recorder = Recorder(
         placement=placement,
-        lock=lock,
         status=StatusUpdater(client=client, resource=resource, clock=clock, random=rng.random),
         memory=RemediationRequestMemory(capacity=settings.memory_requests),
+        write_first_count=settings.first_count == "written",
         namespace=namespace,
         clock=clock,
     )
@@ -124,6 +127,7 @@ def build_gateway(
         resource=resource,
         gate=_gate(settings, client, resource, clock),
         rounds=rounds,
+        sweeper=sweeper,
         pipeline=Pipeline(
             qualification=_qualification(settings, client, metrics, clock),
             rounds=rounds,

@@ -48,7 +48,12 @@ class Settings(BaseModel):
     reads: Literal["fenced", "consistent"] = Field(
         "fenced",
         description="`consistent` makes a new signal wait for a consistent LIST under the lease: where people delete "
-        "ended requests by hand or another gateway writes to the namespace",
+        "Leases by hand or another gateway writes to the namespace",
+    )
+    first_count: Literal["implied", "written"] = Field(
+        "implied",
+        description="`implied`: an RR without status.deduplication counts as one occurrence, which spares a new signal "
+        "its status PATCH; `written` makes it all the same, for readers that want the field there",
     )
     auth: Literal["kubernetes", "none"] = Field(
         "kubernetes",

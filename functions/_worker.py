@@ -74,9 +74,11 @@ class Worker:
             user_agent=USER_AGENT,
             connections=self.settings.max_concurrent,
         )
-        return build_gateway(
+        gateway = build_gateway(
             settings=self.settings, transport=transport, metrics=self.metrics, logger=self.logger, clock=self.clock
         )
+        gateway.sweeper.start()
+        return gateway
 
 
 def start_worker() -> Worker:

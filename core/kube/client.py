@@ -32,11 +32,20 @@ class Reply:
     @property
     def server_time(self) -> datetime:
         """The Date header, in whole seconds (RFC 9110, section 6.6.1)."""
-        try:
-            # -0000, which says nothing of a zone, is UTC all the same
-            return parsedate_to_datetime(self.headers["Date"].replace("-0000", "GMT"))
-        except (KeyError, ValueError, OverflowError) as error:
-            raise UnreadableAnswerError("the API server's answer has no readable Date header") from error
+        return _date(self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The objects of a LIST, and what the server's own clock said."""
+
+    items: list[JsonObject]
+    headers: Mapping[str, str]
+
+    @property
+    def server_time(self) -> datetime:
+        """The Date header, in whole seconds."""
+        return _date(self.headers)
 
 
 class KubeClient:
@@ -73,11 +82,11 @@ class KubeClient:
 
     async def list(
         self, resource: Resource, *, namespace: str, query: Mapping[str, str], deadline: Deadline
-    ) -> list[JsonObject]:
+    ) -> Listing:
         """LIST; the caller's `query` holds selectors and resourceVersion."""
         path = resource.path(namespace=namespace)
         reply = await self._call(resource, ApiRequest(method="GET", path=path, query=query), deadline)
-        return _objects(reply, "items")
+        return Listing(_objects(reply, "items"), reply.headers)
 
     async def create(self, resource: Resource, body: JsonObject, *, namespace: str = "", deadline: Deadline) -> Reply:
         """CREATE under the name in the body."""
@@ -138,6 +147,14 @@ def _reply(resource: Resource, request: ApiRequest, response: ApiResponse) -> Re
     if not isinstance(obj, dict):
         raise _unreadable(request, response)
     return Reply(obj, response.headers)
+
+
+def _date(headers: Mapping[str, str]) -> datetime:
+    try:
+        # -0000, which says nothing of a zone, is UTC all the same
+        return parsedate_to_datetime(headers["Date"].replace("-0000", "GMT"))
+    except (KeyError, ValueError, OverflowError) as error:
+        raise UnreadableAnswerError("the API server's answer has no readable Date header") from error
 
 
 def _objects(reply: Reply, field: str) -> list[JsonObject]:

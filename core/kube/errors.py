@@ -3,6 +3,7 @@
 KubernetesError
 ├── ApiUnreachableError          no answer: connection refused, reset, timed out; a write may have happened
 │   └── UnreadableAnswerError    an answer that is no Kubernetes object, from a proxy for example
+│       └── NotStoredError       success, with an object that does not show what was sent
 └── ApiStatusError               an answer with status >= 400
     ├── BadRequestError          400
     ├── ApiUnauthorizedError     401
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import SluiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class KubernetesError(SluiceError):
@@ -59,6 +60,12 @@ class UnreadableAnswerError(ApiUnreachableError):
     error_type = "unreadable"
 
 
+class NotStoredError(UnreadableAnswerError):
+    """A write was answered with success, and the answer does not show what was sent."""
+
+    error_type = "not_stored"
+
+
 class ApiStatusError(KubernetesError):
     """The API server answered with an error.
 
@@ -66,15 +73,24 @@ class ApiStatusError(KubernetesError):
         status: HTTP status code.
         reason: Status.reason, or empty.
         detail: the server's own sentence.
+        causes: for each field that is wrong, its path and the reason: (`spec.severity`, `FieldValueTooLong`).
     """
 
     def __init__(
-        self, message: str, *, status: int, reason: str, detail: str, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        status: int,
+        reason: str,
+        detail: str,
+        retry_after: float | None = None,
+        causes: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
         self.detail = detail
+        self.causes = tuple(causes)
         self.retry_after = retry_after
 
 

@@ -28,7 +28,20 @@ def refusal(resource: Resource, request: ApiRequest, response: ApiResponse) -> A
     detail = str(status.get("message") or response.body[:_EXCERPT].decode(errors="replace").strip())
     kind = error_class(status=response.status, reason=reason, details=details)
     message = _sentence(kind, resource, request, response.status, detail)
-    return kind(message, status=response.status, reason=reason, detail=detail, retry_after=_retry_after(response))
+    return kind(
+        message,
+        status=response.status,
+        reason=reason,
+        detail=detail,
+        retry_after=_retry_after(response),
+        causes=_causes(details),
+    )
+
+
+def _causes(details: dict[str, Any]) -> list[tuple[str, str]]:
+    causes = details.get("causes")
+    known = [each for each in causes if isinstance(each, dict)] if isinstance(causes, list) else []
+    return [(str(each.get("field") or ""), str(each.get("reason") or "")) for each in known]
 
 
 def _status_object(body: bytes) -> dict[str, Any]:

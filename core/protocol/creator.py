@@ -1,4 +1,4 @@
-"""Creates RemediationRequests under fenced names (kubernaut: CRDCreator)."""
+"""Creates RRs under the names that Leases stand for (kubernaut: CRDCreator)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from core.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
 from core.errors import CRDCreationError, RetryError
-from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError
-from core.protocol.remediation_request import fenced_name, read_remediation_request
+from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError, UnreadableAnswerError
+from core.protocol.remediation_request import ATTEMPT_ANNOTATION, read_remediation_request
 
 if TYPE_CHECKING:
     import logging
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class RetryObserver(Protocol):
-    """Told of each failed try to create a request (kubernaut: RetryObserver)."""
+    """Told of each failed try to create an RR (kubernaut: RetryObserver)."""
 
     def on_retry_attempt(self, signal: NormalizedSignal, attempt: int, error: BaseException) -> None:
         """`attempt` counts from 1; `error` is what that try met."""
@@ -52,14 +52,14 @@ class LoggingObserver:
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """The request that stands under the fenced name, and whether this attempt put it there."""
+    """The RR that stands under the name, and whether this attempt put it there."""
 
-    request: RemediationRequest
+    rr: RemediationRequest
     created: bool
 
 
 class CRDCreator:
-    """Turns a signal into the request of its generation."""
+    """Turns a signal into an RR."""
 
     def __init__(
         self,
@@ -81,60 +81,52 @@ class CRDCreator:
         self._backoff = backoff
 
     async def create_remediation_request(
-        self, signal: NormalizedSignal, *, head_uid: str, attempt_id: str, deadline: Deadline
+        self, signal: NormalizedSignal, *, name: str, attempt_id: str, deadline: Deadline
     ) -> Creation | None:
-        """Create the request that follows `head_uid`, or find who did (kubernaut: CreateRemediationRequest).
+        """Create an RR under `name`, or find who did (kubernaut: CreateRemediationRequest).
 
         Args:
             signal: what to create it from.
-            head_uid: uid of the newest terminal request; empty where there is none.
+            name: what the Lease stands for (core.protocol.remediation_request.fenced_name).
             attempt_id: names this attempt; an object carrying it is our own, whatever answer was lost.
             deadline: of the request.
 
         Returns:
-            The request under the fenced name, or None where the name was taken and free again a moment
-            later: look again.
+            The RR under that name; None where it was taken and its RR is gone a moment later.
 
         Raises:
             CRDCreationError: the API server refused, or failed on every try.
             TransientError: the breaker is open or no time is left.
         """
-        salt = 0
-        while True:
-            name = fenced_name(signal.fingerprint, head_uid=head_uid, salt=salt)
-            found = await self._create_or_find(signal, name=name, attempt_id=attempt_id, deadline=deadline)
-            if found is None or found.request.fingerprint == signal.fingerprint:
-                return found
-            salt += 1
-
-    async def _create_or_find(
-        self, signal: NormalizedSignal, *, name: str, attempt_id: str, deadline: Deadline
-    ) -> Creation | None:
         body = self._builder.build(signal, name=name, attempt_id=attempt_id, now=self._clock.now())
         try:
-            stored = await self._retrying(signal, name, partial(self._create, body, deadline), deadline)
+            rr = await self._retrying(signal, name, partial(self._create, body, deadline), deadline)
             created = True
         except AlreadyExistsError:
             try:
-                stored = await self._retrying(signal, name, partial(self._read, name, deadline), deadline)
+                rr = await self._retrying(signal, name, partial(self._read, name, deadline), deadline)
             except NotFoundError:
                 return None
-            created = stored.attempt_id == attempt_id
+            created = rr.attempt_id == attempt_id
         if created:
             self._metrics.crds_created.labels(source_type=signal.signal_type, status="created").inc()
-        return Creation(stored, created)
+        return Creation(rr, created)
 
     async def _create(self, body: dict[str, Any], deadline: Deadline) -> RemediationRequest:
         builder = self._builder
         reply = await self._client.create(builder.resource, body, namespace=builder.namespace, deadline=deadline)
-        return read_remediation_request(
-            reply.obj, name=body["metadata"]["name"], fingerprint=body["spec"]["signalFingerprint"]
+        rr = read_remediation_request(
+            reply, name=body["metadata"]["name"], fingerprint=body["spec"]["signalFingerprint"]
         )
+        if rr.attempt_id != body["metadata"]["annotations"][ATTEMPT_ANNOTATION]:
+            # Somebody answers with another's RR, or has taken the annotation away: a GET will tell.
+            raise UnreadableAnswerError(f"the API server's answer to the CREATE of {rr.name} is not what was sent")
+        return rr
 
     async def _read(self, name: str, deadline: Deadline) -> RemediationRequest:
         builder = self._builder
         reply = await self._client.get(builder.resource, namespace=builder.namespace, name=name, deadline=deadline)
-        return read_remediation_request(reply.obj, name=name)
+        return read_remediation_request(reply, name=name)
 
     async def _retrying(
         self, signal: NormalizedSignal, name: str, call: Callable[[], Awaitable[T]], deadline: Deadline

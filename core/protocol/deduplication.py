@@ -1,10 +1,11 @@
-"""Is a request active for this fingerprint? (kubernaut: PhaseBasedDeduplicationChecker)"""
+"""Does an RR hold the problem of this fingerprint? (kubernaut: PhaseBasedDeduplicationChecker)"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.kube.errors import NotFoundError
 from core.protocol.remediation_request import read_remediation_request, read_remediation_requests
 
 if TYPE_CHECKING:
@@ -20,17 +21,18 @@ if TYPE_CHECKING:
 class View:
     """What was seen of one fingerprint.
 
-    `active` is the oldest active request, `head` the newest terminal one. `seen_at` is the monotonic
-    second at which the question was sent: the answer may be older than it says, never younger.
+    `holding` is the RR that signals join: the oldest one at work, else the newest ended one that still holds its
+    problem. `head` is the newest that holds nothing. `seen_at` is the monotonic second at which the question was
+    sent: the answer may be older than it says, never younger.
     """
 
-    active: RemediationRequest | None
+    holding: RemediationRequest | None
     head: RemediationRequest | None
     seen_at: float
 
 
 class PhaseBasedDeduplicationChecker:
-    """Looks for requests of a fingerprint by the field selector `spec.signalFingerprint`."""
+    """Looks for RRs of a fingerprint by the field selector `spec.signalFingerprint`."""
 
     def __init__(self, *, client: KubeClient, resource: Resource, namespace: str, clock: Clock) -> None:
         self._client = client
@@ -41,16 +43,16 @@ class PhaseBasedDeduplicationChecker:
     async def should_deduplicate(
         self, fingerprint: str, *, deadline: Deadline
     ) -> tuple[bool, RemediationRequest | None]:
-        """Tell whether an active request exists now, and which (kubernaut: ShouldDeduplicate).
+        """Tell whether an RR holds this problem now, and which (kubernaut: ShouldDeduplicate).
 
         Raises:
             KubernetesError: the API server failed.
         """
         view = await self.look(fingerprint, consistent=True, deadline=deadline)
-        return view.active is not None, view.active
+        return view.holding is not None, view.holding
 
     async def look(self, fingerprint: str, *, consistent: bool = False, deadline: Deadline) -> View:
-        """LIST the fingerprint's requests.
+        """LIST the fingerprint's RRs.
 
         Args:
             fingerprint: 64-character SHA-256.
@@ -62,17 +64,21 @@ class PhaseBasedDeduplicationChecker:
         query = {"fieldSelector": f"spec.signalFingerprint={fingerprint}"}
         if not consistent:
             query["resourceVersion"] = "0"
-        items = await self._client.list(self._resource, namespace=self._namespace, query=query, deadline=deadline)
-        return _view(read_remediation_requests(items, fingerprint=fingerprint), seen_at)
+        listing = await self._client.list(self._resource, namespace=self._namespace, query=query, deadline=deadline)
+        return _view(read_remediation_requests(listing, fingerprint=fingerprint), seen_at)
 
-    async def confirm(self, seen: RemediationRequest, *, deadline: Deadline) -> RemediationRequest:
-        """GET a request by name, from etcd; NotFoundError where it is gone."""
-        reply = await self._client.get(self._resource, namespace=self._namespace, name=seen.name, deadline=deadline)
-        return read_remediation_request(reply.obj, name=seen.name)
+    async def read(self, name: str, *, deadline: Deadline) -> RemediationRequest | None:
+        """GET an RR by name, from etcd (a quorum read); None where it is gone."""
+        try:
+            reply = await self._client.get(self._resource, namespace=self._namespace, name=name, deadline=deadline)
+        except NotFoundError:
+            return None
+        return read_remediation_request(reply, name=name)
 
 
-def _view(requests: Iterable[RemediationRequest], seen_at: float) -> View:
-    ordered = sorted(requests, key=lambda request: request.age_order)
-    active = next((request for request in ordered if request.active), None)
-    head = next((request for request in reversed(ordered) if not request.active), None)
-    return View(active, head, seen_at)
+def _view(rrs: Iterable[RemediationRequest], seen_at: float) -> View:
+    ordered = sorted(rrs, key=lambda rr: rr.age_order)
+    at_work = next((rr for rr in ordered if rr.active), None)
+    ended = next((rr for rr in reversed(ordered) if rr.holds), None)
+    head = next((rr for rr in reversed(ordered) if not rr.holds), None)
+    return View(at_work or ended, head, seen_at)

@@ -10,6 +10,7 @@ from core.kube.resources import LEASES
 from core.timestamps import micro_time, parse_rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from core.clock import Clock, Deadline
@@ -17,20 +18,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+STAMP_ANNOTATION = "gateway.kubernaut.ai/stamped-at"
+"""The API server's time at which a Lease from the future was seen: its age counts from then on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """A Lease as last seen.
 
     `written_at` is the latest time that the API server itself put on the object: creationTimestamp or a
-    managedFields entry. `server_time` is the Date of the answer that brought it. Both in whole seconds.
+    managedFields entry. Where its clock was set back since, and the Lease was stamped anew (STAMP_ANNOTATION), times
+    that are still to come say nothing. `server_time` is the Date of the answer that brought it. Both in whole seconds.
     """
 
     name: str
     holder: str
     duration_seconds: int
+    transitions: int
     uid: str
     resource_version: str
+    annotations: Mapping[str, str]
     written_at: datetime
     server_time: datetime
 
@@ -48,22 +55,34 @@ class LeaseStore:
         self._namespace = namespace
         self._clock = clock
 
-    async def create(self, name: str, *, holder: str, duration_seconds: int, deadline: Deadline) -> Lease:
+    async def create(
+        self, name: str, *, holder: str, duration_seconds: int, annotations: Mapping[str, str], deadline: Deadline
+    ) -> Lease:
         """Create the Lease; AlreadyExistsError where somebody has it."""
-        body = self._body(name, holder, duration_seconds)
-        return _lease(await self._client.create(LEASES, body, namespace=self._namespace, deadline=deadline))
+        body = self._body(name, holder, duration_seconds, annotations)
+        return _lease(await self._client.create(LEASES, body, namespace=self._namespace, deadline=deadline), name)
 
     async def read(self, name: str, *, deadline: Deadline) -> Lease:
         """Read the Lease from etcd; NotFoundError where nobody has it."""
-        return _lease(await self._client.get(LEASES, namespace=self._namespace, name=name, deadline=deadline))
+        return _lease(await self._client.get(LEASES, namespace=self._namespace, name=name, deadline=deadline), name)
 
-    async def take_over(self, seen: Lease, *, holder: str, duration_seconds: int, deadline: Deadline) -> Lease:
-        """Write a new holder over the Lease as it was seen; ConflictError where it has changed since."""
-        body = self._body(seen.name, holder, duration_seconds)
+    async def update(
+        self,
+        seen: Lease,
+        *,
+        holder: str,
+        duration_seconds: int,
+        transitions: int,
+        annotations: Mapping[str, str],
+        deadline: Deadline,
+    ) -> Lease:
+        """Write over the Lease as it was seen; ConflictError where it has changed since, NotFoundError where it is
+        gone."""
+        body = self._body(seen.name, holder, duration_seconds, annotations)
         body["metadata"] |= {"resourceVersion": seen.resource_version, "uid": seen.uid}
-        return _lease(
-            await self._client.update(LEASES, body, namespace=self._namespace, name=seen.name, deadline=deadline)
-        )
+        body["spec"]["leaseTransitions"] = transitions
+        reply = await self._client.update(LEASES, body, namespace=self._namespace, name=seen.name, deadline=deadline)
+        return _lease(reply, seen.name)
 
     async def delete(self, seen: Lease, *, deadline: Deadline) -> None:
         """Delete the Lease exactly as it was seen; ConflictError where it is another's by now."""
@@ -75,12 +94,17 @@ class LeaseStore:
             deadline=deadline,
         )
 
-    def _body(self, name: str, holder: str, duration_seconds: int) -> dict[str, Any]:
+    async def all(self, *, deadline: Deadline) -> list[Lease]:
+        """LIST all Leases of the namespace, those of others too."""
+        listing = await self._client.list(LEASES, namespace=self._namespace, query={}, deadline=deadline)
+        return [_parsed(item, listing.server_time) for item in listing.items]
+
+    def _body(self, name: str, holder: str, duration_seconds: int, annotations: Mapping[str, str]) -> dict[str, Any]:
         now = micro_time(self._clock.now())
         return {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,
-            "metadata": {"name": name, "namespace": self._namespace},
+            "metadata": {"name": name, "namespace": self._namespace, "annotations": dict(annotations)},
             "spec": {
                 "holderIdentity": holder,
                 "leaseDurationSeconds": duration_seconds,
@@ -91,26 +115,40 @@ class LeaseStore:
         }
 
 
-def _lease(reply: Reply) -> Lease:
+def _lease(reply: Reply, name: str) -> Lease:
+    lease = _parsed(reply.obj, reply.server_time)
+    if lease.name != name:
+        raise UnreadableAnswerError(f"the API server's answer is not the Lease {name} that was asked for")
+    return lease
+
+
+def _parsed(obj: Mapping[str, Any], server_time: datetime) -> Lease:
     try:
-        return _parse(reply)
+        return _parse(obj, server_time)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnreadableAnswerError("the API server's Lease cannot be read") from error
 
 
-def _parse(reply: Reply) -> Lease:
-    metadata = reply.obj["metadata"]
-    spec = reply.obj.get("spec") or {}
+def _parse(obj: Mapping[str, Any], server_time: datetime) -> Lease:
+    metadata = obj["metadata"]
+    spec = obj.get("spec") or {}
+    annotations = _typed(metadata.get("annotations") or {}, dict)
     stamps = [metadata["creationTimestamp"]]
     stamps += [entry["time"] for entry in metadata.get("managedFields") or () if "time" in entry]
+    times = [parse_rfc3339(stamp) for stamp in stamps]
+    if STAMP_ANNOTATION in annotations:
+        stamped_at = parse_rfc3339(annotations[STAMP_ANNOTATION])
+        times = [stamped_at, *(time for time in times if time <= server_time)]
     return Lease(
         name=_typed(metadata["name"], str),
         holder=_typed(spec.get("holderIdentity") or "", str),
         duration_seconds=_typed(spec.get("leaseDurationSeconds") or 0, int),
+        transitions=_typed(spec.get("leaseTransitions") or 0, int),
         uid=_typed(metadata["uid"], str),
         resource_version=_typed(metadata["resourceVersion"], str),
-        written_at=max(parse_rfc3339(stamp) for stamp in stamps),
-        server_time=reply.server_time,
+        annotations=annotations,
+        written_at=max(times),
+        server_time=server_time,
     )
 
 

@@ -1,11 +1,12 @@
-"""A lock per fingerprint, kept in a Lease (kubernaut: DistributedLockManager).
+"""A lock per fingerprint, kept in a Lease, and the name of the RR that may be created under it (kubernaut:
+DistributedLockManager). The steps named here are those of docs/protocol.md.
 
 Guarantee: while every holder finishes within the lease duration, at most one holds the lock of a
 fingerprint; a holder that died is replaced once its lease has run out.
 
-Non-guarantee: no fencing. A holder that stalls past its lease and wakes up still believes it holds the
-lock. Nothing may rely on the lock alone: the fenced name of the RR is what makes two
-requests impossible; the lock only keeps instances from doing the same work at once.
+Non-guarantee: no fencing by the lock itself. A holder that stalls past its lease and wakes up still believes it holds
+the lock. Nothing may rely on the lock alone: whoever takes over from a holder whose work is unknown keeps the name,
+and of two CREATEs of one name the API server refuses one.
 
 Clock assumption: none about this machine. Expiry compares two readings of API server clocks, the Date
 of the answer and the newest time the server put on the object, both in whole seconds, so one second is
@@ -15,26 +16,87 @@ is honoured, its acquireTime and renewTime, which a holder's clock wrote, are no
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from core.backoff import LOCK_WAIT_BACKOFF, Backoff, Random
-from core.clock import Deadline
-from core.errors import ContentionError, TransientError
-from core.kube.errors import AlreadyExistsError, ConflictError, KubernetesError, NotFoundError
-from core.protocol.lease import lease_name
+from core.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
+from core.protocol.lease import STAMP_ANNOTATION, lease_name
+from core.protocol.remediation_request import fenced_name
+from core.timestamps import rfc3339
 
 if TYPE_CHECKING:
-    from core.clock import Clock
-    from core.protocol.deduplication import View
+    from collections.abc import Mapping
+
+    from core.clock import Deadline
     from core.protocol.lease import Lease, LeaseStore
 
 LOCK_DURATION_SECONDS = 30
 """How long a lock is valid before another request may take it over (kubernaut: LockDurationSeconds)."""
 
-_ROUNDING_SECONDS = 1
+RR_ANNOTATION = "gateway.kubernaut.ai/remediation-request"
+"""The RR that a Lease stands for. Absent on a Lease as it was created: its uid is not known before."""
 
-RELEASE_GRACE_SECONDS = 1.0
+STATE_ANNOTATION = "gateway.kubernaut.ai/lock"
+"""`held`, `done` or `abandoned`, a space, and the holder that wrote it. Where that is not the Lease's holder, another
+gateway has written over the Lease: it stands for no RR."""
+
+LATE_HOLDER_SECONDS = 600
+"""Until so long after a lock has run out its holder may still wake: the name is kept, so that it collides."""
+
+_ROUNDING_SECONDS = 1
+_CLOCKS_DIFFER_SECONDS = 5
+"""A Lease written further ahead than this was written before the API server's clock was set back."""
+
+
+class LockState(StrEnum):
+    """What its holder last said of a lock."""
+
+    HELD = "held"
+    DONE = "done"
+    """The RR that it stands for has been created. The Lease stays for a while and points to it."""
+    ABANDONED = "abandoned"
+    """The holder gave up and does not know whether its RR was created: anyone may go on under the same name."""
+
+
+_STATES = {state.value: state for state in LockState}
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock as one of us has it, or as it was met.
+
+    `inherited` tells that an earlier holder may have sent a CREATE under the same name.
+    """
+
+    lease: Lease
+    fingerprint: str
+    inherited: bool = False
+
+    @property
+    def ours(self) -> bool:
+        """Whether a gateway of this protocol wrote it last; any other's stands for no RR."""
+        return self._said is not None
+
+    @property
+    def state(self) -> LockState:
+        """What its holder said; `held` where nothing is known."""
+        return self._said or LockState.HELD
+
+    @property
+    def rr_name(self) -> str:
+        """Name of the RR that it stands for."""
+        return self.lease.annotations.get(RR_ANNOTATION) or fenced_name(self.fingerprint, lease_uid=self.lease.uid)
+
+    @property
+    def created_by_holder(self) -> bool:
+        """Whether its first holder still has it: nobody else ever knew its name."""
+        return RR_ANNOTATION not in self.lease.annotations
+
+    @property
+    def _said(self) -> LockState | None:
+        state, _, holder = self.lease.annotations.get(STATE_ANNOTATION, "").partition(" ")
+        return _STATES.get(state) if holder == self.lease.holder else None
 
 
 class DistributedLockManager:
@@ -48,8 +110,10 @@ class DistributedLockManager:
         self._store = store
         self._duration_seconds = duration_seconds
 
+    # The original's two: a lock and nothing else
+
     async def acquire_lock(self, fingerprint: str, *, holder: str, deadline: Deadline) -> Lease | None:
-        """Try once to take the lock.
+        """Try once to take the lock, whatever has become of the RR it stands for.
 
         Returns:
             The Lease held, to be given to `release_lock`; None where another holds it: losing is no error.
@@ -58,16 +122,19 @@ class DistributedLockManager:
             KubernetesError: the API server failed. The lock may be held all the same; calling again with
                 the same holder finds out.
         """
-        name = lease_name(fingerprint)
-        try:
-            return await self._store.create(
-                name, holder=holder, duration_seconds=self._duration_seconds, deadline=deadline
-            )
-        except AlreadyExistsError:
-            return await self._claim(name, holder=holder, deadline=deadline)
+        lock = await self.create_lock(fingerprint, holder=holder, deadline=deadline)
+        if lock is None and (met := await self.read_lock(fingerprint, deadline=deadline)):
+            if met.lease.holder == holder and met.state is LockState.HELD:
+                return met.lease
+            if met.state is not LockState.HELD or self.expired(met.lease):
+                lock = await self.take_over(
+                    met, holder=holder, new_name=met.state is LockState.DONE or not met.ours, deadline=deadline
+                )
+        return lock.lease if lock else None
 
     async def release_lock(self, lease: Lease, *, deadline: Deadline) -> None:
-        """Give the lock back. A Lease that is gone or another's by now is left alone: releasing twice is fine.
+        """Give the lock back: delete its Lease. One that is gone or another's by now is left alone: releasing twice
+        is fine.
 
         Raises:
             KubernetesError: the API server failed; the Lease then runs out by itself.
@@ -77,112 +144,131 @@ class DistributedLockManager:
         except (NotFoundError, ConflictError):
             return
 
-    async def abandon_lock(self, fingerprint: str, *, holder: str, deadline: Deadline) -> None:
-        """Give back what `holder` may have got although the answer to its attempt was lost.
+    # The protocol's: a lock that stands for an RR
+
+    async def create_lock(self, fingerprint: str, *, holder: str, deadline: Deadline) -> Lock | None:
+        """Step 2: take a lock that nobody has ever had; None where there is one."""
+        try:
+            lease = await self._store.create(
+                lease_name(fingerprint),
+                holder=holder,
+                duration_seconds=self._duration_seconds,
+                annotations={STATE_ANNOTATION: f"{LockState.HELD} {holder}"},
+                deadline=deadline,
+            )
+        except AlreadyExistsError:
+            return None
+        return Lock(lease, fingerprint)
+
+    async def read_lock(self, fingerprint: str, *, deadline: Deadline) -> Lock | None:
+        """Read the lock from etcd; None where there is none."""
+        try:
+            lease = await self._store.read(lease_name(fingerprint), deadline=deadline)
+        except NotFoundError:
+            return None
+        lock = Lock(lease, fingerprint)
+        return Lock(lease, fingerprint, inherited=not lock.created_by_holder)
+
+    async def take_over(self, met: Lock, *, holder: str, new_name: bool, deadline: Deadline) -> Lock | None:
+        """Step 3: write a new holder over a lock exactly as it was met; None where it has changed since.
+
+        Args:
+            met: the lock as it was read.
+            holder: the new one.
+            new_name: whether the name it stood for is used up. The new one comes of the version written over, which
+                nobody else can write over.
+            deadline: of the request.
+        """
+        seen = met.lease
+        name = met.rr_name
+        if new_name:
+            name = fenced_name(met.fingerprint, lease_uid=seen.uid, overwritten=seen.resource_version)
+        lease = await self._write(
+            met, LockState.HELD, holder=holder, name=name, transitions=seen.transitions + 1, deadline=deadline
+        )
+        return Lock(lease, met.fingerprint, inherited=not new_name) if lease else None
+
+    async def mark(self, lock: Lock, state: LockState, *, deadline: Deadline) -> Lock | None:
+        """Steps 5 and 6: say what became of a lock we hold; None where it is another's by now.
 
         Raises:
-            KubernetesError: the API server failed; the Lease, if there is one, then runs out by itself.
+            KubernetesError: the API server failed; the Lease then runs out by itself.
         """
-        try:
-            seen = await self._store.read(lease_name(fingerprint), deadline=deadline)
-        except NotFoundError:
-            return
-        if seen.holder == holder:
-            await self.release_lock(seen, deadline=deadline)
-
-    async def _claim(self, name: str, *, holder: str, deadline: Deadline) -> Lease | None:
-        try:
-            seen = await self._store.read(name, deadline=deadline)
-            if seen.holder == holder:
-                return seen
-            if not self.expired(seen):
-                return None
-            return await self._store.take_over(
-                seen, holder=holder, duration_seconds=self._duration_seconds, deadline=deadline
+        for _ in range(2):
+            lease = await self._write(
+                lock,
+                state,
+                holder=lock.lease.holder,
+                name=lock.rr_name,
+                transitions=lock.lease.transitions,
+                deadline=deadline,
             )
-        except (NotFoundError, ConflictError):
-            return None  # released or taken between two calls: this one attempt is lost
+            if lease:
+                return Lock(lease, lock.fingerprint, inherited=lock.inherited)
+            # Somebody may have stamped it anew (`stamp`), holder and name as they were.
+            current = await self.read_lock(lock.fingerprint, deadline=deadline)
+            if current is None or not _same(current, lock) or current.state is not LockState.HELD:
+                return None
+            lock = current
+        return None
+
+    async def stamp(self, met: Lock, *, deadline: Deadline) -> None:
+        """Write a lock as it is, so that it counts from the API server's present time."""
+        await self._write(
+            met,
+            met.state,
+            holder=met.lease.holder,
+            name=met.rr_name,
+            transitions=met.lease.transitions + 1,
+            deadline=deadline,
+            keep={**met.lease.annotations, STAMP_ANNOTATION: rfc3339(met.lease.server_time)},
+        )
 
     def expired(self, lease: Lease) -> bool:
         """Tell whether `lease` has run out for certain, by the API server's clock."""
+        return self.seconds_since_expiry(lease) >= 0
+
+    def seconds_since_expiry(self, lease: Lease) -> float:
+        """Return how long ago a lease has run out by the API server's clock; negative while it has not."""
         duration = lease.duration_seconds or self._duration_seconds
-        age = (lease.server_time - lease.written_at).total_seconds()
-        return age >= duration + _ROUNDING_SECONDS
+        return _age(lease) - duration - _ROUNDING_SECONDS
+
+    def from_the_future(self, lease: Lease) -> bool:
+        """Tell whether the API server's clock was set back since the lease was written: its age is unknown."""
+        return _age(lease) < -_CLOCKS_DIFFER_SECONDS
+
+    async def _write(
+        self,
+        over: Lock,
+        state: LockState,
+        *,
+        holder: str,
+        name: str,
+        transitions: int,
+        deadline: Deadline,
+        keep: Mapping[str, str] | None = None,
+    ) -> Lease | None:
+        try:
+            return await self._store.update(
+                over.lease,
+                holder=holder,
+                # Done or abandoned, it holds nobody up: other gateways judge by the duration.
+                duration_seconds=self._duration_seconds if state is LockState.HELD else 1,
+                transitions=transitions,
+                annotations=keep if keep is not None else {STATE_ANNOTATION: f"{state} {holder}", RR_ANNOTATION: name},
+                deadline=deadline,
+            )
+        except (NotFoundError, ConflictError):
+            return None
 
 
-class Look(Protocol):
-    """Looks for the requests of one fingerprint."""
-
-    async def __call__(self, *, consistent: bool = False) -> View:
-        """Return what is in view: fast and perhaps stale, or consistent."""
+def _age(lease: Lease) -> float:
+    return (lease.server_time - lease.written_at).total_seconds()
 
 
-class LockWait:
-    """Tries for a lock again and again, where the manager makes one attempt, and gives back what was got."""
-
-    def __init__(
-        self, *, locks: DistributedLockManager, clock: Clock, random: Random, backoff: Backoff = LOCK_WAIT_BACKOFF
-    ) -> None:
-        self._locks = locks
-        self._clock = clock
-        self._random = random
-        self._backoff = backoff
-
-    async def take(
-        self, fingerprint: str, view: View, look: Look, *, holder: str, deadline: Deadline
-    ) -> tuple[Lease | None, View]:
-        """Take the lock, or see that nobody needs it any more.
-
-        Args:
-            fingerprint: whose lock.
-            view: without an active request: that is why the lock is wanted.
-            look: for a newer view, after each wait.
-            holder: one request, not one pod.
-            deadline: of the request.
-
-        Returns:
-            The Lease held and the newest view; or None, and a view in which a request is active.
-
-        Raises:
-            ContentionError: another request held the lock all the time and nothing came of it.
-            KubernetesError, TransientError: no attempt was answered, or one was refused.
-        """
-        failed: KubernetesError | None = None
-        for tries in range(1, self._backoff.steps + 1):
-            try:
-                lease = await self._locks.acquire_lock(fingerprint, holder=holder, deadline=deadline)
-            except KubernetesError as error:
-                if not error.transient:
-                    raise
-                failed, lease = error, None  # it may be ours all the same: the next try finds out
-            if lease is not None:
-                return lease, view
-            pause = self._backoff.delay(tries, random=self._random)
-            if tries == self._backoff.steps or pause >= deadline.remaining():
-                break
-            await self._clock.sleep(pause)
-            view = await look()
-            if view.active:
-                break
-        if failed:
-            await self._abandon(fingerprint, holder=holder, deadline=deadline)
-        if view.active:
-            return None, view
-        raise failed or ContentionError(f"another request has worked on fingerprint {fingerprint} for too long")
-
-    async def release(self, lease: Lease | None, *, deadline: Deadline) -> None:
-        """Release a lock if there is one. A failure costs others a wait, so it is not passed on.
-
-        Nobody waits for it any more once the deadline has passed, but the next delivery would wait for the
-        Lease to run out: so it has a moment of its own at least.
-        """
-        if lease is not None:
-            with suppress(KubernetesError, TransientError):
-                await self._locks.release_lock(lease, deadline=self._grace(deadline))
-
-    async def _abandon(self, fingerprint: str, *, holder: str, deadline: Deadline) -> None:
-        with suppress(KubernetesError, TransientError):
-            await self._locks.abandon_lock(fingerprint, holder=holder, deadline=self._grace(deadline))
-
-    def _grace(self, deadline: Deadline) -> Deadline:
-        return Deadline(clock=self._clock, seconds=max(deadline.remaining(), RELEASE_GRACE_SECONDS))
+def _same(current: Lock, lock: Lock) -> bool:
+    return (current.lease.uid, current.lease.holder, current.rr_name) == (
+        lock.lease.uid,
+        lock.lease.holder,
+        lock.rr_name,
+    )

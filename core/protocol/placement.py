@@ -1,136 +1,284 @@
-"""Finds the active request of a fingerprint, or creates the next one: steps 1 to 3 of the protocol."""
+"""Finds the RR that holds a fingerprint's problem, or creates the next one: steps 1 to 5 of docs/protocol.md."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-from core.kube.errors import NotFoundError
-from core.protocol.deduplication import View
+from core.backoff import LOCK_WAIT_BACKOFF, Backoff, Random
+from core.clock import Deadline
+from core.errors import ContentionError, CRDCreationError, RetryError, TransientError
+from core.kube.errors import KubernetesError
+from core.protocol.lock import LATE_HOLDER_SECONDS, LOCK_DURATION_SECONDS, LockState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.clock import Clock, Deadline
+    from core.clock import Clock
     from core.models.signal import NormalizedSignal
-    from core.protocol.creator import CRDCreator
-    from core.protocol.deduplication import PhaseBasedDeduplicationChecker
-    from core.protocol.lease import Lease
-    from core.protocol.lock import LockWait, Look
+    from core.protocol.creator import CRDCreator, Creation
+    from core.protocol.deduplication import PhaseBasedDeduplicationChecker, View
+    from core.protocol.lock import DistributedLockManager, Lock
     from core.protocol.remediation_request import RemediationRequest
+    from core.protocol.sweeping import LeaseSweeper
 
 VIEW_FRESH_SECONDS = 2.0
-"""A view older than this is not created upon: a wait for the Lease or a pause lies in between."""
+"""A view older than this is not created upon: a wait for the lock or a pause lies in between."""
+
+RELEASE_GRACE_SECONDS = 1.0
+"""What a lock's release has at least, however late it is: the next delivery would wait for the Lease to run out."""
+
+_MOST_NAMES = 5
+"""Names that one attempt tries: each was found taken by an RR that is over. Eight hex digits hardly ever meet one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The request a signal belongs to. `lease` is still held and for the caller to release."""
+    """The RR that a signal belongs to. `lock` is still held and for the caller to finish."""
 
-    request: RemediationRequest
+    rr: RemediationRequest
     created: bool = False
-    lease: Lease | None = None
+    lock: Lock | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Decides where a signal goes. Safe without its lock, see core.protocol.lock."""
+    """Decides where a signal goes, with the parts that it needs for that."""
 
-    def __init__(
-        self,
-        *,
-        checker: PhaseBasedDeduplicationChecker,
-        lock: LockWait,
-        creator: CRDCreator,
-        clock: Clock,
-        new_id: Callable[[], str],
-        consistent_reads: bool,
-    ) -> None:
-        self._checker = checker
-        self._lock = lock
-        self._creator = creator
-        self._clock = clock
-        self._new_id = new_id
-        self._consistent_reads = consistent_reads
+    checker: PhaseBasedDeduplicationChecker
+    locks: DistributedLockManager
+    creator: CRDCreator
+    sweeper: LeaseSweeper
+    clock: Clock
+    random: Random
+    new_id: Callable[[], str]
+    consistent_reads: bool
+    wait: Backoff = LOCK_WAIT_BACKOFF
 
     async def find_or_create(
         self, signal: NormalizedSignal, *, over: RemediationRequest | None = None, deadline: Deadline
     ) -> Place:
-        """Return the active request, creating it where none is in view.
+        """Return the RR that holds this problem, creating it where there is none.
 
         Args:
-            signal: whose request is wanted.
-            over: a request just read as ended, or gone; a stale view may show it active for a long time.
+            signal: whose RR is wanted.
+            over: an RR just read as ended, or gone; a stale view may show it at work for a long time.
             deadline: of the request.
 
         Raises:
             ContentionError: another request held the lock all the time and nothing came of it.
             CRDCreationError, KubernetesError, TransientError: as the parts raise them.
         """
-        look = partial(self._look, signal.fingerprint, over, deadline=deadline)
-        view = await look()
-        if view.active:
-            return Place(view.active)
-        attempt_id = self._new_id()
-        lease, view = await self._lock.take(signal.fingerprint, view, look, holder=attempt_id, deadline=deadline)
-        if view.active:
-            return Place(view.active)
-        try:
-            return await self._create(signal, view, look, lease=lease, attempt_id=attempt_id, deadline=deadline)
-        except BaseException:
-            await self._lock.release(lease, deadline=deadline)
-            raise
+        return await _Search(self, signal, over=over, holder=self.new_id(), deadline=deadline).run()
 
-    async def _look(
-        self, fingerprint: str, over: RemediationRequest | None, *, consistent: bool = False, deadline: Deadline
-    ) -> View:
-        view = await self._checker.look(fingerprint, consistent=consistent, deadline=deadline)
-        if over and view.active and view.active.uid == over.uid and not consistent:
-            return await self._checker.look(fingerprint, consistent=True, deadline=deadline)
+    async def finish(self, lock: Lock, *, deadline: Deadline) -> None:
+        """Step 5: mark a lock done, now that the RR it stands for is stored. A failure costs others a wait, so it is
+        not passed on."""
+        try:
+            done = await self.locks.mark(lock, LockState.DONE, deadline=self.grace(deadline))
+        except (KubernetesError, TransientError):
+            self.sweeper.note_unmarked(lock)
+        else:
+            if done:
+                self.sweeper.note(done.lease)
+
+    async def give_back(self, lock: Lock, *, sent: bool, deadline: Deadline) -> None:
+        """Step 6: give up a lock under which nothing was created for certain, or nobody knows.
+
+        Args:
+            lock: as it is held.
+            sent: whether a CREATE may have been sent. Its name must then stay, for the RR may be there, or come.
+            deadline: of the request.
+        """
+        with suppress(KubernetesError, TransientError):
+            if sent or lock.inherited:
+                await self.locks.mark(lock, LockState.ABANDONED, deadline=self.grace(deadline))
+            else:
+                await self.locks.release_lock(lock.lease, deadline=self.grace(deadline))
+
+    def grace(self, deadline: Deadline) -> Deadline:
+        """Return what is left to a caller whose time may be over."""
+        return Deadline(clock=self.clock, seconds=max(deadline.remaining(), RELEASE_GRACE_SECONDS))
+
+
+class _Search:
+    """One attempt of one signal. `holder` is its name as a holder of locks, and on the RR that it creates."""
+
+    def __init__(
+        self,
+        parts: Placement,
+        signal: NormalizedSignal,
+        *,
+        over: RemediationRequest | None,
+        holder: str,
+        deadline: Deadline,
+    ) -> None:
+        self._parts = parts
+        self._signal = signal
+        self._fingerprint = signal.fingerprint
+        self._over = over
+        self._holder = holder
+        self._deadline = deadline
+        self._locks = parts.locks
+        self._now = parts.clock.monotonic
+
+    async def run(self) -> Place:
+        view = await self._look()
+        if view.holding:
+            return Place(view.holding)
+        taken, view, since = await self._take_lock(view)
+        if isinstance(taken, Place):
+            return taken
+        return await self._create(taken, view, since)
+
+    async def _look(self, *, consistent: bool = False) -> View:
+        """Step 1."""
+        look = self._parts.checker.look
+        view = await look(self._fingerprint, consistent=consistent, deadline=self._deadline)
+        if self._over and view.holding and view.holding.uid == self._over.uid and not consistent:
+            return await look(self._fingerprint, consistent=True, deadline=self._deadline)
         return view
 
-    async def _create(
-        self,
-        signal: NormalizedSignal,
-        view: View,
-        look: Look,
-        *,
-        lease: Lease | None,
-        attempt_id: str,
-        deadline: Deadline,
-    ) -> Place:
-        if self._consistent_reads:
-            view = await look(consistent=True)
-        confirmed_uid = ""
-        while view.active is None:
-            if self._stale(view):
-                view = await look(consistent=self._consistent_reads)
-                continue
-            head_uid = view.head.uid if view.head else ""
-            if view.head and head_uid != confirmed_uid:
-                if not await self._still_terminal(view.head, deadline):
-                    view = await look(consistent=True)
-                    continue
-                confirmed_uid = head_uid
-                continue  # the GET may have taken long: judge the view's age again
-            creation = await self._creator.create_remediation_request(
-                signal, head_uid=head_uid, attempt_id=attempt_id, deadline=deadline
-            )
-            if creation is None:
-                view = await look(consistent=True)
-            elif creation.created or creation.request.active:
-                return Place(creation.request, created=creation.created, lease=lease)
-            else:
-                view = View(None, creation.request, self._clock.monotonic())
-                confirmed_uid = creation.request.uid
-        return Place(view.active, lease=lease)
+    # Steps 2 and 3: the lock
 
-    def _stale(self, view: View) -> bool:
-        return self._clock.monotonic() - view.seen_at > VIEW_FRESH_SECONDS
+    async def _take_lock(self, view: View) -> tuple[Lock | Place, View, float]:
+        """Take the lock, or see that nobody needs it any more; with the newest view, and when the lock was asked
+        for."""
+        failed: KubernetesError | None = None
+        wait, tries = self._parts.wait, 0
+        while True:
+            tries, since = tries + 1, self._now()
+            try:
+                met = await self._try_lock()
+            except KubernetesError as error:
+                if not error.transient:
+                    raise
+                failed, met = error, None  # it may be ours all the same: the next try finds out
+            if met is not None:
+                if failed and isinstance(met, Place):
+                    await self._give_back_lost()
+                return met, view, since
+            pause = wait.delay(tries, random=self._parts.random)
+            if tries == wait.steps or pause >= self._deadline.remaining():
+                break
+            await self._parts.clock.sleep(pause)
+            view = await self._look()
+            if view.holding:
+                break
+        if failed:
+            await self._give_back_lost()
+        if view.holding:
+            return Place(view.holding), view, since
+        raise failed or ContentionError(f"another request has worked on fingerprint {self._fingerprint} for too long")
 
-    async def _still_terminal(self, head: RemediationRequest, deadline: Deadline) -> bool:
+    async def _try_lock(self) -> Lock | Place | None:
+        """Return the lock, or the RR that another has created under it; None: wait."""
+        lock = await self._locks.create_lock(self._fingerprint, holder=self._holder, deadline=self._deadline)
+        return lock or await self._meet_lock()
+
+    async def _meet_lock(self) -> Lock | Place | None:
+        met = await self._locks.read_lock(self._fingerprint, deadline=self._deadline)
+        if met is None:
+            return None  # given back between two calls
+        if met.state is LockState.HELD:
+            if met.lease.holder == self._holder:
+                return met
+            if self._locks.from_the_future(met.lease):
+                await self._locks.stamp(met, deadline=self._deadline)
+                return None
+        if not met.ours:  # another gateway's, which stands for no RR
+            return await self._take_over(met, new_name=True) if self._locks.expired(met.lease) else None
+        return await self._judge_lock(met)
+
+    async def _judge_lock(self, met: Lock) -> Lock | Place | None:
+        """Step 3: what there is to do where the lock is another's depends on the RR that it stands for."""
+        rr = await self._parts.checker.read(met.rr_name, deadline=self._deadline)
+        if rr and rr.fingerprint == self._fingerprint and rr.holds:
+            return Place(rr)
+        if met.state is LockState.DONE:
+            return await self._take_over(met, new_name=True)
+        # Its holder may still create it, or create it again after a lost answer: it has the Lease's whole time.
+        if met.state is LockState.HELD and not self._locks.expired(met.lease):
+            return None
+        # The same name as long as a late holder may wake: it collides. A name that has had its RR is used up.
+        long_ago = self._locks.seconds_since_expiry(met.lease) >= LATE_HOLDER_SECONDS
+        return await self._take_over(met, new_name=rr is not None or long_ago)
+
+    async def _take_over(self, met: Lock, *, new_name: bool) -> Lock | None:
+        return await self._locks.take_over(met, holder=self._holder, new_name=new_name, deadline=self._deadline)
+
+    async def _give_back_lost(self) -> None:
+        """Give back what an attempt may have got although its answer was lost."""
+        grace = self._parts.grace(self._deadline)
+        with suppress(KubernetesError, TransientError):
+            met = await self._locks.read_lock(self._fingerprint, deadline=grace)
+            if met and met.lease.holder == self._holder and met.state is LockState.HELD:
+                await self._parts.give_back(met, sent=False, deadline=self._deadline)
+
+    # Step 4: the RR
+
+    async def _create(self, lock: Lock, view: View, since: float) -> Place:
+        """Create the RR that the lock stands for, or join what holds the problem by now."""
+        sent = False
         try:
-            current = await self._checker.confirm(head, deadline=deadline)
-        except NotFoundError:
-            return False
-        return current.uid == head.uid and not current.active
+            if self._parts.consistent_reads:
+                view = await self._look(consistent=True)
+            for _ in range(_MOST_NAMES):
+                holding = await self._look_again(view, lock)
+                if holding:
+                    await self._parts.give_back(lock, sent=sent, deadline=self._deadline)
+                    return Place(holding)
+                self._check_lock_lasts(since)
+                sent = True
+                creation = await self._parts.creator.create_remediation_request(
+                    self._signal, name=lock.rr_name, attempt_id=self._holder, deadline=self._deadline
+                )
+                if creation and self._belongs(creation):
+                    return Place(creation.rr, created=creation.created, lock=lock)
+                # Taken, and what took it is over, gone or another problem's: this name is used up.
+                lock, sent = await self._rename(lock), False
+                view, since = await self._look(consistent=self._parts.consistent_reads), self._now()
+        except BaseException as error:
+            await self._parts.give_back(lock, sent=sent and not _surely_refused(error), deadline=self._deadline)
+            raise
+        await self._parts.give_back(lock, sent=sent, deadline=self._deadline)
+        raise ContentionError(f"{_MOST_NAMES} names in turn are taken for fingerprint {self._fingerprint}")
+
+    def _belongs(self, creation: Creation) -> bool:
+        rr = creation.rr
+        return creation.created or (rr.fingerprint == self._fingerprint and rr.holds)
+
+    async def _look_again(self, view: View, lock: Lock) -> RemediationRequest | None:
+        """Return what holds the problem, as far as a view young enough to create upon shows."""
+        # What a lock that was met stood for has been read already. Else the newest ended RR is read: it may be at
+        # work again, which a cache that trails does not show.
+        known = self._parts.consistent_reads or not lock.created_by_holder
+        while True:
+            while self._now() - view.seen_at > VIEW_FRESH_SECONDS:
+                view = await self._look(consistent=self._parts.consistent_reads)
+            if view.holding:
+                return view.holding
+            if known or view.head is None:
+                return None
+            current = await self._parts.checker.read(view.head.name, deadline=self._deadline)
+            if current and current.fingerprint == self._fingerprint and current.holds:
+                return current
+            known = True  # the GET may have taken long: judge the view's age again
+
+    def _check_lock_lasts(self, since: float) -> None:
+        if self._now() - since >= LOCK_DURATION_SECONDS:
+            raise ContentionError(f"the lock of fingerprint {self._fingerprint} has run out before its RR was created")
+
+    async def _rename(self, lock: Lock) -> Lock:
+        renamed = await self._take_over(lock, new_name=True)
+        if renamed is None:
+            raise ContentionError(f"another request has taken the lock of fingerprint {self._fingerprint}")
+        return renamed
+
+
+def _surely_refused(error: BaseException) -> bool:
+    """Whether the CREATE was answered with a refusal the first time it was sent."""
+    if not isinstance(error, CRDCreationError) or error.attempts > 1:
+        return False
+    return isinstance(error.underlying, RetryError) and not error.underlying.is_retryable

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from core.clock import Clock, Deadline
     from core.models.signal import NormalizedSignal
-    from core.protocol.lock import LockWait
     from core.protocol.placement import Placement
     from core.protocol.remediation_request import RemediationRequest
     from core.protocol.status import StatusUpdater
@@ -49,7 +48,7 @@ class RemediationRequestMemory:
 
     def remember(self, request: RemediationRequest) -> None:
         """Keep an active request; a terminal one is forgotten instead."""
-        if not request.active:
+        if not request.active:  # one that has ended and still holds does so for a time: it is looked up each time
             self.forget(request.fingerprint)
             return
         self._requests[request.fingerprint] = request
@@ -69,16 +68,16 @@ class Recorder:
         self,
         *,
         placement: Placement,
-        lock: LockWait,
         status: StatusUpdater,
         memory: RemediationRequestMemory,
+        write_first_count: bool,
         namespace: str,
         clock: Clock,
     ) -> None:
         self._placement = placement
-        self._lock = lock
         self._status = status
         self._memory = memory
+        self._write_first_count = write_first_count
         self._namespace = namespace
         self._clock = clock
 
@@ -98,7 +97,7 @@ class Recorder:
                 recorded = await self._record_round(rest, place, deadline=deadline)
                 results += recorded.results
                 contended |= recorded.contended
-                over = place.request  # it takes no more: that is why some are left
+                over = place.rr  # it takes no more: that is why some are left
         except KubernetesError as error:
             results += _failures(signals[len(results) :], self._explained(signals[0], start, error))
             contended |= _contended(error)
@@ -124,13 +123,13 @@ class Recorder:
         or none, where the request in view turned out to be over.
         """
         extra = len(signals) - place.created
-        counted = await self._count_and_release(place, extra, deadline=deadline)
+        counted = await self._count_and_finish(place, extra, deadline=deadline)
         contended = _contended(counted)
-        if isinstance(counted, Counted) and counted.stored and counted.request is not None:
-            self._memory.remember(counted.request)
-            return Recorded(_stored(signals, counted.request, created=place.created), contended)
+        if isinstance(counted, Counted) and counted.stored and counted.rr is not None:
+            self._memory.remember(counted.rr)
+            return Recorded(_stored(signals, counted.rr, created=place.created), contended)
         self._memory.forget(signals[0].fingerprint)
-        first = _stored(signals[:1], place.request, created=True) if place.created else []
+        first = _stored(signals[:1], place.rr, created=True) if place.created else []
         if isinstance(counted, Counted):
             return Recorded(first, contended)
         if not place.created:
@@ -141,19 +140,19 @@ class Recorder:
         known = self._memory.get(signal.fingerprint)
         return Place(known) if known else await self._placement.find_or_create(signal, over=over, deadline=deadline)
 
-    async def _count_and_release(self, place: Place, occurrences: int, *, deadline: Deadline) -> Counted | SluiceError:
-        count = self._count(place.request, occurrences, deadline=deadline)
-        if place.lease is None:
+    async def _count_and_finish(self, place: Place, occurrences: int, *, deadline: Deadline) -> Counted | SluiceError:
+        count = self._count(place, occurrences, deadline=deadline)
+        if place.lock is None:
             return await count
-        counted, _ = await asyncio.gather(count, self._lock.release(place.lease, deadline=deadline))
+        counted, _ = await asyncio.gather(count, self._placement.finish(place.lock, deadline=deadline))
         return counted
 
-    async def _count(
-        self, request: RemediationRequest, occurrences: int, *, deadline: Deadline
-    ) -> Counted | SluiceError:
-        # A value, not an exception: the lock's release beside it must run to its end.
+    async def _count(self, place: Place, occurrences: int, *, deadline: Deadline) -> Counted | SluiceError:
+        if place.created and occurrences == 0 and not self._write_first_count:
+            return Counted(place.rr, stored=True)  # an RR without a count stands for the one signal that created it
+        # A value, not an exception: the lock's end beside it must run to its own.
         try:
-            return await self._status.update_deduplication_status(request, occurrences=occurrences, deadline=deadline)
+            return await self._status.update_deduplication_status(place.rr, occurrences=occurrences, deadline=deadline)
         except SluiceError as error:
             return error
 
@@ -166,29 +165,30 @@ def _failures(signals: Sequence[NormalizedSignal], error: SluiceError) -> list[S
     return [failure(error, fingerprint=signal.fingerprint) for signal in signals]
 
 
-def _stored(signals: Sequence[NormalizedSignal], request: RemediationRequest, *, created: bool) -> list[SignalResult]:
-    first_count = 1 if created else request.occurrences - len(signals) + 1
-    later_count = request.occurrences - len(signals) + 1
-    counts = [first_count, *(later_count + place for place in range(1, len(signals)))]
+def _stored(signals: Sequence[NormalizedSignal], rr: RemediationRequest, *, created: bool) -> list[SignalResult]:
+    first_count = 1 if created else rr.occurrences - len(signals) + 1
+    later_count = rr.occurrences - len(signals) + 1
+    counts = [first_count, *(later_count + number for number in range(1, len(signals)))]
     return [
         SignalResult(
-            status=Status.CREATED if created and place == 0 else Status.DEDUPLICATED,
+            status=Status.CREATED if created and number == 0 else Status.DEDUPLICATED,
             fingerprint=signal.fingerprint,
-            rr_name=request.name,
-            rr_namespace=request.namespace,
-            metadata=_metadata(signal, request, counts[place]),
+            rr_name=rr.name,
+            rr_namespace=rr.namespace,
+            metadata=_metadata(signal, rr, counts[number]),
         )
-        for place, signal in enumerate(signals)
+        for number, signal in enumerate(signals)
     ]
 
 
-def _metadata(signal: NormalizedSignal, request: RemediationRequest, count: int) -> DeduplicationMetadata:
-    known = request.deduplication
+def _metadata(signal: NormalizedSignal, rr: RemediationRequest, count: int) -> DeduplicationMetadata:
+    known = rr.deduplication
+    first_seen, last_seen = (known.first_seen_at, known.last_seen_at) if known else ("", "")
     received = rfc3339(signal.received_time)
     return DeduplicationMetadata(
         fingerprint=signal.fingerprint,
         count=count,
-        remediationRequestRef=request.name,
-        firstOccurrence=known.first_seen_at if known else request.creation_timestamp or received,
-        lastOccurrence=known.last_seen_at if known else received,
+        remediationRequestRef=rr.name,
+        firstOccurrence=first_seen or rr.creation_timestamp or received,
+        lastOccurrence=last_seen or received,
     )

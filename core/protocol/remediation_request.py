@@ -13,12 +13,13 @@ from pydantic_core import to_json
 
 from core.kube.errors import UnreadableAnswerError
 from core.text import cut_utf8
-from core.timestamps import rfc3339
+from core.timestamps import parse_rfc3339, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
+    from core.kube.client import Listing, Reply
     from core.kube.resources import Resource
     from core.models.signal import NormalizedSignal
 
@@ -27,6 +28,8 @@ TERMINAL_PHASES = frozenset({"Completed", "Failed", "TimedOut", "Skipped", "Canc
 
 ATTEMPT_ANNOTATION = "gateway.kubernaut.ai/attempt-id"
 """Names the try that created the request, so that a creator whose answer was lost knows its own work."""
+
+_MANUAL_REVIEW = "ManualReviewRequired"
 
 PayloadEncoding = Literal["base64", "raw"]
 
@@ -38,7 +41,7 @@ _ANNOTATION_VALUE_BYTES = 256 * 1024
 _SPEC_BYTES = 1024 * 1024
 _SURELY_FITS = 64 * 1024  # however much escaping adds: no need to write it out twice to measure
 _DROPPED_FIRST = ("originalPayload", "signalAnnotations", "providerData", "signalLabels")
-_GENERATIONS = UUID("0c7d6f0e-6a57-5d0b-9a43-5f6a1a2f6a10")  # fixed for ever: another value forks every chain
+_NAMES = UUID("5e0f3a52-7c1d-5b86-9d0e-2f4b8c6a1e37")  # fixed for ever: two versions side by side choose the same name
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -49,6 +52,27 @@ def is_terminal_phase(phase: str) -> bool:
     an unknown phase can then do is to count a repeat where a new request was wanted.
     """
     return phase in TERMINAL_PHASES
+
+
+def holds_its_problem(
+    phase: str, *, deleting: bool, outcome: str = "", next_allowed: datetime | None = None, now: datetime | None = None
+) -> bool:
+    """Tell whether an RR takes the signals of its fingerprint, so that no other may be created.
+
+    Args:
+        phase: `status.overallPhase`.
+        deleting: whether it has a deletionTimestamp. A finalizer may keep it for a day: it is over all the same.
+        outcome: `status.outcome`, or `status.completionStatus.outcome` of newer versions. Where a person has to look
+            at it, the problem stays theirs after the RR has ended.
+        next_allowed: `status.nextAllowedExecution`, or `status.routingStatus.nextAllowedExecution`: until then
+            another RR would only be refused (kubernaut DD-WE-004).
+        now: the API server's time at which this was seen.
+    """
+    if deleting:
+        return False
+    if not is_terminal_phase(phase) or outcome == _MANUAL_REVIEW:
+        return True
+    return next_allowed is not None and now is not None and now < next_allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +96,15 @@ class RemediationRequest:
     fingerprint: str
     phase: str = ""
     attempt_id: str = ""
+    deleting: bool = False
+    holds: bool = True
+    """Whether it takes signals (holds_its_problem), judged at the time of the answer that brought it."""
     deduplication: DeduplicationStatus | None = None
 
     @property
     def active(self) -> bool:
-        """Whether a signal of this fingerprint joins this request."""
-        return not is_terminal_phase(self.phase)
+        """Whether it is at work: neither ended nor being deleted."""
+        return not self.deleting and not is_terminal_phase(self.phase)
 
     @property
     def occurrences(self) -> int:
@@ -90,10 +117,14 @@ class RemediationRequest:
         return (self.creation_timestamp, self.name)
 
     @classmethod
-    def from_object(cls, obj: Mapping[str, Any]) -> RemediationRequest:
-        """Read the API server's object. Fields of a wrong type, which a looser CRD may let in, count as absent."""
+    def from_object(cls, obj: Mapping[str, Any], *, now: datetime | None = None) -> RemediationRequest:
+        """Read the API server's object, as it stood at the API server's time `now`.
+
+        Fields of a wrong type, which a looser CRD may let in, count as absent.
+        """
         metadata = _mapping(obj.get("metadata"))
         status = _mapping(obj.get("status"))
+        phase, deleting = _text(status.get("overallPhase")), bool(metadata.get("deletionTimestamp"))
         return cls(
             name=_text(metadata.get("name")),
             namespace=_text(metadata.get("namespace")),
@@ -101,10 +132,27 @@ class RemediationRequest:
             resource_version=_text(metadata.get("resourceVersion")),
             creation_timestamp=_text(metadata.get("creationTimestamp")),
             fingerprint=_text(_mapping(obj.get("spec")).get("signalFingerprint")),
-            phase=_text(status.get("overallPhase")),
+            phase=phase,
+            deleting=deleting,
+            holds=_holds(phase, status, deleting=deleting, now=now),
             attempt_id=_text(_mapping(metadata.get("annotations")).get(ATTEMPT_ANNOTATION)),
             deduplication=_deduplication(_mapping(status.get("deduplication"))),
         )
+
+
+def _holds(phase: str, status: Mapping[str, Any], *, deleting: bool, now: datetime | None) -> bool:
+    if deleting or not is_terminal_phase(phase):
+        return not deleting
+    completion, routing = _mapping(status.get("completionStatus")), _mapping(status.get("routingStatus"))
+    outcomes = (_text(status.get("outcome")), _text(completion.get("outcome")))
+    times = (_time(status.get("nextAllowedExecution")), _time(routing.get("nextAllowedExecution")))
+    return holds_its_problem(
+        phase,
+        deleting=deleting,
+        outcome=_MANUAL_REVIEW if _MANUAL_REVIEW in outcomes else "",
+        next_allowed=max((each for each in times if each), default=None),
+        now=now,
+    )
 
 
 def _deduplication(status: Mapping[str, Any]) -> DeduplicationStatus | None:
@@ -116,6 +164,13 @@ def _deduplication(status: Mapping[str, Any]) -> DeduplicationStatus | None:
         first_seen_at=_text(status.get("firstSeenAt")),
         last_seen_at=_text(status.get("lastSeenAt")),
     )
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        return parse_rfc3339(_text(value))
+    except ValueError:
+        return None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -131,45 +186,48 @@ def _text(value: object) -> str:
 # tried, and create RR after RR.
 
 
-def read_remediation_request(obj: Mapping[str, Any], *, name: str, fingerprint: str = "") -> RemediationRequest:
-    """Return the request called `name`; `fingerprint` is given where only that one can be right.
+def read_remediation_request(reply: Reply, *, name: str, fingerprint: str = "") -> RemediationRequest:
+    """Return the RR called `name`; `fingerprint` is given where only that one can be right.
 
     Raises:
         UnreadableAnswerError: it is another object, or none.
     """
-    request = RemediationRequest.from_object(obj)
-    if request.name != name or not _whole(request) or fingerprint not in ("", request.fingerprint):
+    rr = RemediationRequest.from_object(reply.obj, now=reply.server_time)
+    if rr.name != name or not _whole(rr) or fingerprint not in ("", rr.fingerprint):
         raise UnreadableAnswerError(f"the API server's answer is not RemediationRequest {name} as it was asked for")
-    return request
+    return rr
 
 
-def read_remediation_requests(items: Iterable[Mapping[str, Any]], *, fingerprint: str) -> list[RemediationRequest]:
-    """Return the requests in a LIST that selects `fingerprint`.
+def read_remediation_requests(listing: Listing, *, fingerprint: str) -> list[RemediationRequest]:
+    """Return the RRs in a LIST that selects `fingerprint`.
 
     Raises:
         UnreadableAnswerError: there is anything else among them.
     """
-    requests = [RemediationRequest.from_object(item) for item in items]
-    if not all(_whole(request) and request.fingerprint == fingerprint for request in requests):
-        raise UnreadableAnswerError(f"the API server's list has more in it than requests of fingerprint {fingerprint}")
-    return requests
+    now = listing.server_time
+    rrs = [RemediationRequest.from_object(item, now=now) for item in listing.items]
+    if not all(_whole(rr) and rr.fingerprint == fingerprint for rr in rrs):
+        raise UnreadableAnswerError(f"the API server's list has more in it than RRs of fingerprint {fingerprint}")
+    return rrs
 
 
-def _whole(request: RemediationRequest) -> bool:
-    named = request.name and request.namespace and request.uid and request.resource_version
-    return bool(named) and _FINGERPRINT.match(request.fingerprint) is not None
+def _whole(rr: RemediationRequest) -> bool:
+    named = rr.name and rr.namespace and rr.uid and rr.resource_version
+    return bool(named) and _FINGERPRINT.match(rr.fingerprint) is not None
 
 
-def fenced_name(fingerprint: str, *, head_uid: str = "", salt: int = 0) -> str:
-    """Return the fenced name of the request that follows `head_uid` (kubernaut: rr-{fingerprint[:12]}-{uuid[:8]}).
+def fenced_name(fingerprint: str, *, lease_uid: str, overwritten: str = "") -> str:
+    """Return the RR's name that a Lease stands for, in kubernaut's form `rr-{fingerprint[:12]}-{8 hex}`.
+
+    Whoever works under one version of the Lease chooses this name, and collides on it; no other ever does.
 
     Args:
         fingerprint: 64-character SHA-256 of the problem.
-        head_uid: uid of the newest terminal request, empty where there is none.
-        salt: counts the names found taken by another fingerprint with the same first twelve characters.
+        lease_uid: uid of the Lease, which the API server gives once.
+        overwritten: resourceVersion of the Lease over which the name was chosen, empty where the Lease was created.
+            leaseTransitions would not do: a gateway of another kind may set it back.
     """
-    generation = f"{fingerprint}/{head_uid}" + (f"/{salt}" if salt else "")
-    return f"rr-{fingerprint[:12]}-{uuid5(_GENERATIONS, generation).hex[:8]}"
+    return f"rr-{fingerprint[:12]}-{uuid5(_NAMES, f'{fingerprint}/{lease_uid}/{overwritten}').hex[:8]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Counts signals on a request's status (kubernaut: StatusUpdater). Touches `status.deduplication` only."""
+"""Counts signals on an RR's status (kubernaut: StatusUpdater). Touches `status.deduplication` only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.backoff import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF, Backoff, Random
-from core.kube.errors import ConflictError, KubernetesError, NotFoundError
+from core.kube.errors import ConflictError, KubernetesError, NotFoundError, NotStoredError
 from core.protocol.remediation_request import DeduplicationStatus, RemediationRequest, read_remediation_request
 from core.timestamps import rfc3339
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What became of an update. `stored` is False where the request is terminal, or gone (`request` None);
-    `conflicts` says how often others wrote to the request at the same time."""
+    """What became of an update. `stored` is False where the RR holds its problem no longer, or is gone (`rr` None);
+    `conflicts` says how often others wrote to the RR at the same time."""
 
-    request: RemediationRequest | None
+    rr: RemediationRequest | None
     stored: bool
     conflicts: int = 0
 
@@ -72,27 +72,27 @@ class StatusUpdater:
         self._random = random
 
     async def update_deduplication_status(
-        self, request: RemediationRequest, *, occurrences: int, deadline: Deadline
+        self, rr: RemediationRequest, *, occurrences: int, deadline: Deadline
     ) -> Counted:
-        """Add `occurrences` to an active request (kubernaut: UpdateDeduplicationStatus).
+        """Add `occurrences` to an RR that holds its problem (kubernaut: UpdateDeduplicationStatus).
 
-        The request as given is tried first; after a conflict it is read again and judged again. Conflicts and
+        The RR as given is tried first; after a conflict it is read again and judged again. Conflicts and
         failures are limited each by a policy of their own.
 
         Raises:
             KubernetesError: the last conflict or failure when the tries are used up, or a refusal.
         """
-        current: RemediationRequest | None = request
+        current: RemediationRequest | None = rr
         sent: DeduplicationStatus | None = None
         error: KubernetesError | None = None
         tries = Tries(random=self._random)
         while True:
             try:
                 if error is not None:
-                    current = await self._read(request, deadline)
-                if current is None or not current.active:
+                    current = await self._read(rr, deadline)
+                if current is None or not current.holds:
                     return Counted(current, stored=_same(sent, current), conflicts=tries.conflicts)
-                if _same(sent, current) or (occurrences == 0 and current.deduplication):
+                if _same(sent, current) or (occurrences == 0 and _written(current)):
                     return Counted(current, stored=True, conflicts=tries.conflicts)
                 sent = self._counted(current, occurrences)
                 patched = await self._patch(current, sent, deadline)
@@ -128,7 +128,14 @@ class StatusUpdater:
         reply = await self._client.patch_status(
             self._resource, body, namespace=current.namespace, name=current.name, deadline=deadline
         )
-        return read_remediation_request(reply.obj, name=current.name, fingerprint=current.fingerprint)
+        patched = read_remediation_request(reply, name=current.name, fingerprint=current.fingerprint)
+        if not _same(counted, patched):
+            raise NotStoredError(
+                f"the API server answered the count on {current.name} with success, and does not show it: does the "
+                f"definition of {self._resource.full_name} have status.deduplication with occurrenceCount, firstSeenAt "
+                "and lastSeenAt? What it does not have is dropped: see knative/cluster/crd.yaml"
+            )
+        return patched
 
     async def _read(self, wanted: RemediationRequest, deadline: Deadline) -> RemediationRequest | None:
         try:
@@ -137,7 +144,7 @@ class StatusUpdater:
             )
         except NotFoundError:
             return None
-        found = read_remediation_request(reply.obj, name=wanted.name)
+        found = read_remediation_request(reply, name=wanted.name)
         same = found.uid == wanted.uid and found.fingerprint == wanted.fingerprint
         return found if same else None
 
@@ -155,6 +162,11 @@ def marked_time(now: datetime, *, random: Random) -> str:
     our write which was stored.
     """
     return f"{rfc3339(now.replace(microsecond=0))[:-1]}.{now.microsecond // 1000:03d}{int(random() * 1e6):06d}Z"
+
+
+def _written(current: RemediationRequest) -> bool:
+    """Whether a count stands on it, other than the one that the resource definition gives by default."""
+    return current.deduplication is not None and current.deduplication.last_seen_at != ""
 
 
 def _same(sent: DeduplicationStatus | None, current: RemediationRequest | None) -> bool:

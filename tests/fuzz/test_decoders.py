@@ -21,7 +21,7 @@ from core.adapters.kubernetes_event import EventReader, EventReference, occurren
 from core.adapters.pubsub import MESSAGE_PUBLISHED, ContentReader, open_message
 from core.adapters.targets import target_of
 from core.errors import PayloadError
-from core.kube.client import Reply
+from core.kube.client import Listing, Reply
 from core.kube.errors import ApiStatusError, UnreadableAnswerError
 from core.kube.refusals import refusal
 from core.kube.resources import LEASES
@@ -159,6 +159,9 @@ class TestAdapters:
                 check_entry(entry)
 
 
+DATED = CIMultiDict(Date="Fri, 02 Jan 2026 03:04:05 GMT")
+
+
 class TestWhatTheApiServerSays:
     @given(
         mutated_json(st.just(LEASE)),
@@ -169,7 +172,7 @@ class TestWhatTheApiServerSays:
         if not isinstance(obj, dict):
             return
         with suppress(UnreadableAnswerError):
-            lease = _lease(Reply(obj, CIMultiDict(Date=date)))
+            lease = _lease(Reply(obj, CIMultiDict(Date=date)), "gw-lock-1")
             assert isinstance(lease, Lease)
             assert DistributedLockManager(store=None).expired(lease) in (True, False)  # type: ignore[arg-type]
 
@@ -182,9 +185,9 @@ class TestWhatTheApiServerSays:
         assert request.occurrences >= 1
         assert request.active in (True, False)
         with suppress(UnreadableAnswerError):
-            assert read_remediation_request(obj, name="rr-1").name == "rr-1"
+            assert read_remediation_request(Reply(obj, DATED), name="rr-1").name == "rr-1"
         with suppress(UnreadableAnswerError):
-            (found,) = read_remediation_requests([obj], fingerprint="a" * 64)
+            (found,) = read_remediation_requests(Listing([obj], DATED), fingerprint="a" * 64)
             assert (found.uid, found.fingerprint) != ("", "")
 
     @given(

@@ -62,8 +62,9 @@ class Author:
 class Api:
     """All API servers over one etcd."""
 
-    def __init__(self, *, etcd: Etcd, now: Callable[[], float], random: random.Random) -> None:
+    def __init__(self, *, etcd: Etcd, now: Callable[[], float], random: random.Random, defaults: bool = True) -> None:
         self.etcd = etcd
+        self._defaults = defaults
         self._now = now
         self._random = random
 
@@ -102,7 +103,7 @@ class Api:
         return obj
 
     def _list(self, target: Target, request: ApiRequest, replica: Replica) -> JsonObject:
-        if request.query.get("resourceVersion") == "0":
+        if request.query.get("resourceVersion") == "0" and target.plural != "leases":
             replica.shown_until = max(replica.shown_until, self._now() - replica.lag)
             found = self.etcd.objects_at(target.plural, replica.shown_until)
         else:
@@ -128,7 +129,10 @@ class Api:
         }
         if target.plural == "remediationrequests":
             metadata["generation"] = 1
-        obj = {key: body[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": metadata}
+        # Our resource definition gives a status by default, another's may not.
+        status = {"deduplication": {"occurrenceCount": 1}}
+        given = {"status": status} if self._defaults and target.plural == "remediationrequests" else {}
+        obj = {key: body[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": metadata} | given
         return self._commit(target, "CREATE", obj, author)
 
     def _update(self, target: Target, body: JsonObject, author: Author) -> tuple[int, JsonObject]:

@@ -25,6 +25,10 @@ Kind = Literal[
     "500 after",  # done, and answered 500 all the same
     "503",
     "504 after",  # done, too late for the server's own patience
+    "unchanged",  # a PATCH is not done, and answered with the object as it was
+    "policy",  # an admission policy refuses what is written
+    "quota",  # the namespace's quota is used up
+    "page",  # a proxy's HTML page with status 400
     "late",  # it arrives after its caller has given up
     "slow answer",  # it is done at once, and answered after its caller has given up
     "delayed",  # it arrives after others that were sent later

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -10,11 +11,13 @@ from pydantic_core import from_json
 from core.protocol.remediation_request import ATTEMPT_ANNOTATION
 from tests.simulation.counts import Counts, deduplication, occurrences
 from tests.simulation.leases import LeaseRules
+from tests.simulation.machine import START
 from tests.simulation.objects import content
-from tests.simulation.phases import active, phase
+from tests.simulation.phases import holds, phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from core.answers import Answer
     from core.kube.transport import ApiRequest
@@ -40,6 +43,9 @@ class Judge:
         self._stop = stop
         self._busy: Counter[tuple[str, str]] = Counter()
         self._outlaws: set[str] = set()
+        self.revived: set[str] = set()
+        """RRs that somebody put to work again, or made hold again, after they had ended."""
+        self._used: dict[str, str] = {}
         etcd.observers.append(self.on_commit)
 
     def fail(self, promise: str, what: str) -> None:
@@ -66,15 +72,19 @@ class Judge:
                 self._trace.state("several alerts in one count")
         self._check_one(commit, ours=ours)
         if ours:
-            self._check_counts(fingerprint_of(commit.after))
+            self._check_counts(fingerprint_of(commit.after or commit.before))
 
     def _check_own_write(self, commit: Commit) -> None:
         if commit.verb == "CREATE":
             return
+        if commit.verb == "DELETE":
+            if holds(commit.before, self._wall(-2.0)):
+                self.fail("none lost", f"{commit.actor} pruned {commit.name}, which holds its problem")
+            return
         if commit.verb != "PATCH":
             self.fail("others' fields", f"{commit.actor} made a {commit.verb} of {commit.name}")
             return
-        if not active(commit.before):
+        if not holds(commit.before, self._wall(-2.0)):
             self.fail("none lost", f"{commit.actor} counts on {commit.name}, which is {phase(commit.before)}")
         if _without_our_fields(commit.before) != _without_our_fields(commit.after):
             self.fail("others' fields", f"{commit.actor} changed more of {commit.name} than its count")
@@ -83,12 +93,25 @@ class Judge:
         fingerprint = fingerprint_of(commit.after or commit.before)
         if commit.verb == "CREATE" and not ours and self.leases.held_by(fingerprint) != commit.actor:
             self._outlaws.add(commit.name)
+        held, now = commit.before is None or holds(commit.before, self._wall()), commit.after
+        if not held and now and holds(now, self._wall()):
+            self.revived.add(commit.name)
+        if commit.verb == "CREATE" and ours:
+            if commit.name in self._used and commit.name not in self.leases.done_names:
+                # Nobody could say that it had been used: its creator died, or lost its answers, and never could.
+                self._trace.state("a name used twice: its Lease was never marked done")
+            elif commit.name in self._used:
+                self.fail("a name once", f"{commit.name} was used before, by {self._used[commit.name]}")
+            self._used[commit.name] = commit.actor
         standing = [
             obj["metadata"]["name"]
             for obj in self._etcd.objects("remediationrequests")
-            if fingerprint_of(obj) == fingerprint and active(obj)
+            if fingerprint_of(obj) == fingerprint and holds(obj, self._wall(2.0))
         ]
         if len(standing) < 2:
+            return
+        if self.revived.intersection(standing):
+            self._trace.state("two hold because an ended one was put to work again")
             return
         self._trace.state("two active by the foreign gateway's doing")
         excused = self._foreign and (
@@ -99,6 +122,9 @@ class Judge:
         if not excused:
             self.fail("one", f"{len(standing)} requests are active: {', '.join(standing)}")
 
+    def _wall(self, ahead: float = 0.0) -> datetime:
+        return START + timedelta(seconds=self._now() + ahead)
+
     def _check_counts(self, fingerprint: str) -> None:
         complaint = self.counts.complaint(fingerprint)
         if complaint:
@@ -108,7 +134,7 @@ class Judge:
 
     def on_send(self, actor: str, request: ApiRequest) -> None:
         """Check a call at the moment a gateway makes it."""
-        if "remediationrequests" not in request.path:
+        if not _in_a_round(request):
             return
         key = (actor, _subject(request))
         self._busy[key] += 1
@@ -122,7 +148,7 @@ class Judge:
 
     def on_returned(self, actor: str, request: ApiRequest) -> None:
         """Note that a gateway waits for a call no longer."""
-        if "remediationrequests" in request.path:
+        if _in_a_round(request):
             self._busy[actor, _subject(request)] -= 1
 
     def on_answered(self, actor: str, request: ApiRequest, body: bytes) -> None:
@@ -182,6 +208,12 @@ def is_ours(actor: str) -> bool:
 def fingerprint_of(obj: Any) -> str:
     """Return the fingerprint of a request's object."""
     return str(obj["spec"]["signalFingerprint"])
+
+
+def _in_a_round(request: ApiRequest) -> bool:
+    """Whether a call is made for one fingerprint: not what pruning does."""
+    pruning = request.method == "DELETE" or (request.path.endswith("/remediationrequests") and not request.query)
+    return "remediationrequests" in request.path and not (pruning and request.method != "POST")
 
 
 def _subject(request: ApiRequest) -> str:

@@ -11,15 +11,26 @@ from core.protocol.lock import LOCK_DURATION_SECONDS
 if TYPE_CHECKING:
     from tests.simulation.etcd import Commit
 
+RR = "gateway.kubernaut.ai/remediation-request"
+STATE = "gateway.kubernaut.ai/lock"
+
+LAG_SECONDS = 60.0
+"""The oldest view that is created upon, and the most that a watch cache trails."""
+
+LATE_SECONDS = 600.0
+
 CLOCKS_DIFFER = 0.5
 """Seconds by which the clocks of the API servers may differ, which is more than they do here."""
 
 
 @dataclass(slots=True)
 class Grant:
-    """A Lease as one gateway wrote it; `robbed` where somebody else's hand took it away."""
+    """A Lease as one gateway wrote it; `state` is what it said of it, `robbed` where somebody else's hand took it
+    away."""
 
     holder: str
+    identity: str
+    state: str
     uid: str
     at: float
     robbed: bool = False
@@ -29,6 +40,10 @@ class LeaseRules:
     """Follows each Lease; every method returns what is wrong, or nothing."""
 
     def __init__(self) -> None:
+        self.clocks_jumped = False
+        """Whether an API server's clock has ever jumped: then nobody can tell the age of a Lease."""
+        self.done_names: set[str] = set()
+        """RRs whose Lease was marked done."""
         self._current: dict[str, Grant] = {}
         self._last: dict[tuple[str, str], Grant] = {}
 
@@ -41,7 +56,14 @@ class LeaseRules:
         if commit.after is None:
             self._current.pop(commit.name, None)
             return complaint
-        grant = Grant(commit.actor, commit.after["metadata"]["uid"], commit.at)
+        identity = commit.after["spec"].get("holderIdentity", "")
+        said, _, by = commit.after["metadata"].get("annotations", {}).get(STATE, "").partition(" ")
+        state = said if by == identity else ""
+        if state == "done":
+            self.done_names.add(commit.after["metadata"]["annotations"][RR])
+        if standing and ours and identity == standing.identity and commit.actor != standing.holder:
+            return complaint  # stamped anew, for the one who has it
+        grant = Grant(commit.actor, identity, state, commit.after["metadata"]["uid"], commit.at)
         self._current[commit.name] = grant
         self._last[commit.actor, commit.name] = grant
         return complaint
@@ -50,17 +72,28 @@ class LeaseRules:
         if standing is None:
             return ""
         age = commit.at - standing.at
-        if commit.verb == "UPDATE" and age < LOCK_DURATION_SECONDS - CLOCKS_DIFFER:
+        if commit.verb == "DELETE":
+            if standing.state == "done" and age < LAG_SECONDS:
+                return f"{commit.actor} deleted a Lease that was done for {age:.1f} s only"
+            if standing.state == "held" and standing.holder != commit.actor and age < LATE_SECONDS:
+                return f"{commit.actor} deleted the Lease that {standing.holder} holds"
+            return ""
+        stamped = commit.after is not None and commit.after["spec"].get("holderIdentity", "") == standing.identity
+        free = standing.state in ("done", "abandoned") or standing.holder == commit.actor or stamped
+        if not free and not self.clocks_jumped and age < LOCK_DURATION_SECONDS - CLOCKS_DIFFER:
             return f"{commit.actor} took the Lease of {standing.holder} when it was {age:.1f} s old"
-        if commit.verb == "DELETE" and standing.holder != commit.actor:
-            return f"{commit.actor} deleted the Lease that {standing.holder} holds"
         return ""
+
+    def may_delete_by_hand(self, fingerprint: str, now: float) -> bool:
+        """Whether a hand may delete this Lease: it is done for so long that every view shows its RR."""
+        standing = self._current.get(lease_name(fingerprint))
+        return bool(standing and standing.state == "done" and now - standing.at > LAG_SECONDS)
 
     def may_create(self, actor: str, fingerprint: str, now: float) -> str:
         """Judge a gateway that sends the CREATE of a request: under its Lease, or after it has run out."""
         name = lease_name(fingerprint)
         standing, own = self._current.get(name), self._last.get((actor, name))
-        if standing and standing.holder == actor:
+        if standing and standing.holder == actor and standing.state == "held":
             return ""
         if own and (own.robbed or now - own.at >= LOCK_DURATION_SECONDS - CLOCKS_DIFFER):
             return ""
@@ -75,3 +108,8 @@ class LeaseRules:
         """Return who wrote the Lease as it stands, or nothing."""
         standing = self._current.get(lease_name(fingerprint))
         return standing.holder if standing else ""
+
+    def state_of(self, fingerprint: str) -> str:
+        """Return what its holder said of the Lease as it stands, or nothing."""
+        standing = self._current.get(lease_name(fingerprint))
+        return standing.state if standing else ""

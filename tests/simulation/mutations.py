@@ -9,18 +9,22 @@ from core.credits import Credits
 from core.failures import is_poison
 from core.protocol.creator import CRDCreator
 from core.protocol.lease import LeaseStore
-from core.protocol.lock import DistributedLockManager, LockWait
-from core.protocol.placement import Placement
+from core.protocol.lock import DistributedLockManager
+from core.protocol.placement import Placement, _Search
 from core.protocol.recorder import Recorder, RemediationRequestMemory
-from core.protocol.remediation_request import is_terminal_phase
+from core.protocol.remediation_request import _holds, holds_its_problem, is_terminal_phase
 from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
+from core.protocol.sweeping import LeaseSweeper
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace
 
 _CREATE = CRDCreator.create_remediation_request
 _UPDATE = StatusUpdater.update_deduplication_status
-_RANDOM_NAMES = Prepend(_CREATE, "head_uid = attempt_id")
-_NO_LEASE = Prepend(DistributedLockManager._claim, "return await self._store.read(name, deadline=deadline)")
+_TAKE_OVER = DistributedLockManager.take_over
+_RANDOM_NAMES = Prepend(_CREATE, "name = name[:-8] + attempt_id[:8]")
+_NO_LEASE = Prepend(
+    _Search._meet_lock, "return await self._locks.read_lock(self._fingerprint, deadline=self._deadline)"
+)
 _PRECONDITIONS = '{"uid": A, "resourceVersion": B}'
 _SEEN = '{"resourceVersion": A, "uid": B}'
 
@@ -33,18 +37,60 @@ MUTATIONS = (
     _mistake("no lease and random names", 0, _NO_LEASE, _RANDOM_NAMES),
     _mistake("no lease", 1, _NO_LEASE),
     _mistake("random names", 0, _RANDOM_NAMES),
-    _mistake("one name for all generations", 0, Replace(Placement._create, 'A.uid if A else ""', '""')),
+    _mistake("names are never new", 0, Prepend(_TAKE_OVER, "new_name = False")),
+    _mistake("names are never kept", 0, Prepend(_TAKE_OVER, "new_name = True")),
+    _mistake(
+        "a name that has had its RR is kept", 0, Replace(_Search._judge_lock, "rr is not None or long_ago", "long_ago")
+    ),
+    _mistake(
+        "an ended RR frees the lock that its holder still has",
+        0,
+        Replace(_Search._judge_lock, "A is LockState.HELD and B", "rr is None and A is LockState.HELD and B"),
+    ),
+    _mistake("a lock's RR is not read", 0, Replace(_Search._judge_lock, "rr and A and rr.holds", "False")),
+    _mistake(
+        "done Leases are deleted at once",
+        0,
+        Replace(LeaseSweeper.note, "self._clock.monotonic() + DONE_LEASE_SECONDS", "self._clock.monotonic()"),
+    ),
+    _mistake("a lock under which a CREATE was sent is deleted", 0, Replace(Placement.give_back, "A or B", "False")),
+    _mistake(
+        "a lock of an earlier holder's name is deleted",
+        0,
+        Replace(Placement.give_back, "sent or lock.inherited", "sent"),
+    ),
+    _mistake(
+        "a view of any age is created upon",
+        0,
+        Replace(_Search._look_again, "self._now() - A.seen_at > VIEW_FRESH_SECONDS", "False"),
+    ),
+    _mistake(
+        "a taken name is tried for ever",
+        0,
+        Prepend(_Search._rename, "return lock"),
+    ),
+    _mistake(
+        "a Lease from the future is waited for", 0, Prepend(DistributedLockManager.from_the_future, "return False")
+    ),
+    _mistake("a PATCH's answer is believed unread", 0, Replace(StatusUpdater._patch, "not _same(A, B)", "False")),
+    _mistake("a dying RR takes signals", 0, Prepend(_holds, "deleting = False")),
+    _mistake("an ended RR holds for no time", 0, Prepend(holds_its_problem, "next_allowed = None")),
+    _mistake("an ended RR that needs review holds nothing", 0, Prepend(holds_its_problem, "outcome = ''")),
     _mistake("PATCH without resourceVersion", 0, Replace(StatusUpdater._patch, '{"resourceVersion": A}', "{}")),
     _mistake("release without preconditions", 15, Replace(LeaseStore.delete, _PRECONDITIONS, "{}")),
-    _mistake("take-over without resourceVersion", 1, Replace(LeaseStore.take_over, _SEEN, "{}")),
+    _mistake("take-over without resourceVersion", 1, Replace(LeaseStore.update, _SEEN, "{}")),
     _mistake(
         "expiry by the local clock",
         1,
-        Replace(DistributedLockManager.expired, "A.server_time", "self._store._clock.now()"),
+        Replace(
+            DistributedLockManager.seconds_since_expiry,
+            "_age(lease)",
+            "(self._store._clock.now() - lease.written_at).total_seconds()",
+        ),
     ),
     _mistake("a dead holder's lease is never taken over", 1, Prepend(DistributedLockManager.expired, "return False")),
-    _mistake("holder per pod", 46, Prepend(LockWait.take, "holder = repr(self._clock)")),
-    _mistake("attempt id per pod", 16, Replace(Placement.find_or_create, "self._new_id()", "repr(self)")),
+    _mistake("holder per pod", 46, Prepend(_Search._take_lock, "self._holder = repr(self._parts.clock)")),
+    _mistake("attempt id per pod", 16, Replace(Placement.find_or_create, "self.new_id()", "repr(self.clock)")),
     _mistake("207 on partial failure", 0, Prepend(problem, "status = 207 if status == 503 and content else status")),
     _mistake(
         "202 when only some are stored",
@@ -59,21 +105,25 @@ MUTATIONS = (
         ),
     ),
     _mistake("no join in one instance", 0, Prepend(Rounds._enqueue, "fingerprint = ticket")),
-    _mistake("a taken name counts as created", 0, Replace(CRDCreator._create_or_find, "A.attempt_id == B", "True")),
+    _mistake("a taken name counts as created", 0, Replace(_CREATE, "A.attempt_id == B", "True")),
     _mistake(
         "an own request whose answer was lost counts as another's",
         1,
-        Replace(CRDCreator._create_or_find, "A.attempt_id == B", "False"),
+        Replace(_CREATE, "A.attempt_id == B", "False"),
     ),
     _mistake("a count whose answer was lost is added again", 24, Replace(_UPDATE, "_same(...) or A", "A")),
-    _mistake("a conflict is not judged again", 0, Replace(_UPDATE, "A is None or not A.active", "A is None")),
+    _mistake("a conflict is not judged again", 0, Replace(_UPDATE, "A is None or not A.holds", "A is None")),
     _mistake("Blocked counts as ended", 1, Prepend(is_terminal_phase, 'if phase == "Blocked": return True')),
     _mistake(
         "an unknown phase counts as ended", 3, Prepend(is_terminal_phase, 'if phase == "Rebalancing": return True')
     ),
-    _mistake("the name's fingerprint is not checked", 4, Replace(_CREATE, "A is None or B == C", "True")),
-    _mistake("an ended head is not confirmed", 453, Replace(Placement._create, "A.head and B != C", "False")),
-    _mistake("consistent reads from the cache", 35, Prepend(Placement._create, "self._consistent_reads = False")),
+    _mistake("the name's fingerprint is not checked", 4, Replace(_Search._belongs, "rr.fingerprint == A and B", "B")),
+    _mistake(
+        "an ended head is not confirmed", 453, Replace(_Search._look_again, "A or not B.created_by_holder", "True")
+    ),
+    _mistake(
+        "consistent reads from the cache", 35, Replace(_Search._create, "await self._look(consistent=True)", "view")
+    ),
     _mistake("a credit is used twice", 4, Replace(Credits.take, "self._bodies.pop(A, B)", "self._bodies.get(A, B)")),
     _mistake(
         "no deadline for a request that waits for its round",
@@ -81,7 +131,7 @@ MUTATIONS = (
         Replace(Rounds.join, "asyncio.timeout(...)", "asyncio.timeout(None)"),
     ),
     _mistake(
-        "an ended request in a stale view is asked for ever", 16, Replace(Placement._look, "over and ...", "False")
+        "an ended request in a stale view is asked for ever", 16, Replace(_Search._look, "self._over and ...", "False")
     ),
     _mistake(
         "the status is replaced as a whole",
@@ -91,7 +141,7 @@ MUTATIONS = (
     _mistake(
         "a lease is taken over five seconds early",
         4,
-        Replace(DistributedLockManager.expired, "A >= B + _ROUNDING_SECONDS", "A >= B - 5"),
+        Replace(DistributedLockManager.seconds_since_expiry, "A - B - _ROUNDING_SECONDS", "A - B + 5"),
     ),
     _mistake("a failure that passes counts as poison", 0, Prepend(is_poison, "return True")),
     _mistake(
@@ -102,5 +152,5 @@ MUTATIONS = (
     _mistake(
         "the first signal of a round is not counted", 0, Replace(Recorder._record_round, "A - B.created", "A - 1")
     ),
-    _mistake("the lease is kept", 0, Prepend(LockWait.release, "return")),
+    _mistake("the lock is never marked done", 0, Prepend(Placement.finish, "return")),
 )

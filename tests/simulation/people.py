@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
@@ -9,13 +10,17 @@ from pydantic_core import from_json, to_json
 from core.kube.resources import LEASES, Resource, remediation_requests
 from core.kube.transport import ApiRequest, ApiResponse
 from core.protocol.lease import lease_name
+from core.timestamps import rfc3339
 from tests.simulation.judge import fingerprint_of
-from tests.simulation.phases import ENDED, MOVING, active
+from tests.simulation.machine import START
+from tests.simulation.phases import ENDED, MOVING, active, dying, phase
 from tests.simulation.scenario import RETENTION, dice
 from tests.simulation.senders import fingerprint
 from tests.simulation.worker import NAMESPACE
 
 if TYPE_CHECKING:
+    import random
+
     from tests.simulation.world import World
 
 REQUESTS = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
@@ -50,8 +55,12 @@ class Orchestrator(Caller):
         target = fingerprint(rng.choice(self._world.scenario.targets))
         moved = rng.choice(MOVING) if rng.random() < 0.4 else rng.choice(ENDED)
         standing = [obj for obj in self._requests(target) if active(obj)]
+        ended = [obj for obj in self._requests(target) if phase(obj) in ENDED and not dying(obj)]
         if standing:
-            self._move(standing[0], moved)
+            self._move(standing[0], moved, rng)
+        elif ended and rng.random() < 0.1:
+            self._world.trace.state("ended RR at work again")
+            self._move(rng.choice(ended), "Processing")
         self.clean_up()
 
     def end_all(self) -> None:
@@ -60,8 +69,19 @@ class Orchestrator(Caller):
             if active(obj):
                 self._move(obj, "Completed")
 
-    def _move(self, obj: Any, moved: str) -> None:
-        status = {"overallPhase": moved, "message": f"moved to {moved}", "outcome": None}
+    def _move(self, obj: Any, moved: str, rng: random.Random | None = None) -> None:
+        status: dict[str, Any] = {"overallPhase": moved, "message": f"moved to {moved}", "outcome": None}
+        status |= {"nextAllowedExecution": None, "routingStatus": None}
+        if rng and moved in ENDED and not self._world.scenario.jumping:
+            draw, until = rng.random(), START + timedelta(seconds=int(self._world.loop.true_time + rng.uniform(2, 60)))
+            if draw < 0.1:
+                status["nextAllowedExecution"] = rfc3339(until)
+            elif draw < 0.2:
+                status["routingStatus"] = {"nextAllowedExecution": rfc3339(until)}
+            elif draw < 0.23:
+                status["outcome"] = "ManualReviewRequired"
+            if draw < 0.23:
+                self._world.trace.state("ended RR that still holds")
         self.call("PATCH", REQUESTS, obj["metadata"]["name"], {"status": status}, status=True)
 
     def clean_up(self) -> None:
@@ -72,6 +92,37 @@ class Orchestrator(Caller):
             if not active(obj) and not _is_namesake(obj) and self._world.loop.true_time - last > RETENTION:
                 self._world.trace.state("ended request deleted in time")
                 self.call("DELETE", REQUESTS, name, {})
+
+    def delete(self, key: str) -> None:
+        """Delete an RR of a target at this very moment: an ended one mostly."""
+        rng = dice(self._world.scenario.seed, key)
+        found = self._requests(fingerprint(rng.choice(self._world.scenario.targets)))
+        ended = [obj for obj in found if not active(obj) and not _is_namesake(obj)]
+        wanted = ended if rng.random() < 0.7 else found
+        if not wanted:
+            return
+        obj = rng.choice(wanted)
+        if rng.random() < 0.3 and not dying(obj):
+            self._world.trace.fault(key, "RR deleted, kept by a finalizer")
+            self._let_die(obj, seconds=rng.choice((1.0, 20.0, 1000.0)))
+            return
+        self._world.trace.fault(key, "RR deleted near a burst")
+        self.call("DELETE", REQUESTS, obj["metadata"]["name"], {})
+
+    def _let_die(self, obj: Any, *, seconds: float) -> None:
+        """Delete an RR that a finalizer keeps for so long."""
+        etcd, metadata = self._world.etcd, obj["metadata"]
+        name, uid = metadata["name"], metadata["uid"]
+        now = rfc3339(START + timedelta(seconds=int(self._world.loop.true_time)))
+        marked = metadata | {"deletionTimestamp": now, "resourceVersion": str(etcd.revision + 1)}
+        etcd.commit(self._actor, "UPDATE", "remediationrequests", name, obj | {"metadata": marked})
+
+        def gone() -> None:
+            current = etcd.current("remediationrequests", name)
+            if current and current["metadata"]["uid"] == uid:
+                etcd.commit(self._actor, "DELETE", "remediationrequests", name, None)
+
+        self._world.loop.outside(seconds, gone)
 
     def _requests(self, of: str = "") -> list[Any]:
         found = self._world.etcd.objects("remediationrequests")
@@ -90,7 +141,8 @@ class Operator(Caller):
         target = fingerprint(rng.choice(self._world.scenario.targets))
         fenced = self._world.scenario.world == "fenced"
         if fenced and rng.random() < 0.5:
-            self._delete(key, LEASES, lease_name(target))
+            if self._world.judge.leases.may_delete_by_hand(target, self._world.loop.true_time):
+                self._delete(key, LEASES, lease_name(target))
             return
         found = [obj for obj in self._world.etcd.objects("remediationrequests") if fingerprint_of(obj) == target]
         if fenced:

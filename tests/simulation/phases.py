@@ -1,5 +1,6 @@
 """Phases of an RR, written down once more: a mistake in the gateway's own list must not blind the judge."""
 
+from datetime import datetime
 from typing import Any
 
 ENDED = ("Completed", "Failed", "TimedOut", "Skipped", "Cancelled")
@@ -12,6 +13,21 @@ def phase(obj: Any) -> str:
     return str((obj.get("status") or {}).get("overallPhase", ""))
 
 
+def dying(obj: Any) -> bool:
+    """Whether an RR's object is being deleted, and a finalizer keeps it."""
+    return "deletionTimestamp" in obj["metadata"]
+
+
 def active(obj: Any) -> bool:
-    """Whether a signal of its fingerprint must join this request's object."""
-    return phase(obj) not in ENDED
+    """Whether an RR's object is at work."""
+    return phase(obj) not in ENDED and not dying(obj)
+
+
+def holds(obj: Any, now: datetime) -> bool:
+    """Whether a signal of its fingerprint must join this RR's object."""
+    status = obj.get("status") or {}
+    until = status.get("nextAllowedExecution") or (status.get("routingStatus") or {}).get("nextAllowedExecution")
+    if dying(obj):
+        return False
+    review = "ManualReviewRequired" in (status.get("outcome"), (status.get("completionStatus") or {}).get("outcome"))
+    return active(obj) or review or bool(until and now < datetime.fromisoformat(until))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from core.clock import Deadline
+from core.errors import SluiceError
+from core.protocol.lease import LeaseStore
+from core.protocol.sweeping import prune
 from tests.simulation.machine import MACHINE, Machine, MachineClock
 from tests.simulation.scenario import dice
 from tests.simulation.wire import Wire
@@ -60,6 +65,24 @@ class Pod:
             recorder: Any = self._worker.given.rounds._record
             recorder.__self__._memory._requests[fingerprint] = remembered
 
+    def prune(self, *, older_than_seconds: float) -> None:
+        """Delete ended RRs and Leases that nobody needs, from this machine."""
+        if not self.machine.dead:
+            self._world.loop.start(self.machine, self._prune(older_than_seconds))
+
+    async def _prune(self, older_than_seconds: float) -> None:
+        gateway = self._worker.given
+        with suppress(SluiceError, ProcessLookupError):
+            await prune(
+                client=gateway.client,
+                store=LeaseStore(client=gateway.client, namespace=gateway.settings.namespace, clock=gateway.clock),
+                resource=gateway.resource,
+                namespace=gateway.settings.namespace,
+                older_than_seconds=older_than_seconds,
+                leases_older_than_seconds=3600.0 if self._world.scenario.jumping else 65.0,
+                deadline=Deadline(clock=gateway.clock, seconds=30.0),
+            )
+
     def heal(self) -> None:
         """Stop and die no more."""
         self._stops.clear()
@@ -88,6 +111,7 @@ class Pod:
         wire = Wire(world=world, machine=self.machine, actor=self._actor, granted=self.granted)
         self._worker = build_worker(world, wire, clock=MachineClock(self.machine, world.loop), seed=rng.getrandbits(64))
         self._endpoint = endpoint_of(self._worker)
+        self._worker.given.sweeper.start()
         MACHINE.reset(token)
 
     @property

@@ -68,6 +68,11 @@ class Scenario:
     fault_rate: float
     latency: float
     group_interval: float
+    defaults: bool
+    """Whether the resource definition gives a status by default."""
+    jumping: bool
+    """Whether the API servers' clocks jump; then no RR holds its problem for a time after its end."""
+    first_count: Literal["implied", "written"]
     events: tuple[Event, ...]
     stops: tuple[Stop, ...]
 
@@ -97,11 +102,16 @@ def draw(seed: int, *, without: Container[str] = ()) -> Scenario:
         fault_rate=rng.choice((0.0, 0.03, 0.1, 0.25)),
         latency=rng.choice((0.001, 0.01, 0.1)),
         group_interval=rng.choice((5.0, 10.0, 30.0)),
+        defaults=rng.random() < 0.5,
+        jumping=not calm and rng.random() < 0.15,
+        first_count="written" if rng.random() < 0.2 else "implied",
         events=(),
         stops=(),
     )
     timetable = _timetable(rng, world)
     timetable += _muddles(dice(seed, "muddles"), timetable)
+    timetable += _deletions(dice(seed, "deletions"), timetable)
+    timetable += _jumps(dice(seed, "jumps"), timetable, jumping=scenario.jumping)
     events = sorted((event for event in timetable if event.key not in without), key=lambda each: (each.at, each.key))
     stops = [stop for stop in _stops(rng, pods, calm=calm) if stop.key not in without]
     return replace(scenario, events=tuple(events), stops=tuple(stops))
@@ -113,6 +123,7 @@ def _timetable(rng: random.Random, world: World) -> list[Event]:
     events = [Event(key=f"notify-{number}", at=at, kind="notify") for number, at in enumerate(moments)]
     events += [Event(key="cleanup-0", at=acts[-1] + rng.choice((0.0, rng.uniform(0.0, 2.0))), kind="cleanup")]
     others = {"phase": rng.randint(2, 16), "operator": rng.choice((0, 0, 1, 4)), "outage": rng.choice((0, 0, 0, 1, 2))}
+    others["prune"] = rng.choice((0, 0, 1, 4))
     others["namesake"] = rng.choice((0, 0, 0, 0, 1, 2))
     if world == "shared":
         others["foreign"] = rng.randint(1, 10)
@@ -130,6 +141,25 @@ def _muddles(rng: random.Random, timetable: list[Event]) -> list[Event]:
     return [
         Event(key=f"muddle-{number}", at=max(0.0, rng.choice(moments) + rng.uniform(-0.01, 0.5)), kind="muddle")
         for number in range(rng.choice((0, 0, 0, 3, 10)))
+    ]
+
+
+def _deletions(rng: random.Random, timetable: list[Event]) -> list[Event]:
+    """Deletions of RRs in the midst of alerts, of ended ones mostly: retention counts from an RR's end, and says
+    nothing of how long ago somebody looked at it."""
+    moments = [event.at for event in timetable if event.kind == "notify"]
+    return [
+        Event(key=f"delete-{number}", at=max(0.0, rng.choice(moments) + rng.uniform(-0.5, 1.5)), kind="delete")
+        for number in range(rng.choice((0, 0, 3, 12)))
+    ]
+
+
+def _jumps(rng: random.Random, timetable: list[Event], *, jumping: bool) -> list[Event]:
+    """Moments at which an API server's clock is set, ahead or back."""
+    moments = [event.at for event in timetable if event.kind == "notify"]
+    return [
+        Event(key=f"jump-{number}", at=max(0.0, rng.choice(moments) + rng.uniform(-0.5, 5.0)), kind="jump")
+        for number in range(rng.randint(1, 3) if jumping else 0)
     ]
 
 

@@ -62,6 +62,9 @@ def _calm(*, pods: int, seed: int) -> Scenario:
         fault_rate=0.0,
         latency=CALL_SECONDS,
         group_interval=5.0,
+        defaults=True,
+        jumping=False,
+        first_count="implied",
         events=(),
         stops=(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
@@ -16,10 +17,24 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from tests.simulation.api import Replica
     from tests.simulation.machine import Machine
     from tests.simulation.world import World
 
 _INSTEAD = {"429": 429, "500 before": 500, "503": 503}
+_REFUSALS = {
+    "policy": (
+        422,
+        b'{"kind":"Status","apiVersion":"v1","status":"Failure","code":422,"reason":"Invalid",'
+        b'"message":"ValidatingAdmissionPolicy \'no-alerts\' denied request","details":{"causes":[{"message":"no"}]}}',
+    ),
+    "quota": (
+        403,
+        b'{"kind":"Status","apiVersion":"v1","status":"Failure","code":403,"reason":"Forbidden",'
+        b'"message":"exceeded quota: count/remediationrequests","details":{"name":"x"}}',
+    ),
+    "page": (400, b"<html><body>Bad Request</body></html>"),
+}
 _AFTERWARDS = {"500 after": 500, "504 after": 504}
 _SILENT = ("lost before", "lost after")
 
@@ -70,8 +85,9 @@ class Wire:
             return
         if drawn.kind == "lost before":
             return
-        if drawn.kind in _INSTEAD:
-            self._deliver(request, drawn, answer, _status(_INSTEAD[drawn.kind], world.api.headers(replica)))
+        instead = self._instead(request, drawn.kind, replica)
+        if instead:
+            self._deliver(request, drawn, answer, instead, untrue=True)
             return
         response = world.api.handle(request, actor=self._actor, replica=replica)
         world.trace.state(f"{describe(request)} {_outcome(response)}")
@@ -86,17 +102,41 @@ class Wire:
             return
         self._deliver(request, drawn, answer, response)
 
+    def _instead(self, request: ApiRequest, kind: str, replica: Replica) -> ApiResponse | None:
+        """Return what a call is answered that is not done."""
+        api = self._world.api
+        if kind in _INSTEAD:
+            return _status(_INSTEAD[kind], api.headers(replica))
+        if kind in _REFUSALS:
+            code, body = _REFUSALS[kind]
+            return ApiResponse(code, api.headers(replica), body)
+        if kind == "unchanged" and request.method == "PATCH":
+            as_it_was = replace(request, method="GET", path=request.path.removesuffix("/status"), body=None)
+            return api.handle(as_it_was, actor=self._actor, replica=replica)
+        return None
+
     def _deliver(
-        self, request: ApiRequest, drawn: Fate, answer: asyncio.Future[ApiResponse], response: ApiResponse
+        self,
+        request: ApiRequest,
+        drawn: Fate,
+        answer: asyncio.Future[ApiResponse],
+        response: ApiResponse,
+        *,
+        untrue: bool = False,
     ) -> None:
-        self._world.loop.outside(drawn.back, self._answer, request, drawn, answer, response)
+        self._world.loop.outside(drawn.back, self._answer, request, drawn, answer, response, untrue)
 
     def _answer(
-        self, request: ApiRequest, drawn: Fate, answer: asyncio.Future[ApiResponse], response: ApiResponse
+        self,
+        request: ApiRequest,
+        drawn: Fate,
+        answer: asyncio.Future[ApiResponse],
+        response: ApiResponse,
+        untrue: bool,
     ) -> None:
         if answer.done():
             return
-        if response.status < 300 and drawn.kind != "half body":
+        if response.status < 300 and drawn.kind != "half body" and not untrue:
             self._world.judge.on_answered(self._actor, request, response.body)
         answer.set_result(response)
         if response.status < 300 and request.method in ("POST", "PUT") and "/leases" in request.path:

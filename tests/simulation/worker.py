@@ -37,7 +37,9 @@ class SimulatedWorker(Worker):
 
 def settings_of(scenario: Scenario) -> Settings:
     """Return the settings of all pods of a run."""
-    return Settings(namespace=NAMESPACE, auth="none", owners="as-named", reads=scenario.reads)
+    return Settings(
+        namespace=NAMESPACE, auth="none", owners="as-named", reads=scenario.reads, first_count=scenario.first_count
+    )
 
 
 def build_worker(world: World, wire: Wire, *, clock: Clock, seed: int) -> SimulatedWorker:

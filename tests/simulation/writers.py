@@ -39,9 +39,11 @@ class Namesake(Caller):
         """Create a request under a target's next name, where it is free."""
         rng = dice(self._world.scenario.seed, key)
         of = fingerprint(rng.choice(self._world.scenario.targets))
-        found = [obj for obj in self._world.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
-        head = max((obj for obj in found if not active(obj)), key=_age, default=None)
-        name = fenced_name(of, head_uid=head["metadata"]["uid"] if head else "")
+        lease = self._world.etcd.current("leases", lease_name(of))
+        if lease is None:
+            return
+        metadata = lease["metadata"]
+        name = fenced_name(of, lease_uid=metadata["uid"], overwritten=rng.choice(("", metadata["resourceVersion"])))
         body = _request(name, of[:12] + sha256(key.encode()).hexdigest()[12:], called=NAMESAKE)
         if self.call("POST", REQUESTS, "", body) != 409:
             self._world.trace.fault(key, "name taken by another fingerprint")

@@ -20,6 +20,7 @@ from core.kube.transport import ApiRequest
 from core.metrics import Metrics
 from core.models.batch import Batch
 from core.models.signal import NormalizedSignal, TargetResource
+from core.protocol.lock import STATE_ANNOTATION
 from core.settings import Settings
 from tests.support.wire import MERGE_PATCH, Wire, deliver
 
@@ -157,6 +158,11 @@ class World:
     async def leases(self) -> list[Any]:
         """All Leases."""
         return list((await self.call("GET", LEASES))["items"])
+
+    async def locks(self) -> list[str]:
+        """What their holders last said of all Leases: `held`, `done` or `abandoned`."""
+        annotations = [lease["metadata"].get("annotations", {}) for lease in await self.leases()]
+        return [each.get(STATE_ANNOTATION, "").partition(" ")[0] for each in annotations]
 
     async def set_phase(self, phase: str, *, of: str = "") -> None:
         """Move the newest request of a fingerprint to `phase`, as the orchestrator does."""

@@ -68,6 +68,10 @@ def answered(status: int, body: object = None, **headers: str) -> ApiResponse:
     return ApiResponse(status, CIMultiDict({"Date": DATE} | given), content)
 
 
+TOO_LONG = {"causes": [{"reason": "FieldValueTooLong", "message": "too long", "field": "spec.severity"}]}
+"""Details of a Status that names a field which the alert fills."""
+
+
 def refused(
     status: int, reason: str = "", *, message: str = "", details: dict[str, Any] | None = None, **headers: str
 ) -> ApiResponse:

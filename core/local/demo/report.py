@@ -68,8 +68,8 @@ async def read_remediation_requests(client: KubeClient, settings: Settings, *, c
     """
     resource = remediation_requests(group=settings.group, version=settings.version)
     deadline = Deadline(clock=clock, seconds=_READ_SECONDS)
-    objects = await client.list(resource, namespace=settings.namespace, query={}, deadline=deadline)
-    shown = [ShownRequest.from_object(obj) for obj in objects]
+    listing = await client.list(resource, namespace=settings.namespace, query={}, deadline=deadline)
+    shown = [ShownRequest.from_object(obj) for obj in listing.items]
     return {each.view.name: each for each in shown}
 
 

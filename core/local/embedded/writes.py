@@ -61,6 +61,7 @@ def _prepared(store: Store, kind: Kind, namespace: str, body: JsonObject) -> Jso
     new = body | {"metadata": metadata}
     if kind.status_subresource:
         new.pop("status", None)
+        new, _ = kind.schema.fit(new)  # what the definition gives a status by default
     return kind.prepare(new, store.timestamp())
 
 

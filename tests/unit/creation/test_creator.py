@@ -17,11 +17,12 @@ from core.kube.transport import ApiRequest, ApiResponse
 from core.metrics import Metrics
 from core.models.signal import NormalizedSignal
 from core.protocol.creator import CRDCreator, Creation
-from core.protocol.remediation_request import RemediationRequestBuilder, fenced_name
+from core.protocol.remediation_request import RemediationRequestBuilder
 from tests.support.instances import fingerprint, signal
 from tests.support.scripted import Scripted, answered, refused
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+NAME = f"rr-{fingerprint()[:12]}-0a1b2c3d"
 CREATE = "CREATE remediationrequests"
 GET = "GET remediationrequests"
 LOST = errors.ApiUnreachableError("the answer was lost")
@@ -74,11 +75,9 @@ class Creating:
             metrics=Metrics(registry=self.registry),
         )
 
-    async def create(self, *, head_uid: str = "", seconds: float = 8.0) -> Creation | None:
+    async def create(self, *, seconds: float = 8.0) -> Creation | None:
         deadline = Deadline(clock=self.clock, seconds=seconds)
-        return await self.creator.create_remediation_request(
-            signal(), head_uid=head_uid, attempt_id="mine", deadline=deadline
-        )
+        return await self.creator.create_remediation_request(signal(), name=NAME, attempt_id="mine", deadline=deadline)
 
     async def failure(self, *, seconds: float = 8.0) -> CRDCreationError:
         with pytest.raises(CRDCreationError) as caught:
@@ -108,11 +107,13 @@ def fragile():
     creating.api.finish()
 
 
-def stored(request: ApiRequest) -> ApiResponse:
+def stored(request: ApiRequest, *, attempt: str = "") -> ApiResponse:
     """The API server's answer to a CREATE that went well."""
     assert request.body is not None
     body = json.loads(request.body)
     body["metadata"] |= {"uid": "u1", "resourceVersion": "7", "creationTimestamp": "2026-01-02T03:04:05Z"}
+    if attempt:
+        body["metadata"]["annotations"]["gateway.kubernaut.ai/attempt-id"] = attempt
     return answered(201, body)
 
 
@@ -120,7 +121,7 @@ def existing(*, attempt: str = "theirs", phase: str = "", of: str = "", name: st
     """A request that stands under the wanted name already."""
     obj: dict[str, Any] = {
         "metadata": {
-            "name": name or fenced_name(fingerprint()),
+            "name": name or NAME,
             "namespace": "ops",
             "uid": "u0",
             "resourceVersion": "3",
@@ -134,12 +135,12 @@ def existing(*, attempt: str = "theirs", phase: str = "", of: str = "", name: st
 
 async def test_created_request_stands_under_its_fenced_name(creating):
     creating.api.then(CREATE, stored)
-    creation = await creating.create(head_uid="u0")
+    creation = await creating.create()
     assert creation.created
-    assert creation.request.name == fenced_name(fingerprint(), head_uid="u0")
-    assert (creation.request.uid, creation.request.attempt_id) == ("u1", "mine")
+    assert creation.rr.name == NAME
+    assert (creation.rr.uid, creation.rr.attempt_id) == ("u1", "mine")
     (sent,) = creating.api.bodies
-    assert sent["metadata"]["name"] == creation.request.name
+    assert sent["metadata"]["name"] == creation.rr.name
     assert creating.created == 1
     assert (creating.observer.seen, creating.clock.sleeps) == ([], [])
 
@@ -172,7 +173,7 @@ async def test_third_failure_is_the_last(creating):
     assert creating.observer.seen == [(fingerprint(), attempt, errors.ServerError) for attempt in (1, 2, 3)]
     assert error.attempts == 3
     assert error.duration == timedelta(seconds=0.3)
-    assert error.crd_name == error.correlation_id == fenced_name(fingerprint())
+    assert error.crd_name == error.correlation_id == NAME
     assert (error.namespace, error.signal_name) == ("ops", "HighMemoryUsage")
     retry = error.underlying
     assert isinstance(retry, RetryError)
@@ -265,7 +266,7 @@ async def test_name_taken_by_our_own_lost_try_counts_as_created(creating):
     creating.api.then(GET, existing(attempt="mine"))
     creation = await creating.create()
     assert creation.created
-    assert creation.request.uid == "u0"
+    assert creation.rr.uid == "u0"
     assert creating.created == 1
 
 
@@ -275,7 +276,7 @@ async def test_name_taken_by_another_creator_is_found_and_not_counted(creating, 
     creating.api.then(GET, existing(phase=phase))
     creation = await creating.create()
     assert not creation.created
-    assert (creation.request.uid, creation.request.phase) == ("u0", phase)
+    assert (creation.rr.uid, creation.rr.phase) == ("u0", phase)
     assert creating.created == 0
 
 
@@ -289,7 +290,7 @@ async def test_reading_who_has_the_name_is_tried_again_too(creating):
     creating.api.then(CREATE, TAKEN)
     creating.api.then(GET, LOST)
     creating.api.then(GET, existing())
-    assert (await creating.create()).request.uid == "u0"
+    assert (await creating.create()).rr.uid == "u0"
     assert creating.clock.sleeps == pytest.approx([0.1])
 
 
@@ -301,17 +302,22 @@ async def test_failure_to_read_who_has_the_name_is_a_creation_error(creating):
     assert 'verbs: ["get"]' in str(error)
 
 
-async def test_name_taken_by_another_fingerprint_is_salted(creating):
+async def test_name_taken_by_another_fingerprint_is_shown_and_not_counted(creating):
     twin = fingerprint()[:12] + fingerprint("other")[12:]
     creating.api.then(CREATE, TAKEN)
     creating.api.then(GET, existing(of=twin))
-    creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, existing(of=twin, name=fenced_name(fingerprint(), salt=1)))
-    creating.api.then(CREATE, stored)
     creation = await creating.create()
-    assert creation.created
-    assert creation.request.name == fenced_name(fingerprint(), salt=2)
-    assert creating.created == 1
+    assert (creation.created, creation.rr.fingerprint) == (False, twin)
+    assert creating.created == 0
+
+
+async def test_success_with_another_attempt_s_object_is_not_believed(creating):
+    creating.api.then(CREATE, lambda sent: stored(sent, attempt="theirs"))
+    creating.api.then(CREATE, TAKEN)
+    creating.api.then(GET, existing(attempt="theirs"))
+    creation = await creating.create()
+    assert not creation.created
+    assert creating.created == 0
 
 
 @pytest.mark.parametrize("lie", [{}, {"metadata": {"name": "rr-1"}}, {"kind": "Status", "status": "Success"}])
@@ -320,6 +326,6 @@ async def test_success_that_is_not_the_request_sent_is_tried_again_under_the_sam
     creating.api.then(CREATE, TAKEN)
     creating.api.then(GET, existing(attempt="mine"))
     creation = await creating.create()
-    assert (creation.created, creation.request.name) == (True, fenced_name(fingerprint()))
+    assert (creation.created, creation.rr.name) == (True, NAME)
     first, second = creating.api.bodies
     assert first == second

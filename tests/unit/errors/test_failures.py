@@ -1,5 +1,6 @@
 """Send again, or never again."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -22,8 +23,14 @@ from core.models.result import Status
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def refused(kind: type[ApiStatusError], *, seconds: float | None = None) -> ApiStatusError:
-    return kind("refused", status=400, reason="", detail="", retry_after=seconds)
+def refused(
+    kind: type[ApiStatusError],
+    *,
+    seconds: float | None = None,
+    reason: str = "",
+    causes: Sequence[tuple[str, str]] = (),
+) -> ApiStatusError:
+    return kind("refused", status=400, reason=reason, detail="", retry_after=seconds, causes=causes)
 
 
 def creation(underlying: Exception) -> errors.CRDCreationError:
@@ -53,13 +60,34 @@ def deduplication(underlying: Exception) -> errors.DeduplicationError:
     )
 
 
-@pytest.mark.parametrize("kind", [InvalidObjectError, BadRequestError])
-def test_object_that_the_api_server_calls_invalid_is_poison(kind):
-    error = creation(refused(kind))
+@pytest.mark.parametrize(("kind", "reason"), [(InvalidObjectError, "Invalid"), (BadRequestError, "BadRequest")])
+@pytest.mark.parametrize("field", ["spec.severity", "spec.signalLabels[app]", "spec.targetResource.name"])
+def test_object_whose_values_from_the_alert_are_invalid_is_poison(kind, reason, field):
+    error = creation(refused(kind, reason=reason, causes=[(field, "FieldValueTooLong")]))
     assert is_poison(error)
     result = failure(error, fingerprint="f")
     assert (result.status, result.fingerprint, result.retry_after) == (Status.INVALID, "f", 0.0)
     assert result.error == str(error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "causes"),
+    [
+        (BadRequestError, "", []),  # a proxy's page
+        (BadRequestError, "BadRequest", []),  # a webhook that denies
+        (InvalidObjectError, "Invalid", []),  # a ValidatingAdmissionPolicy
+        (InvalidObjectError, "Invalid", [("", "")]),
+        (InvalidObjectError, "Invalid", [("spec.newField", "FieldValueRequired")]),
+        (InvalidObjectError, "Invalid", [("spec.severity", "FieldValueRequired")]),
+        (InvalidObjectError, "Invalid", [("spec.signalFingerprint", "FieldValueInvalid")]),
+        (InvalidObjectError, "Invalid", [("metadata.name", "FieldValueInvalid")]),
+        (InvalidObjectError, "Invalid", [("spec.severity", "FieldValueInvalid"), ("spec.new", "FieldValueRequired")]),
+        (InvalidObjectError, "RequestEntityTooLarge", []),
+    ],
+)
+def test_refusal_that_the_alert_is_not_to_blame_for_is_to_be_sent_again(kind, reason, causes):
+    result = failure(creation(refused(kind, reason=reason, causes=causes)), fingerprint="f")
+    assert (result.status, result.retry_after) == (Status.FAILED, 1.0)
 
 
 @pytest.mark.parametrize("kind", [ForbiddenError, ResourceNotServedError, ServerError, ThrottledError])

@@ -7,7 +7,7 @@ import pytest
 
 from core.kube.errors import ApiUnreachableError
 from functions import _webhooks
-from tests.support.scripted import answered, refused
+from tests.support.scripted import TOO_LONG, answered, refused
 from tests.unit.functions.webhooks import alert, webhook
 
 LIST = "LIST remediationrequests"
@@ -97,7 +97,10 @@ async def test_outage_and_recovery_lose_nothing(function, wire):
 
 
 async def test_object_that_the_api_server_refuses_for_ever_is_poison(function, wire):
-    wire.on("CREATE remediationrequests", answer=refused(422, "Invalid", message="spec.severity: too long"))
+    wire.on(
+        "CREATE remediationrequests",
+        answer=refused(422, "Invalid", message="spec.severity: too long", details=TOO_LONG),
+    )
     response = await function.post(webhook(alert()))
     assert "spec.severity: too long" in response.problem(400)
     assert "Retry-After" not in response.headers

@@ -13,7 +13,7 @@ from tests.support.kubernetes_events import (
     reference,
     scheduler_event,
 )
-from tests.support.scripted import answered
+from tests.support.scripted import TOO_LONG, answered
 from tests.support.scripted import refused as refusal
 from tests.unit.functions.answered_events import acknowledged, comes_again, logged, refused, stored
 
@@ -138,5 +138,8 @@ async def test_type_of_any_value_is_refused(function, scripted, event_type):
 
 
 async def test_event_that_the_api_server_refuses_for_ever_is_poison(function, wire, now):
-    wire.on("CREATE remediationrequests", answer=refusal(422, "Invalid", message="spec.severity: too long"))
+    wire.on(
+        "CREATE remediationrequests",
+        answer=refusal(422, "Invalid", message="spec.severity: too long", details=TOO_LONG),
+    )
     assert "spec.severity: too long" in refused(await function.send(binary(ADD, kubelet_event(at=now))))

@@ -15,6 +15,7 @@ from tests.support.cloud_events import binary, structured
 from tests.support.kubernetes_events import kubelet_event
 from tests.support.pubsub_messages import MESSAGE_ID, PUBLISHED, SOURCE, envelope, incident
 from tests.support.pubsub_server import PubSubServer
+from tests.support.scripted import TOO_LONG
 from tests.support.scripted import refused as refusal
 from tests.unit.functions.answered_events import acknowledged, comes_again, logged, stored
 from tests.unit.functions.webhooks import alert, webhook
@@ -131,7 +132,10 @@ async def test_good_alerts_of_a_partly_poisoned_webhook_are_stored(function, wir
 
 
 async def test_alert_that_the_api_server_refuses_for_ever_is_put_aside(function, wire, topic):
-    wire.on("CREATE remediationrequests", answer=refusal(422, "Invalid", message="spec.severity: too long"))
+    wire.on(
+        "CREATE remediationrequests",
+        answer=refusal(422, "Invalid", message="spec.severity: too long", details=TOO_LONG),
+    )
     acknowledged(await function.send(message(alert())))
     (letter,) = topic.messages
     assert "spec.severity: too long" in letter.attributes["reason"]

@@ -16,7 +16,7 @@ from core.models.result import Status
 from tests.support.instances import REQUESTS, count
 from tests.support.kubernetes_events import kubelet_event
 from tests.support.pubsub_messages import MESSAGE_ID, PUBLISH_TIME, PUBLISHED, SOURCE, envelope, incident
-from tests.support.scripted import refused
+from tests.support.scripted import TOO_LONG, refused
 from tests.unit.adapters.webhooks import alert, webhook
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class TestPoison:
         assert attributes["reason"].startswith(NO_TARGET)
 
     async def test_signal_that_the_api_server_refuses_for_ever_is_put_aside(self, send, instance, topic):
-        answer = refused(422, "Invalid", message="spec.severity: too long")
+        answer = refused(422, "Invalid", message="spec.severity: too long", details=TOO_LONG)
         instance.wire.on("CREATE remediationrequests", answer=answer)
         assert await send(envelope(webhook(GOOD))) == ["invalid"]
         ((_, attributes),) = topic.published

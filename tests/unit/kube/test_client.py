@@ -58,7 +58,8 @@ async def test_get_can_ask_for_metadata_only(caller):
 async def test_list_gives_the_items_also_where_there_are_none(caller, body, items):
     caller.api.then("LIST leases", answered(200, body))
     query = {"fieldSelector": "metadata.name=l", "resourceVersion": "0"}
-    assert await caller.client.list(LEASES, namespace="ops", query=query, deadline=caller.deadline) == items
+    listing = await caller.client.list(LEASES, namespace="ops", query=query, deadline=caller.deadline)
+    assert listing.items == items
     (sent,) = caller.api.requests
     assert (sent.path, sent.query) == ("/apis/coordination.k8s.io/v1/namespaces/ops/leases", query)
 

@@ -177,7 +177,7 @@ async def test_clean_deletes_what_bursts_opened_and_nothing_else(
             with announced(new_running(URL, cluster.kubeconfig), folder=tmp_path):
                 assert await demo(URL, tmp_path, out).clean()
             left = await client.list(kind, namespace="ns", query={}, deadline=deadline)
-    assert [each["metadata"]["name"] for each in left] == ["rr-real"]
+    assert [each["metadata"]["name"] for each in left.items] == ["rr-real"]
     assert out.getvalue() == "1 remediation requests of earlier bursts deleted.\n"
 
 

@@ -50,7 +50,7 @@ async def test_embedded_cluster_serves_the_namespace_and_the_kind_of_the_setting
             deadline = Deadline(clock=CLOCK, seconds=5)
             await client.get(NAMESPACES, name="ns", deadline=deadline)
             kind = remediation_requests(group=group, version="v1alpha1")
-            assert await client.list(kind, namespace="ns", query={}, deadline=deadline) == []
+            assert (await client.list(kind, namespace="ns", query={}, deadline=deadline)).items == []
 
 
 async def test_embedded_cluster_leaves_no_file_behind() -> None:

@@ -7,12 +7,12 @@ NEW = [
     "LIST remediationrequests",
     "CREATE leases",
     "CREATE remediationrequests",
-    "PATCH remediationrequests/status",
-    "DELETE leases",
+    "UPDATE leases",  # done: it stays, and points to the RR
 ]
+NEW_OF_SEVERAL = [*NEW[:3], "PATCH remediationrequests/status", "UPDATE leases"]
 
 
-async def test_first_signal_creates_a_request_in_five_calls(world: World):
+async def test_first_signal_creates_a_request_in_four_calls(world: World):
     one = world.instance()
     (result,) = await one.post(signal())
     assert one.calls == NEW
@@ -21,7 +21,16 @@ async def test_first_signal_creates_a_request_in_five_calls(world: World):
     assert request["metadata"]["name"] == result.rr_name
     assert request["metadata"]["namespace"] == result.rr_namespace == NAMESPACE
     assert count(request) == 1
-    assert await world.leases() == []
+    assert await world.locks() == ["done"]
+
+
+async def test_first_count_is_written_where_readers_want_it(world: World):
+    one = world.instance(first_count="written")
+    (result,) = await one.post(signal())
+    assert one.calls == NEW_OF_SEVERAL
+    known = (await world.only_request())["status"]["deduplication"]
+    assert result.metadata is not None
+    assert (known["occurrenceCount"], known["firstSeenAt"]) == (1, result.metadata["firstOccurrence"])
 
 
 async def test_repeat_costs_one_call_where_the_request_is_remembered(world: World):
@@ -31,8 +40,6 @@ async def test_repeat_costs_one_call_where_the_request_is_remembered(world: Worl
     (result,) = await one.post(signal())
     assert one.calls == ["PATCH remediationrequests/status"]
     assert result.status is Status.DEDUPLICATED
-    assert result.metadata is not None
-    assert result.metadata["count"] == count(await world.only_request()) == 2
 
 
 async def test_repeat_costs_two_calls_on_an_instance_that_was_just_started(world: World):
@@ -47,7 +54,10 @@ async def test_repeat_costs_two_calls_on_an_instance_that_was_just_started(world
 async def test_repeat_keeps_the_first_time_and_moves_the_last(world: World):
     one = world.instance()
     await one.post(signal())
+    created = (await world.only_request())["metadata"]["creationTimestamp"]
+    await one.post(signal())
     before = (await world.only_request())["status"]["deduplication"]
+    assert before["firstSeenAt"] == created
     world.pass_time(60)
     await one.post(signal())
     after = (await world.only_request())["status"]["deduplication"]
@@ -70,7 +80,7 @@ async def test_repeat_touches_nothing_that_others_own(world: World):
 async def test_signals_of_one_webhook_on_one_workload_share_one_patch(world: World):
     one = world.instance()
     results = await one.post(signal(), signal(), signal())
-    assert one.calls == NEW
+    assert one.calls == NEW_OF_SEVERAL
     assert [result.status for result in results] == [Status.CREATED, Status.DEDUPLICATED, Status.DEDUPLICATED]
     assert [result.metadata["count"] for result in results if result.metadata] == [1, 2, 3]
     assert count(await world.only_request()) == 3
@@ -94,11 +104,12 @@ async def test_signal_after_the_request_ended_creates_the_next_one(world: World)
         "PATCH remediationrequests/status",  # the remembered request: refused, it has changed
         "GET remediationrequests",  # terminal
         "LIST remediationrequests",
-        "CREATE leases",
-        "GET remediationrequests",  # the head is confirmed
+        "CREATE leases",  # there is one, done
+        "GET leases",
+        "GET remediationrequests",  # the RR that it points to has ended
+        "UPDATE leases",  # taken over, with a new name
         "CREATE remediationrequests",
-        "PATCH remediationrequests/status",
-        "DELETE leases",
+        "UPDATE leases",
     ]
     first, second = sorted(await world.requests(), key=lambda request: request["metadata"]["name"] == result.rr_name)
     assert count(first) == count(second) == 1
@@ -135,6 +146,5 @@ async def test_consistent_reads_look_once_more_under_the_lease(world: World):
         "CREATE leases",
         "LIST remediationrequests consistently",
         "CREATE remediationrequests",
-        "PATCH remediationrequests/status",
-        "DELETE leases",
+        "UPDATE leases",
     ]

@@ -19,6 +19,7 @@ from tests.support.wire import Fault
 
 COUNT = "PATCH remediationrequests/status"
 FORBIDDEN = ApiResponse(403, {}, b'{"kind":"Status","reason":"Forbidden","message":"no"}')
+DATED = {"Date": "Fri, 02 Jan 2026 03:04:05 GMT"}
 THROTTLED = ApiResponse(429, {"Retry-After": "60"}, b'{"kind":"Status","reason":"TooManyRequests","message":"slow"}')
 
 UNAVAILABLE = ApiResponse(503, {}, b'{"kind":"Status","reason":"ServiceUnavailable","message":"not now"}')
@@ -86,7 +87,7 @@ class TestLockManager:
 
     async def test_answer_that_is_no_lease_is_told_as_such(self, world: World, deadline: Deadline):
         one = world.instance()
-        one.wire.on("CREATE leases", answer=ApiResponse(201, {}, b'{"kind":"Lease"}'))
+        one.wire.on("CREATE leases", answer=ApiResponse(201, DATED, b'{"kind":"Lease"}'))
         with pytest.raises(UnreadableAnswerError, match="Lease cannot be read"):
             await self.locks(world, one).acquire_lock(fingerprint(), holder="me", deadline=deadline)
 

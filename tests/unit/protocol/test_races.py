@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from core.models.result import SignalResult, Status
 from core.protocol.lease import lease_name
 from core.protocol.remediation_request import fenced_name
 from tests.support.instances import REQUESTS, World, at_once, count, fingerprint, signal
-from tests.unit.protocol.test_new_and_repeated import NEW
+from tests.unit.protocol.test_new_and_repeated import NEW, NEW_OF_SEVERAL
 
 LOOK = "LIST remediationrequests"
 LOOK_CONSISTENTLY = "LIST remediationrequests consistently"
@@ -22,6 +23,8 @@ COUNT = "PATCH remediationrequests/status"
 LOCK = "CREATE leases"
 READ_LOCK = "GET leases"
 TAKE_OVER = "UPDATE leases"
+DONE = "UPDATE leases"
+ABANDONED = "UPDATE leases"
 UNLOCK = "DELETE leases"
 
 
@@ -31,14 +34,14 @@ class TestSeveralAtOnce:
         (first,), (second,) = await at_once(a.post(signal()), b.post(signal()))
         assert {first.status, second.status} == {Status.CREATED, Status.DEDUPLICATED}
         assert a.calls == NEW
-        assert b.calls == [LOOK, LOCK, READ_LOCK, LOOK, COUNT]
+        assert b.calls == [LOOK, LOCK, READ_LOCK, READ, COUNT]
         assert count(await world.only_request()) == 2
-        assert await world.leases() == []
+        assert await world.locks() == ["done"]
 
     async def test_sixteen_identical_signals_in_one_instance_share_one_round(self, world: World):
         one = world.instance("one")
         results = await at_once(*(one.post(signal()) for _ in range(16)))
-        assert one.calls == NEW
+        assert one.calls == NEW_OF_SEVERAL
         assert [result.status for (result,) in results].count(Status.CREATED) == 1
         assert count(await world.only_request()) == 16
 
@@ -64,7 +67,7 @@ class TestSeveralAtOnce:
         assert all(result.stored for (result,) in results)
         assert [result.status for (result,) in results].count(Status.CREATED) == 1
         assert count(await world.only_request()) == 16
-        assert await world.leases() == []
+        assert await world.locks() == ["done"]
 
     async def test_two_writers_of_one_count_lose_nothing(self, world: World):
         a, b = world.instance("a"), world.instance("b")
@@ -89,8 +92,8 @@ class TestTheLease:
 
         a.wire.on(CREATE, before=stall)
         (result,) = await a.post(signal(), deadline=600)
-        assert b.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, CREATE, COUNT, UNLOCK]
-        assert a.calls == [LOOK, LOCK, CREATE, READ, COUNT, UNLOCK]
+        assert b.calls == [LOOK, LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
+        assert a.calls == [LOOK, LOCK, CREATE, READ, COUNT, DONE, READ_LOCK]  # the lock is b's by now
         assert result.status is Status.DEDUPLICATED
         assert count(await world.only_request()) == 2
 
@@ -104,7 +107,7 @@ class TestTheLease:
         a.wire.on(CREATE, before=stall)
         (result,) = await a.post(signal())
         assert result.status is Status.FAILED
-        assert a.calls == [LOOK, LOCK, CREATE, UNLOCK]
+        assert a.calls == [LOOK, LOCK, CREATE, ABANDONED, READ_LOCK]
         assert count(await world.only_request()) == 1
 
     async def test_stall_before_the_lease_makes_the_view_too_old_to_create_upon(self, world: World):
@@ -116,10 +119,33 @@ class TestTheLease:
 
         a.wire.on(LOCK, before=stall)
         (result,) = await a.post(signal())
-        assert a.calls == [LOOK, LOCK, LOOK, COUNT, UNLOCK]
+        assert a.calls == [LOOK, LOCK, READ_LOCK, READ, COUNT]
         assert result.status is Status.DEDUPLICATED
 
-    async def test_lease_taken_over_before_its_release_stays_with_the_new_holder(self, world: World):
+    async def test_stall_under_the_lease_makes_the_view_too_old_to_create_upon(self, world: World):
+        a = world.instance()
+
+        async def stall() -> None:
+            world.pass_time(3)
+
+        a.wire.on(LOCK, after=stall)
+        (result,) = await a.post(signal())
+        assert a.calls == [LOOK, LOCK, LOOK, CREATE, DONE]
+        assert result.status is Status.CREATED
+
+    async def test_holder_whose_lease_has_run_out_before_its_create_does_not_send_it(self, world: World):
+        a = world.instance(request_deadline=600)
+
+        async def stall() -> None:
+            world.pass_time(31)
+
+        a.wire.on(LOCK, after=stall)
+        (result,) = await a.post(signal(), deadline=600)
+        assert a.calls == [LOOK, LOCK, LOOK, UNLOCK]
+        assert result.status is Status.FAILED
+        assert "has run out" in result.error
+
+    async def test_lease_taken_over_before_it_is_marked_done_stays_with_the_new_holder(self, world: World):
         a = world.instance()
 
         async def take_over() -> None:
@@ -127,9 +153,9 @@ class TestTheLease:
             lease["spec"]["holderIdentity"] = "somebody-else"
             await world.call("PUT", LEASES, lease["metadata"]["name"], **lease)
 
-        a.wire.on(UNLOCK, before=take_over)
+        a.wire.on(DONE, before=take_over)
         (result,) = await a.post(signal())
-        assert a.calls == NEW
+        assert a.calls == [*NEW, READ_LOCK]
         assert result.status is Status.CREATED
         (lease,) = await world.leases()
         assert lease["spec"]["holderIdentity"] == "somebody-else"
@@ -140,8 +166,8 @@ class TestTheLease:
         a, b = world.instance("a"), world.instance("b")
         results = await at_once(a.post(signal()), b.post(signal()))
         assert {result.status for (result,) in results} == {Status.CREATED, Status.DEDUPLICATED}
-        assert a.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, CREATE, COUNT, UNLOCK]
-        assert b.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, LOOK, COUNT, READ, COUNT]
+        assert a.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, CREATE, DONE]
+        assert b.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, LOOK, COUNT]
         assert count(await world.only_request()) == 2
 
     @pytest.mark.parametrize("skew", [timedelta(minutes=-10), timedelta(minutes=10)])
@@ -155,7 +181,7 @@ class TestTheLease:
         world.pass_time(31)
         (result,) = await skewed.post(signal())
         assert result.status is Status.CREATED
-        assert skewed.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, CREATE, COUNT, UNLOCK]
+        assert skewed.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, CREATE, DONE]
 
     async def test_lease_renewed_by_its_holder_counts_from_that_moment(self, world: World):
         await self.hold(world)
@@ -216,7 +242,7 @@ class TestLostAnswers:
         one = world.instance()
         one.wire.on(CREATE, lose_answer=True)
         (result,) = await one.post(signal())
-        assert one.calls == [LOOK, LOCK, CREATE, CREATE, READ, COUNT, UNLOCK]
+        assert one.calls == [LOOK, LOCK, CREATE, CREATE, READ, DONE]
         assert result.status is Status.CREATED
         assert count(await world.only_request()) == 1
 
@@ -224,7 +250,7 @@ class TestLostAnswers:
         one = world.instance()
         one.wire.on(CREATE, drop=True)
         (result,) = await one.post(signal())
-        assert one.calls == [LOOK, LOCK, CREATE, CREATE, COUNT, UNLOCK]
+        assert one.calls == [LOOK, LOCK, CREATE, CREATE, DONE]
         assert result.status is Status.CREATED
         assert count(await world.only_request()) == 1
 
@@ -256,29 +282,39 @@ class TestLostAnswers:
         assert result.status is Status.DEDUPLICATED
         assert count(await world.only_request()) in (3, 4)  # ours may count once too often, never too seldom
 
-    async def test_release_whose_answer_is_lost_does_no_harm(self, world: World):
+    async def test_mark_whose_answer_is_lost_does_no_harm(self, world: World):
         one = world.instance()
-        one.wire.on(UNLOCK, lose_answer=True)
+        one.wire.on(DONE, lose_answer=True)
         (result,) = await one.post(signal())
         assert one.calls == NEW
         assert result.status is Status.CREATED
-        assert await world.leases() == []
+        assert await world.locks() == ["done"]
+
+    async def test_mark_that_never_arrived_is_made_later(self, world: World):
+        one = world.instance()
+        one.wire.on(DONE, drop=True)
+        await one.post(signal())
+        assert await world.locks() == ["held"]
+        one.restart()
+        await one.gateway.sweeper.sweep()
+        assert one.calls == [DONE]
+        assert await world.locks() == ["done"]
 
     async def test_lock_whose_answer_is_lost_is_known_as_our_own(self, world: World):
         one = world.instance()
         one.wire.on(LOCK, lose_answer=True)
         (result,) = await one.post(signal())
-        assert one.calls == [LOOK, LOCK, LOOK, LOCK, READ_LOCK, CREATE, COUNT, UNLOCK]
+        assert one.calls == [LOOK, LOCK, LOOK, LOCK, READ_LOCK, CREATE, DONE]
         assert result.status is Status.CREATED
-        assert await world.leases() == []
+        assert await world.locks() == ["done"]
 
     async def test_first_count_that_cannot_be_written_leaves_a_request_that_counts_as_one(self, world: World):
-        one = world.instance()
+        one = world.instance(first_count="written")
         for _ in range(5):
             one.wire.on(COUNT, drop=True)
         (result,) = await one.post(signal())
         assert result.status is Status.CREATED
-        assert "status" not in await world.only_request()
+        assert count(await world.only_request()) == 1
         (result,) = await one.post(signal())
         assert count(await world.only_request()) == 2
 
@@ -303,11 +339,11 @@ class TestStaleAndMovingViews:
         one = world.instance()
         one.wire.on(LOCK, after=catch_up, lose_answer=True)
         (result,) = await one.post(signal())
-        assert one.calls == [LOOK, LOCK, LOOK, READ_LOCK, UNLOCK, COUNT]
+        assert one.calls == [LOOK, LOCK, LOOK, READ_LOCK, COUNT]
         assert result.status is Status.DEDUPLICATED
-        assert await world.leases() == []
+        assert await world.locks() == ["done"]
 
-    async def test_stale_list_that_shows_nothing_collides_on_the_name(self, world: World):
+    async def test_stale_list_that_shows_nothing_meets_the_lease_of_what_it_does_not_show(self, world: World):
         a, b = world.instance(), world.instance()
 
         async def other_comes_first() -> None:
@@ -315,11 +351,11 @@ class TestStaleAndMovingViews:
 
         a.wire.on(LOOK, after=other_comes_first)
         (result,) = await a.post(signal())
-        assert a.calls == [LOOK, LOCK, CREATE, READ, COUNT, UNLOCK]
+        assert a.calls == [LOOK, LOCK, READ_LOCK, READ, COUNT]
         assert result.status is Status.DEDUPLICATED
         assert count(await world.only_request()) == 2
 
-    async def test_stale_list_that_shows_only_an_older_ended_request_walks_to_the_newest(self, world: World):
+    async def test_stale_list_that_shows_only_an_older_ended_request_goes_by_the_lease(self, world: World):
         a, b = world.instance(), world.instance()
         await b.post(signal())
         await world.set_phase("Completed")
@@ -332,7 +368,7 @@ class TestStaleAndMovingViews:
 
         a.wire.on(LOOK, after=two_more_generations)
         (result,) = await a.post(signal())
-        assert a.calls == [LOOK, LOCK, READ, CREATE, READ, CREATE, COUNT, UNLOCK]
+        assert a.calls == [LOOK, LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
         assert result.status is Status.CREATED
         assert len(await world.requests()) == 3
 
@@ -341,7 +377,7 @@ class TestStaleAndMovingViews:
         one = world.instance()
         one.wire.on(COUNT, before=lambda: world.set_phase("Completed"))
         (result,) = await one.post(signal())
-        assert one.calls == [LOOK, COUNT, READ, LOOK, LOCK, READ, CREATE, COUNT, UNLOCK]
+        assert one.calls == [LOOK, COUNT, READ, LOOK, LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
         assert result.status is Status.CREATED
         assert len(await world.requests()) == 2
 
@@ -354,7 +390,8 @@ class TestStaleAndMovingViews:
         await world.set_phase("Completed")
         one = world.instance()
         (result,) = await one.post(signal())
-        assert one.calls == [LOOK, COUNT, READ, LOOK, LOOK_CONSISTENTLY, LOCK, READ, CREATE, COUNT, UNLOCK]
+        assert one.calls[:5] == [LOOK, COUNT, READ, LOOK, LOOK_CONSISTENTLY]
+        assert one.calls[5:] == [LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
         assert result.status is Status.CREATED
 
     async def test_request_that_moves_to_another_active_phase_is_counted_on_after_one_read(self, world: World):
@@ -371,11 +408,11 @@ class TestStaleAndMovingViews:
         one = world.instance()
         one.wire.on(COUNT, before=world.delete_request)
         (result,) = await one.post(signal())
-        assert one.calls == [LOOK, COUNT, READ, *NEW]
+        assert one.calls == [LOOK, COUNT, READ, LOOK, LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
         assert result.status is Status.CREATED
         assert count(await world.only_request()) == 1
 
-    async def test_request_deleted_and_made_anew_under_its_name_is_not_mistaken_for_the_old(self, world: World):
+    async def test_request_deleted_and_followed_by_another_is_not_mistaken_for_it(self, world: World):
         a, b = world.instance(), world.instance()
         await a.post(signal())
         old = await world.only_request()
@@ -388,50 +425,113 @@ class TestStaleAndMovingViews:
         a.wire.on(COUNT, before=replace)
         (result,) = await a.post(signal())
         new = await world.only_request()
-        assert new["metadata"]["name"] == old["metadata"]["name"]
-        assert new["metadata"]["uid"] != old["metadata"]["uid"]
+        assert new["metadata"]["name"] != old["metadata"]["name"]
         assert a.calls == [COUNT, READ, LOOK, COUNT]
         assert result.status is Status.DEDUPLICATED
         assert count(new) == 2
 
-    async def test_ended_head_that_was_deleted_meanwhile_is_not_followed(self, world: World):
-        await world.instance().post(signal())
-        await world.set_phase("Completed")
+    async def test_ended_head_that_was_deleted_meanwhile_does_not_bring_its_name_back(self, world: World):
+        old = await self.ended_and_swept(world)
         one = world.instance()
         one.wire.on(LOOK, after=world.delete_request)
         (result,) = await one.post(signal())
-        assert one.calls == [LOOK, LOCK, READ, LOOK_CONSISTENTLY, CREATE, COUNT, UNLOCK]
-        assert result.rr_name == fenced_name(fingerprint())
-
-    async def test_taken_name_that_is_free_a_moment_later_is_looked_into_again(self, world: World):
-        a, b = world.instance(), world.instance()
-        a.wire.on(LOOK, after=lambda: b.post(signal()))
-        a.wire.on(READ, before=world.delete_request)
-        (result,) = await a.post(signal())
-        assert a.calls == [LOOK, LOCK, CREATE, READ, LOOK_CONSISTENTLY, CREATE, COUNT, UNLOCK]
+        assert one.calls == [LOOK, LOCK, READ, CREATE, DONE]
         assert result.status is Status.CREATED
+        assert result.rr_name != old
 
-    async def test_name_taken_by_another_fingerprint_is_salted(self, world: World):
-        mine = fingerprint()
-        other = mine[:12] + "0" * 52
+    async def test_ended_head_that_is_at_work_again_is_joined(self, world: World):
+        await self.ended_and_swept(world)
         one = world.instance()
-        await one.post(signal("other", of=other))
-        taken = await world.only_request(other)
-        await world.call("DELETE", REQUESTS, taken["metadata"]["name"])
-        taken["metadata"] = {"name": fenced_name(mine)}
-        await world.call("POST", REQUESTS, **{**taken, "status": None})
+        one.wire.on(LOOK, after=lambda: world.set_phase("Executing"))
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, LOCK, READ, UNLOCK, COUNT]
+        assert result.status is Status.DEDUPLICATED
+
+    async def test_clean_up_near_a_burst_leaves_one_request(self, world: World):
+        """A has confirmed that gen1 ended; gen1 is deleted; B sees nothing; A creates, and B after it."""
+        await self.ended_and_swept(world)
+        a, b = world.instance(), world.instance()
+        later: list[asyncio.Task[list[SignalResult]]] = []
+
+        async def b_looks_and_waits() -> None:
+            await world.delete_request()
+            b.wire.on(LOCK, before=a_is_done)
+            later.append(asyncio.create_task(b.post(signal())))
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+        done = asyncio.Event()
+
+        async def a_is_done() -> None:
+            await done.wait()
+
+        a.wire.on(CREATE, before=b_looks_and_waits)
+        (first,) = await a.post(signal())
+        done.set()
+        ((second,),) = await asyncio.gather(*later)
+        assert b.calls == [LOOK, LOCK, READ_LOCK, READ, COUNT]
+        assert (first.status, second.status) == (Status.CREATED, Status.DEDUPLICATED)
+        assert count(await world.only_request()) == 2
+
+    async def test_taken_name_that_is_free_a_moment_later_is_not_used(self, world: World):
+        a, b = world.instance(request_deadline=600), world.instance()
+
+        async def other_takes_over() -> None:
+            world.pass_time(32)
+            await b.post(signal())
+
+        a.wire.on(CREATE, before=other_takes_over)
+        a.wire.on(READ, before=world.delete_request)
+        (result,) = await a.post(signal(), deadline=600)
+        assert a.calls == [LOOK, LOCK, CREATE, READ, TAKE_OVER, ABANDONED, READ_LOCK]  # the lock is b's by now
+        assert result.status is Status.FAILED
+        assert await world.requests() == []
+
+    @pytest.mark.parametrize("of", ["", fingerprint()[:12] + "0" * 52], ids=["older generation", "other fingerprint"])
+    async def test_name_that_is_taken_by_what_is_over_costs_one_more_transition(self, world: World, of: str):
+        one = world.instance()
+        taken: list[str] = []
+
+        async def take_the_name() -> None:
+            taken.append(await self.next_name(world))
+            obj = await self.somebody_elses(world)
+            obj["metadata"], obj["spec"]["signalFingerprint"] = {"name": taken[0]}, of or fingerprint()
+            await world.call("POST", REQUESTS, **obj)
+            await world.call("PATCH", REQUESTS, taken[0], "status", status={"overallPhase": "Completed"})
+
+        one.wire.on(CREATE, before=take_the_name)
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, LOCK, CREATE, READ, TAKE_OVER, LOOK, CREATE, DONE]
+        assert result.status is Status.CREATED
+        assert result.rr_name not in taken
+
+    async def next_name(self, world: World) -> str:
+        """The name that the one Lease stands for as it was created."""
+        (lease,) = [each for each in await world.leases() if each["metadata"]["name"] == lease_name(fingerprint())]
+        return fenced_name(fingerprint(), lease_uid=lease["metadata"]["uid"])
+
+    async def somebody_elses(self, world: World) -> Any:
+        """An RR as any gateway makes it, of another problem."""
+        await world.instance().post(signal("other"))
+        obj = await world.only_request(fingerprint("other"))
+        return {**obj, "status": None}
+
+    async def ended_and_swept(self, world: World) -> str:
+        """Leave an ended RR and no Lease; return the RR's name."""
         one = world.instance()
         (result,) = await one.post(signal())
-        assert one.calls == [LOOK, LOCK, CREATE, READ, CREATE, COUNT, UNLOCK]
-        assert result.rr_name == fenced_name(mine, salt=1)
-        assert count(await world.only_request()) == 1
+        await world.set_phase("Completed")
+        world.pass_time(70)
+        assert await one.gateway.sweeper.sweep() == 1
+        assert await world.leases() == []
+        return result.rr_name
 
     async def test_new_request_that_ends_before_its_first_count_still_acknowledges_its_creator(self, world: World):
-        one = world.instance()
+        one = world.instance(first_count="written")
         one.wire.on(COUNT, before=lambda: world.set_phase("Skipped"))
         (result,) = await one.post(signal())
         assert result.status is Status.CREATED
-        assert one.calls == [LOOK, LOCK, CREATE, COUNT, READ, UNLOCK]
+        assert one.calls == [LOOK, LOCK, CREATE, COUNT, READ, DONE]
 
     async def test_signals_beside_a_creator_whose_request_ended_at_once_get_the_next_request(self, world: World):
         one = world.instance()
@@ -451,7 +551,7 @@ class TestOneDeadline:
         one.wire.on(CREATE, before=hang, drop=True)
         (result,) = await one.post(signal())
         assert result.status is Status.FAILED
-        assert one.calls == [LOOK, LOCK, CREATE, UNLOCK]
+        assert one.calls == [LOOK, LOCK, CREATE, ABANDONED]
         assert result.retry_after >= 1
 
     async def test_lease_of_a_request_whose_time_is_over_does_not_hold_up_the_next_delivery(self, world: World):
@@ -476,15 +576,19 @@ class TestOneDeadline:
         assert "check_deduplication failed" in result.error
         assert one.calls == [LOOK]
 
-    async def test_failed_create_gives_the_lease_back(self, world: World):
+    async def test_create_of_which_nobody_knows_what_became_leaves_its_name_for_the_next(self, world: World):
         one = world.instance()
         for _ in range(3):
             one.wire.on(CREATE, drop=True)
         (result,) = await one.post(signal())
-        assert one.calls == [LOOK, LOCK, CREATE, CREATE, CREATE, UNLOCK]
+        assert one.calls == [LOOK, LOCK, CREATE, CREATE, CREATE, ABANDONED]
         assert result.status is Status.FAILED
         assert "create_remediation_request failed" in result.error
-        assert await world.leases() == []
+        assert await world.locks() == ["abandoned"]
+        sent, other = result.error.partition("crd_name=")[2].partition(",")[0], world.instance()
+        (again,) = await other.post(signal())
+        assert other.calls == [LOOK, LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
+        assert again.rr_name == sent
 
     async def test_one_failing_workload_does_not_hold_back_its_neighbours(self, world: World):
         one = world.instance()

@@ -30,7 +30,7 @@ NEW = [
     "CREATE leases",
     "CREATE remediationrequests",
     "PATCH remediationrequests/status",
-    "DELETE leases",
+    "UPDATE leases",
 ]
 
 

@@ -98,7 +98,7 @@ async def _outcome(history: Any, posts: Any, poisons: list[Poison]) -> Any:
             ]
         )
     stored = {name: [_shape(request) for request in await _stored(world, name)] for name in WORKLOADS}
-    leases = await world.leases()
+    leases = await world.locks()
     await world.close()
     return answers, stored, leases
 

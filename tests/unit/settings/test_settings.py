@@ -24,6 +24,7 @@ def test_nothing_needs_to_be_set():
         "group": "remediation.kubernaut.ai",
         "version": "v1alpha1",
         "reads": "fenced",
+        "first_count": "implied",
         "auth": "kubernetes",
         "payload_encoding": "base64",
         "signal_type": "prometheus-alert",
