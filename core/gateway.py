@@ -167,4 +167,7 @@ def _breaker(metrics: Metrics, logger: logging.Logger, clock: Clock) -> CircuitB
 def _gate(settings: Settings, client: KubeClient, resource: Resource, clock: Clock) -> Gate:
     if settings.auth == "none":
         return OpenGate()
-    return KubernetesGate(client=client, resource=resource, namespace=settings.namespace, clock=clock)
+    audiences = [each.strip() for each in settings.audiences.split(",") if each.strip()]
+    return KubernetesGate(
+        client=client, resource=resource, namespace=settings.namespace, clock=clock, audiences=audiences
+    )

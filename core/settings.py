@@ -60,6 +60,11 @@ class Settings(BaseModel):
         description="`kubernetes` checks bearer tokens by TokenReview and SubjectAccessReview; `none` where the "
         "platform has checked already",
     )
+    audiences: str = Field(
+        "",
+        max_length=1024,
+        description="audiences of senders' tokens, separated by commas, such as `sluice`; empty: the API server's own",
+    )
     payload_encoding: Literal["base64", "raw"] = Field("base64", description="form of spec.originalPayload")
     signal_type: str = Field(
         "prometheus-alert",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from core.clock import Deadline
     from core.models.result import SignalResult
 
-EVENT_ROUTES = Routes(everywhere=True, tokens=False)
+EVENT_ROUTES = Routes(everywhere=True)
 
 _REQUIRED = ("specversion", "type", "source", "id")
 _VERSIONS = ("1.0", "0.3")

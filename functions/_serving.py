@@ -47,13 +47,11 @@ class Routes:
         signals: paths that people are told to send to.
         everywhere: takes signals at every other path too, as senders of CloudEvents expect.
         description: serves an OpenAPI document.
-        tokens: asks senders for one, as SLUICE_AUTH says.
     """
 
     signals: tuple[str, ...] = ("/",)
     everywhere: bool = False
     description: bool = False
-    tokens: bool = True
 
     def methods(self, path: str) -> str:
         """Return the methods that `path` takes; nothing where nothing is served."""
@@ -143,8 +141,7 @@ class Endpoint:
         return await self._receive(gateway, request, deadline)
 
     async def _receive(self, gateway: Gateway, request: Request, deadline: Deadline) -> Answer:
-        if self._routes.tokens:
-            await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
+        await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
         body = await read_json_body(request, limit=gateway.settings.max_body, timeout=deadline.remaining())
         receiver = await self._receiver()
         return await receiver.receive(request.headers, body, deadline=deadline)

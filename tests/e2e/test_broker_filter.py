@@ -15,8 +15,11 @@ import pytest
 
 from tests.e2e.function import production
 from tests.knative.broker_filter import BrokerFilter
+from tests.manifests.building import objects, the
 from tests.support.cloud_events import binary
+from tests.support.cluster import SENDER_RULES
 from tests.support.kubernetes_events import kubelet_event
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from tests.apiserver import KubeApiserver
     from tests.e2e.conftest import StartFunction
+    from tests.e2e.function import FunctionProcess
     from tests.support.cloud_events import Sent
     from tests.support.cluster import Cluster
     from tests.support.http import Answer
@@ -100,6 +104,49 @@ def test_event_that_cannot_be_stored_now_comes_again(
     assert answer.status == 503
     assert int(answer.headers["retry-after"]) >= 1
     assert "did not answer" in said(answer)
+
+
+class TestTokens:
+    """Where senders need one: the filter sends that of the Trigger's account, as knative/components/sender-tokens."""
+
+    @pytest.fixture
+    def function(self, start_function: StartFunction) -> FunctionProcess:
+        settings: Any = {"SLUICE_AUTH": "kubernetes", "SLUICE_AUDIENCES": "sluice"}
+        return start_function(command=production("kubernetes_event"), **settings)
+
+    def test_trigger_with_an_identity_is_let_in(
+        self, function: FunctionProcess, cluster: Cluster, broker_filter: BrokerFilter
+    ) -> None:
+        account = the("RoleBinding", "sluice-sender-events", of=objects("overlays/sender-tokens"))["subjects"][0][
+            "name"
+        ]
+        cluster.add_account(account, SENDER_RULES)
+        trigger = broker_filter.add_trigger(
+            "sluice-events",
+            namespace=cluster.namespace,
+            subscriber=function.url,
+            account=account,
+            audience="sluice",
+        )
+
+        def is_stored() -> bool:
+            return broker_filter.deliver(trigger, event()).status == 201
+
+        wait_for(is_stored, what="the API server to heed the sender's rule", within=10)
+        assert len(cluster.requests()) == 1
+
+    @pytest.mark.parametrize(("account", "audience"), [("", ""), ("alertmanager", "another")])
+    def test_trigger_without_one_or_for_another_audience_is_refused(
+        self, function: FunctionProcess, cluster: Cluster, broker_filter: BrokerFilter, account: str, audience: str
+    ) -> None:
+        if account:
+            cluster.add_account(account, SENDER_RULES)
+        trigger = broker_filter.add_trigger(
+            "sluice-events", namespace=cluster.namespace, subscriber=function.url, account=account, audience=audience
+        )
+
+        assert broker_filter.deliver(trigger, event()).status == 401
+        assert cluster.requests() == []
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"OK", 502), (b'{"summary": {}}', 502), (b"", 200)])

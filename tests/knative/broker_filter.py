@@ -74,8 +74,11 @@ class BrokerFilter:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
 
-    def add_trigger(self, name: str, *, namespace: str, subscriber: str) -> str:
-        """Make a Trigger for all events whose subscriber is at the URL; return where its channel delivers to."""
+    def add_trigger(self, name: str, *, namespace: str, subscriber: str, account: str = "", audience: str = "") -> str:
+        """Make a Trigger for all events whose subscriber is at the URL; return where its channel delivers to.
+
+        With an account and an audience the Trigger has an identity, as where Eventing's authentication is on.
+        """
         path = _TRIGGERS.format(namespace)
         trigger = {
             "apiVersion": "eventing.knative.dev/v1",
@@ -84,7 +87,8 @@ class BrokerFilter:
             "spec": {"broker": "sluice", "subscriber": {"uri": subscriber}},
         }
         made = _done(self._server.request("POST", path, trigger)).body
-        status = {"status": {"subscriberUri": subscriber}}
+        identity = {"auth": {"serviceAccountName": account}, "subscriberAudience": audience} if account else {}
+        status = {"status": {"subscriberUri": subscriber, **identity}}
         merge = "application/merge-patch+json"
         _done(self._server.request("PATCH", f"{path}/{name}/status", status, content_type=merge))
         url = f"http://127.0.0.1:{self._port}/triggers/{namespace}/{name}/{made['metadata']['uid']}"

@@ -1,7 +1,8 @@
 """Who is let in, what the API server is asked for it, and for how long its yes is remembered."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ USER = {
     "extra": {"authentication.kubernetes.io/pod-name": ["alertmanager-0"]},
 }
 KNOWN = answered(201, {"status": {"authenticated": True, "user": USER}})
+STRANGER = answered(201, {"status": {"authenticated": False}})
 ALLOWED = answered(201, {"status": {"allowed": True}})
 DENIED = answered(201, {"status": {"allowed": False, "reason": "no rule"}})
 
@@ -31,7 +33,7 @@ DENIED = answered(201, {"status": {"allowed": False, "reason": "no rule"}})
 class Entrance:
     """A gate over a script."""
 
-    def __init__(self, *, calls_to_open: int = 10) -> None:
+    def __init__(self, *, calls_to_open: int = 10, audiences: Sequence[str] = ()) -> None:
         self.api = Scripted()
         self.clock = MockClock(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
         breaker = CircuitBreaker(clock=self.clock, min_calls=calls_to_open)
@@ -40,6 +42,7 @@ class Entrance:
             resource=remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1"),
             namespace="ops",
             clock=self.clock,
+            audiences=audiences,
         )
 
     async def admit(self, authorization: str = "Bearer secret", *, seconds: float = 8.0) -> None:
@@ -73,7 +76,7 @@ async def test_only_true_lets_anybody_in(entrance, yes):
         await entrance.admit()
     entrance.will_be_asked(may=answered(201, {"status": {"allowed": yes}}))
     with pytest.raises(PermissionDeniedError):
-        await entrance.admit()
+        await entrance.admit("Bearer another")
 
 
 @pytest.mark.parametrize(
@@ -171,15 +174,105 @@ async def test_yes_to_one_token_is_no_yes_to_another(entrance):
         await entrance.admit("Bearer secret2")
 
 
-async def test_refusals_are_not_remembered(entrance):
-    entrance.api.then(WHO, answered(201, {"status": {"authenticated": False}}))
-    with pytest.raises(UnauthenticatedError):
-        await entrance.admit()
-    entrance.will_be_asked(may=DENIED)
-    with pytest.raises(PermissionDeniedError):
+@pytest.mark.parametrize(
+    ("who", "may", "refusal"), [(STRANGER, None, UnauthenticatedError), (KNOWN, DENIED, PermissionDeniedError)]
+)
+async def test_refusal_is_remembered_for_five_seconds_and_then_asked_again(entrance, who, may, refusal):
+    entrance.api.then(WHO, who)
+    if may:
+        entrance.api.then(MAY, may)
+    sentences = set()
+    for _ in range(50):
+        with pytest.raises(refusal) as caught:
+            await entrance.admit()
+        sentences.add(str(caught.value))
+        entrance.wait(0.0999)
+    assert len(sentences) == 1
+    entrance.wait(0.01)
+    entrance.will_be_asked()
+    await entrance.admit()
+
+
+async def test_made_up_tokens_push_no_good_sender_out(entrance):
+    entrance.will_be_asked()
+    await entrance.admit()
+    for number in range(2000):
+        entrance.api.then(WHO, STRANGER)
+        with pytest.raises(UnauthenticatedError):
+            await entrance.admit(f"Bearer made-up-{number}")
+    await entrance.admit()
+
+
+async def test_failure_to_ask_is_not_remembered(entrance):
+    entrance.api.then(WHO, refused(503))
+    with pytest.raises(ServerError):
         await entrance.admit()
     entrance.will_be_asked()
     await entrance.admit()
+
+
+@pytest.mark.parametrize(
+    "token", ["a" * 8193, "two words", "kommata,", "\xff", "na\u00efve", "a=b", "{}", "a\x00b", "\ud800", "\u0660"]
+)
+async def test_what_can_be_no_token_is_refused_and_nobody_is_asked(entrance, token):
+    with pytest.raises(UnauthenticatedError, match="the bearer token can be none") as caught:
+        await entrance.admit(f"Bearer {token}")
+    assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["a" * 8192, "eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln-_", "abc/+~==", "7"])
+async def test_what_can_be_a_token_is_asked_about(entrance, token):
+    entrance.will_be_asked()
+    await entrance.admit(f"Bearer {token}")
+
+
+@pytest.mark.parametrize("times", [2, 150])
+async def test_requests_with_one_token_at_once_make_one_review(entrance, times):
+    entrance.will_be_asked()
+    await asyncio.gather(*(entrance.admit() for _ in range(times)))
+
+
+async def test_requests_with_one_bad_token_at_once_make_one_review(entrance):
+    entrance.api.then(WHO, STRANGER)
+    refusals = await asyncio.gather(*(entrance.admit() for _ in range(150)), return_exceptions=True)
+    assert {type(each) for each in refusals} == {UnauthenticatedError}
+
+
+async def test_review_outlives_the_request_that_began_it(entrance):
+    entrance.will_be_asked()
+    first = asyncio.create_task(entrance.admit())
+    second = asyncio.create_task(entrance.admit())
+    await asyncio.sleep(0)
+    first.cancel()
+    await second
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+class TestAudiences:
+    @pytest.fixture
+    def entrance(self):
+        entrance = Entrance(audiences=["sluice", "gateway"])
+        yield entrance
+        entrance.api.finish()
+
+    @pytest.mark.parametrize("named", [["sluice"], ["other", "gateway"]])
+    async def test_token_for_one_of_them_is_taken(self, entrance, named):
+        entrance.will_be_asked(answered(201, {"status": {"authenticated": True, "user": USER, "audiences": named}}))
+        await entrance.admit()
+        assert entrance.api.bodies[0]["spec"] == {"token": "secret", "audiences": ["sluice", "gateway"]}
+
+    @pytest.mark.parametrize("named", [None, [], ["https://kubernetes.default.svc"], "sluice", [["sluice"], 7]])
+    async def test_token_of_which_the_api_server_does_not_say_so_is_refused(self, entrance, named):
+        status = {"authenticated": True, "user": USER, "audiences": named}
+        entrance.api.then(WHO, answered(201, {"status": status}))
+        with pytest.raises(UnauthenticatedError, match="does not say that this bearer token is for sluice or gateway"):
+            await entrance.admit()
+
+    async def test_refusal_names_them(self, entrance):
+        entrance.api.then(WHO, STRANGER)
+        with pytest.raises(UnauthenticatedError, match="for the audience sluice or gateway"):
+            await entrance.admit()
 
 
 async def test_thousand_senders_are_remembered_and_the_oldest_goes_first(entrance):
@@ -236,12 +329,3 @@ async def test_open_breaker_passes_on():
     with pytest.raises(CircuitOpenError):
         await entrance.admit()
     entrance.api.finish()
-
-
-@pytest.mark.parametrize("token", ["ünïcode", "a b", "x" * 10_000, "\xff\x00"])
-async def test_token_of_any_text_is_only_asked_about(entrance, token):
-    entrance.api.then(WHO, answered(201, {"status": {"authenticated": False}}))
-    with pytest.raises(UnauthenticatedError):
-        await entrance.admit(f"Bearer {token}")
-    asked: Any = entrance.api.bodies[0]
-    assert asked["spec"]["token"] == token.strip()

@@ -125,6 +125,34 @@ async def test_event_past_the_limit_is_not_read(function, scripted, good):
     assert answer.chunks_read == 0
 
 
+@pytest.mark.parametrize("path", ["/", "/any/path"])
+async def test_event_without_a_token_is_refused_unread_where_tokens_are_asked_for(function, scripted, good, path):
+    function.set(auth="kubernetes")
+    answer = await function.send(binary(*good), path)
+    assert "`Authorization: Bearer <token>`" in answer.problem(401)
+    assert (answer.chunks_read, answer.headers["WWW-Authenticate"]) == (0, "Bearer")
+
+
+async def test_event_of_a_sender_without_the_rule_is_refused_unread(function, scripted, good):
+    function.set(auth="kubernetes")
+    scripted.then("CREATE tokenreviews", answered(201, {"status": {"authenticated": True, "user": {"username": "u"}}}))
+    scripted.then("CREATE subjectaccessreviews", answered(201, {"status": {"allowed": False}}))
+    sent = binary(*good)
+    answer = await function.send(Sent({**sent.headers, "Authorization": "Bearer t"}, sent.body))
+    assert answer.problem(403).startswith("u may not send signals")
+    assert answer.chunks_read == 0
+
+
+async def test_event_of_a_sender_with_the_rule_is_stored(function, wire, good):
+    function.set(auth="kubernetes", audiences="sluice")
+    status = {"authenticated": True, "user": {"username": "u"}, "audiences": ["sluice"]}
+    wire.on("CREATE tokenreviews", answer=answered(201, {"status": status}))
+    wire.on("CREATE subjectaccessreviews", answer=answered(201, {"status": {"allowed": True}}))
+    sent = binary(*good)
+    acknowledged(await function.send(Sent({**sent.headers, "Authorization": "Bearer t"}, sent.body)))
+    assert len(await stored(wire)) == 1
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/", "/any/path"])
 async def test_signals_are_taken_by_post_alone(function, scripted, method, path):

@@ -26,6 +26,7 @@ def test_nothing_needs_to_be_set():
         "reads": "fenced",
         "first_count": "implied",
         "auth": "kubernetes",
+        "audiences": "",
         "payload_encoding": "base64",
         "signal_type": "prometheus-alert",
         "cluster": "",
