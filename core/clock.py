@@ -51,8 +51,16 @@ class MockClock:
         return self._elapsed
 
     def advance(self, duration: timedelta) -> None:
-        """Move both wall and monotonic time forward."""
-        self._now += duration
+        """Move both wall and monotonic time forward.
+
+        Raises:
+            TypeError: `duration` is a number, which has no unit.
+        """
+        try:
+            self._now += duration
+        except TypeError:
+            message = f"advance() takes a timedelta, such as timedelta(seconds=1); {duration!r} has no unit"
+            raise TypeError(message) from None
         self._elapsed += duration.total_seconds()
 
     def set(self, moment: datetime) -> None:

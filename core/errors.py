@@ -23,14 +23,24 @@ Catch by class; a message is for people only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
 
 class SluiceError(Exception):
-    """Root of all errors raised on purpose."""
+    """Root of all errors raised on purpose. All of them can be pickled, and so cross from process to process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own calls the class with `args` alone: ours take keywords.
+        return _restored, (type(self), self.args, self.__cause__), self.__dict__
+
+
+def _restored(kind: type[SluiceError], args: tuple[Any, ...], cause: BaseException | None) -> SluiceError:
+    error = kind.__new__(kind, *args)
+    error.__cause__ = cause
+    return error
 
 
 class ConfigurationError(SluiceError):
@@ -129,7 +139,10 @@ class RetryError(TransientError):
     def __init__(
         self, *, attempt: int, max_attempts: int, original: Exception, error_type: str, is_retryable: bool
     ) -> None:
-        super().__init__(f"operation failed after {attempt}/{max_attempts} attempts: {original}")
+        retryable = "retryable" if is_retryable else "not retryable"
+        super().__init__(
+            f"operation failed after {attempt}/{max_attempts} attempts ({error_type}, {retryable}): {original}"
+        )
         self.attempt = attempt
         self.max_attempts = max_attempts
         self.original = original
@@ -144,7 +157,7 @@ class OperationError(SluiceError):
     Attributes:
         operation: such as `create_remediation_request`.
         phase: such as `deduplication` or `crd_creation`.
-        correlation_id: usually the request's name.
+        correlation_id: the RR's name, or the fingerprint where no RR has one yet; never empty.
         duration: time from `start_time` to `now`.
         underlying: the wrapped error, also `__cause__`.
     """
@@ -244,7 +257,7 @@ class DeduplicationError(OperationError):
             phase="deduplication",
             fingerprint=fingerprint,
             namespace=namespace,
-            correlation_id=correlation_id,
+            correlation_id=correlation_id or fingerprint,
             attempts=attempts,
             start_time=start_time,
             now=now,

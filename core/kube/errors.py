@@ -35,14 +35,12 @@ class KubernetesError(SluiceError):
 
     Attributes:
         transient: the same call may work in a moment.
-        may_have_committed: a write may have been stored although no success was seen.
         retry_after: seconds the server asked to wait, or None.
         error_type: short word for metrics.
     """
 
     error_type = "unexpected"
     transient = False
-    may_have_committed = False
     retry_after: float | None = None
 
 
@@ -51,7 +49,6 @@ class ApiUnreachableError(KubernetesError):
 
     error_type = "unreachable"
     transient = True
-    may_have_committed = True
 
 
 class UnreadableAnswerError(ApiUnreachableError):
@@ -160,7 +157,6 @@ class ServerError(ApiStatusError):
 
     error_type = "server_error"
     transient = True
-    may_have_committed = True
 
 
 _BY_STATUS: dict[int, type[ApiStatusError]] = {

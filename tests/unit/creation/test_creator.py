@@ -180,7 +180,7 @@ async def test_third_failure_is_the_last(creating):
     assert (retry.attempt, retry.max_attempts, retry.error_type, retry.is_retryable) == (3, 3, "server_error", True)
     assert isinstance(retry.original, errors.ServerError)
     assert "attempts=3, duration=300ms" in str(error)
-    assert "operation failed after 3/3 attempts: the API server answered 503" in str(error)
+    assert "operation failed after 3/3 attempts (server_error, retryable): the API server answered 503" in str(error)
     assert "etcd is down" in str(error)
     assert creating.metric("gateway_crd_creation_errors_total", error_type="server_error") == 1
     assert creating.created == 0

@@ -1,10 +1,21 @@
 """Fields and message formats of kubernaut's errors."""
 
+import copy
+import pickle
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from core.errors import CRDCreationError, DeduplicationError, OperationError, RetryError, format_duration
+from core.errors import (
+    CircuitOpenError,
+    CRDCreationError,
+    DeduplicationError,
+    OperationError,
+    PayloadError,
+    RetryError,
+    format_duration,
+)
 from core.kube.errors import ServerError
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -67,18 +78,46 @@ def test_deduplication_error_adds_what_was_known():
     )
     assert str(error) == (
         "check_deduplication failed: phase=deduplication, fingerprint=abc123, namespace=default, attempts=1, "
-        "duration=0ms, correlation=: the API server is down (dedupe_status=unknown)"
+        "duration=0ms, correlation=abc123: the API server is down (dedupe_status=unknown)"
     )
-    assert error.dedupe_status == "unknown"
+    assert (error.dedupe_status, error.correlation_id) == ("unknown", "abc123")
     assert error.underlying is error.__cause__ is CAUSE
 
 
 def test_retry_error_tells_tries_and_cause():
     error = RetryError(attempt=3, max_attempts=3, original=CAUSE, error_type="server_error", is_retryable=True)
-    assert str(error) == "operation failed after 3/3 attempts: the API server is down"
+    assert str(error) == "operation failed after 3/3 attempts (server_error, retryable): the API server is down"
     assert (error.attempt, error.max_attempts) == (3, 3)
     assert (error.error_type, error.is_retryable) == ("server_error", True)
     assert error.original is error.__cause__ is CAUSE
+
+
+def test_retry_error_tells_that_another_try_would_not_help():
+    error = RetryError(attempt=1, max_attempts=3, original=CAUSE, error_type="invalid", is_retryable=False)
+    assert str(error) == "operation failed after 1/3 attempts (invalid, not retryable): the API server is down"
+
+
+TIMES: dict[str, Any] = {"start_time": START, "now": START + timedelta(seconds=2)}
+WHERE: dict[str, Any] = {"fingerprint": "abc123", "namespace": "default", "attempts": 2}
+PICKLED = [
+    CAUSE,
+    RetryError(attempt=3, max_attempts=3, original=CAUSE, error_type="server_error", is_retryable=True),
+    OperationError(operation="o", phase="p", correlation_id="c", underlying=CAUSE, **WHERE, **TIMES),
+    CRDCreationError(crd_name="rr", signal_type="t", signal_name="n", underlying=CAUSE, **WHERE, **TIMES),
+    DeduplicationError(dedupe_status="new", underlying=KeyError("k"), **WHERE, **TIMES),
+    PayloadError("malformed", field="alerts[0]", reason="labels"),
+    CircuitOpenError("open", retry_after=7.0),
+]
+
+
+@pytest.mark.parametrize("error", PICKLED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("transport", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy])
+def test_errors_cross_from_process_to_process(error, transport):
+    received = transport(error)
+    assert type(received) is type(error)
+    assert (str(received), received.args) == (str(error), error.args)
+    assert received.__dict__.keys() == error.__dict__.keys()
+    assert (type(received.__cause__), str(received.__cause__)) == (type(error.__cause__), str(error.__cause__))
 
 
 @pytest.mark.parametrize(

@@ -47,13 +47,11 @@ def test_every_error_status_has_a_class_and_only_overload_and_server_errors_are_
     kind = error_class(status=status, reason="", details={})
     assert issubclass(kind, ApiStatusError)
     assert kind.transient == (status == 429 or status >= 500)
-    assert kind.may_have_committed == (status >= 500)
 
 
 @pytest.mark.parametrize("kind", [errors.ApiUnreachableError, errors.UnreadableAnswerError])
-def test_no_answer_is_transient_and_may_hide_a_write(kind):
+def test_no_answer_is_transient(kind):
     assert kind.transient
-    assert kind.may_have_committed
     assert kind("lost").retry_after is None
 
 

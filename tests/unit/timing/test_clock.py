@@ -83,3 +83,11 @@ def test_deadline_does_not_move_with_the_wall_clock(clock):
     deadline = Deadline(clock=clock, seconds=8.0)
     clock.set(START + timedelta(days=1))
     assert deadline.remaining() == 8.0
+
+
+@pytest.mark.parametrize("duration", [1, 0.5, None, "1s"])
+def test_mock_clock_says_what_it_is_to_be_advanced_by(duration):
+    clock = MockClock(START)
+    with pytest.raises(TypeError, match=r"^advance\(\) takes a timedelta, such as .*; .* has no unit$"):
+        clock.advance(duration)
+    assert clock.now() == START
