@@ -66,13 +66,14 @@ class Worker:
     async def _build(self) -> Gateway:
         outlive_sigterm()
         _loop_tasks.loop = asyncio.get_running_loop()
-        access = await find_access(self.settings, clock=self.clock)
+        access = await find_access(self.settings, clock=self.clock, warn=self.logger.warning)
         transport = HttpTransport(
             server=access.server,
             tls=access.tls,
             tokens=access.tokens,
             user_agent=USER_AGENT,
             connections=self.settings.max_concurrent,
+            server_name=access.server_name,
         )
         gateway = build_gateway(
             settings=self.settings, transport=transport, metrics=self.metrics, logger=self.logger, clock=self.clock

@@ -8,17 +8,22 @@ from base64 import b64decode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from core.errors import ConfigurationError
+from core.kube.connection import trust
 from core.kube.credentials import FileToken, GoogleToken, HookToken, StaticToken, TokenSource
 from core.kube.kubeconfig import read_kubeconfig
-from core.kube.tls import trust
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from core.clock import Clock
     from core.settings import Settings
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_PUBLIC_ENDPOINT = ".gke.goog"  # GKE's endpoints by DNS show certificates of a public authority
 _GOOGLE_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 NO_CLUSTER = (
@@ -29,11 +34,19 @@ NO_CLUSTER = (
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Everything a transport needs to reach the API server."""
+    """Everything a transport needs to reach the API server.
+
+    Attributes:
+        server: its URL.
+        tls: None for http://.
+        tokens: where bearer tokens come from.
+        server_name: expected in its certificate; empty: the name in the URL.
+    """
 
     server: str
     tls: ssl.SSLContext | None
     tokens: TokenSource
+    server_name: str = ""
 
 
 def check_access(settings: Settings) -> None:
@@ -48,18 +61,23 @@ def check_access(settings: Settings) -> None:
         raise ConfigurationError(NO_CLUSTER)
 
 
-async def find_access(settings: Settings, *, clock: Clock) -> Access:
+async def find_access(settings: Settings, *, clock: Clock, warn: Callable[[str], None] = lambda _: None) -> Access:
     """Return the access that is configured: SLUICE_API_SERVER, else KUBECONFIG, else the service account.
+
+    Args:
+        settings: SLUICE_API_SERVER and SLUICE_API_CA.
+        clock: for the age of tokens.
+        warn: gets a sentence for each thing that works but is dangerous.
 
     Raises:
         ConfigurationError: there is none, or what it names cannot be read.
     """
     if settings.api_server:
-        return _google(settings, clock)
+        return _google(settings, clock, warn)
     if _kubeconfig():
-        return await _from_kubeconfig(_kubeconfig(), clock)
+        return await _from_kubeconfig(_kubeconfig(), clock, warn)
     if _in_cluster():
-        return _from_service_account(clock)
+        return _from_service_account(clock, warn)
     raise ConfigurationError(NO_CLUSTER)
 
 
@@ -72,7 +90,7 @@ def _kubeconfig() -> str:
     return paths if any(Path(path).is_file() for path in paths.split(os.pathsep) if path) else ""
 
 
-def _from_service_account(clock: Clock) -> Access:
+def _from_service_account(clock: Clock, warn: Callable[[str], None]) -> Access:
     host = os.environ["KUBERNETES_SERVICE_HOST"]
     port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     host = f"[{host}]" if ":" in host else host
@@ -82,10 +100,10 @@ def _from_service_account(clock: Clock) -> Access:
         raise ConfigurationError(
             f"the service account's {_SERVICE_ACCOUNT / 'ca.crt'} cannot be used: {error}"
         ) from error
-    return Access(f"https://{host}:{port}", tls, FileToken(path=_SERVICE_ACCOUNT / "token", clock=clock))
+    return Access(f"https://{host}:{port}", tls, FileToken(path=_SERVICE_ACCOUNT / "token", clock=clock, warn=warn))
 
 
-def _google(settings: Settings, clock: Clock) -> Access:
+def _google(settings: Settings, clock: Clock, warn: Callable[[str], None]) -> Access:
     import google.auth  # noqa: PLC0415 - only a function outside the cluster pays for it
     from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
     from google.auth.transport.requests import Request  # noqa: PLC0415
@@ -98,22 +116,34 @@ def _google(settings: Settings, clock: Clock) -> Access:
             f"SLUICE_API_SERVER={settings.api_server} needs Google credentials: {error}"
         ) from error
     refresh: Any = credentials.refresh
+    _warn_of_plain_http("SLUICE_API_SERVER", settings.api_server, warn)
+    url = urlsplit(settings.api_server)
+    if url.scheme == "https" and not settings.api_ca and not (url.hostname or "").endswith(_PUBLIC_ENDPOINT):
+        warn(
+            f"SLUICE_API_CA is empty: every public authority of this machine is trusted to name {settings.api_server}; "
+            "set it to the cluster's own, as GKE shows it"
+        )
     tokens = GoogleToken(credentials=credentials, refresh=lambda: refresh(Request()), clock=clock)
     return Access(settings.api_server, tls, tokens)
 
 
 def _google_tls(settings: Settings) -> ssl.SSLContext:
     try:
-        return trust(cadata=b64decode(settings.api_ca, validate=True).decode())
+        return trust(cadata=b64decode(settings.api_ca, validate=True).decode() if settings.api_ca else None)
     except (ValueError, ssl.SSLError) as error:
         raise ConfigurationError(f"SLUICE_API_CA is no base64 of a PEM certificate: {error}") from error
 
 
-async def _from_kubeconfig(path: str, clock: Clock) -> Access:
+async def _from_kubeconfig(path: str, clock: Clock, warn: Callable[[str], None]) -> Access:
     try:
         login = await read_kubeconfig(path)
     except Exception as error:  # the loader lets through whatever a broken file makes of it
         raise ConfigurationError(f"KUBECONFIG={path} cannot be used: {str(error) or type(error).__name__}") from error
+
+    for danger in login.dangers:
+        warn(f"KUBECONFIG={path}: {danger}")
+    if login.token:
+        _warn_of_plain_http(f"KUBECONFIG={path}: server", login.server, warn)
 
     async def fetch() -> str:
         fresh = await read_kubeconfig(path)
@@ -123,4 +153,10 @@ async def _from_kubeconfig(path: str, clock: Clock) -> Access:
 
     # Without a token now, ask again: a plugin that failed once must not leave us anonymous for ever.
     tokens: TokenSource = StaticToken() if login.certificate else HookToken(fetch=fetch, clock=clock)
-    return Access(login.server, login.tls, tokens)
+    return Access(login.server, login.tls, tokens, login.server_name)
+
+
+def _warn_of_plain_http(name: str, server: str, warn: Callable[[str], None]) -> None:
+    url = urlsplit(server)
+    if url.scheme == "http" and url.hostname not in _LOOPBACK:
+        warn(f"{name} is {server}: the token goes over the network for all to read; use https://")

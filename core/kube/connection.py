@@ -1,24 +1,25 @@
-"""One HTTP/1.1 connection to the API server (RFC 9112), one call at a time.
+"""HTTP/1.1 connections to the API server (RFC 9112): one call at a time on each, kept from call to call.
 
 Node's parser reads the answers (httptools, which uvicorn's worker uses too). A client library would do the
 rest as well; but aiohttp takes a quarter of a cold start to import and most of what a call costs here
-(docs/performance.md), and the API server needs no redirects, cookies, proxies, forms or streams.
+(docs/decisions/http-client.md), and the API server needs no redirects, cookies, proxies, forms or streams.
 """
 
 from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 import zlib
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, cast
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
 
-from core.kube.messages import ApiResponse
-
 if TYPE_CHECKING:
-    import ssl
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 _CONTINUE, _OK = 100, 200
 
@@ -30,6 +31,19 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 RRs, of some 4 KB each: 16,000 of them fit."""
 
 _GZIP = 31  # zlib's window bits for a gzip header and the widest window
+
+
+KEPT_SECONDS = 55.0
+"""Load balancers drop connections that are idle for a minute, without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResponse:
+    """An answer, whatever its status; header names are case-insensitive."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class ConnectionBrokenError(ConnectionError):
@@ -56,15 +70,26 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
 
     @classmethod
-    async def open(cls, *, host: str, port: int, tls: ssl.SSLContext | bool | None, timeout: float) -> Self:
+    async def open(
+        cls, *, host: str, port: int, tls: ssl.SSLContext | bool | None, server_name: str = "", timeout: float
+    ) -> Self:
         """Connect, TLS included; True trusts the system's authorities.
 
-        Raises OSError, also where it takes longer than `timeout` seconds.
+        Args:
+            host: name or address to connect to.
+            port: TCP port.
+            tls: None for plain HTTP.
+            server_name: asked for and expected in the certificate, where that is another name than `host`.
+            timeout: seconds.
+
+        Raises:
+            OSError: no connection, also where it takes longer than `timeout`.
         """
         loop = asyncio.get_running_loop()
+        name = server_name or None if tls else None
         try:
             async with asyncio.timeout(timeout):
-                _, connection = await loop.create_connection(cls, host, port, ssl=tls)
+                _, connection = await loop.create_connection(cls, host, port, ssl=tls, server_hostname=name)
         except TimeoutError:
             raise ConnectionError(f"no connection in {timeout:.1f} s") from None
         return connection
@@ -225,3 +250,65 @@ def _gunzipped(packed: bytes) -> bytes:
 
 def _too_long() -> ConnectionBrokenError:
     return ConnectionBrokenError(f"the answer's body is longer than {MAX_BODY_BYTES} bytes")
+
+
+class ConnectionPool:
+    """At most `limit` connections; the one used last is used next, so that those too many grow old."""
+
+    def __init__(self, *, open_connection: Callable[[], Awaitable[Connection]], limit: int) -> None:
+        self._open = open_connection
+        self._slots = asyncio.Semaphore(limit)
+        self._idle: list[tuple[Connection, float]] = []
+        self._all: set[Connection] = set()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection, opened where none is idle. Raises OSError where that fails."""
+        async with self._slots:
+            connection = self._kept() or await self._opened()
+            try:
+                yield connection
+            finally:
+                if connection.usable:
+                    self._idle.append((connection, _now()))
+                else:
+                    connection.abort()
+
+    async def close(self) -> None:
+        """Close all of them and wait until they are."""
+        closing = list(self._all)
+        for connection in closing:
+            connection.abort()
+        await asyncio.gather(*(connection.ended for connection in closing))
+
+    def _kept(self) -> Connection | None:
+        while self._idle:
+            connection, since = self._idle.pop()
+            if connection.usable and _now() - since < KEPT_SECONDS and connection.quiet:
+                return connection
+            connection.abort()
+        return None
+
+    async def _opened(self) -> Connection:
+        connection = await self._open()
+        self._all.add(connection)
+        connection.ended.add_done_callback(lambda _: self._all.discard(connection))
+        return connection
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def trust(*, cafile: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
+    """Return a context that trusts these certificates alone (PEM), or the system's where none are given.
+
+    Raises:
+        OSError: `cafile` cannot be read; ssl.SSLError where one of them is no certificate, or empty.
+    """
+    if "" in (cafile, cadata):  # OpenSSL would take that for none given, and trust some 140 public authorities
+        raise ssl.SSLError("it is empty")
+    # Cluster certificates are often older than the strict X.509 profile that Python 3.13 turns on.
+    tls = ssl.create_default_context(cafile=cafile, cadata=cadata)
+    tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return tls

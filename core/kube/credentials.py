@@ -34,20 +34,49 @@ class StaticToken:
 
 
 class FileToken:
-    """A projected service account token, read again every minute."""
+    """A projected service account token, read again every minute.
 
-    def __init__(self, *, path: Path, clock: Clock) -> None:
+    Where the file is gone or empty for a while, the last good token serves on: the API server takes it until it
+    ends, and says so when it does. `warn` gets a sentence, once until the file can be read again.
+    """
+
+    def __init__(self, *, path: Path, clock: Clock, warn: Callable[[str], None] = lambda _: None) -> None:
         self._path = path
         self._clock = clock
+        self._warn = warn
         self._value = ""
         self._read_at = float("-inf")
+        self._warned = False
 
     async def token(self) -> str:
-        """Return the file's content. A local file of 1 KB is read in place: a thread would cost more."""
+        """Return the file's content. A local file of 1 KB is read in place: a thread would cost more.
+
+        Raises:
+            OSError, ValueError: it cannot be read, or is empty, and never was otherwise.
+        """
         if self._clock.monotonic() - self._read_at > _FILE_REREAD_SECONDS:
-            self._value = self._path.read_text().strip()
-            self._read_at = self._clock.monotonic()
+            self._reread()
         return self._value
+
+    def _reread(self) -> None:
+        try:
+            self._value = self._content()
+        except (OSError, ValueError) as error:
+            if not self._value:
+                raise
+            if not self._warned:
+                self._warn(f"the last good token is used on, for the token file cannot be read: {error}")
+            self._warned = True
+        else:
+            self._read_at = self._clock.monotonic()
+            self._warned = False
+
+    def _content(self) -> str:
+        content = self._path.read_text().strip()
+        if not content:
+            message = f"{self._path} is empty"
+            raise ValueError(message)
+        return content
 
 
 class HookToken:

@@ -7,18 +7,18 @@ connections kept too long (RFC 9112, section 9.3.1). Preconditions make that har
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from core.errors import ConfigurationError
-from core.kube.connection import Connection, ConnectionBrokenError
+from core.kube.connection import ApiResponse, Connection, ConnectionBrokenError, ConnectionPool
 from core.kube.errors import ApiUnreachableError
-from core.kube.messages import ApiRequest, ApiResponse, Transport
-from core.kube.pool import ConnectionPool
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Mapping
 
     from core.kube.credentials import TokenSource
 
@@ -28,6 +28,32 @@ _CONNECT_TIMEOUT_SECONDS = 2.0
 _REPEATABLE = ("GET", "PUT", "DELETE")
 _PORTS = {"http": 80, "https": 443}
 _PATH_CHARACTERS = "/:@!$&'()*+,;=~"  # RFC 3986, section 3.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiRequest:
+    """One call: `path` starts with a slash; neither it nor `query` is escaped yet."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    content_type: str = "application/json"
+    accept: str = "application/json"
+
+
+class Transport(Protocol):
+    """The way to the API server; the simulation and the embedded API bring their own."""
+
+    async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
+        """Send one call.
+
+        Raises:
+            ApiUnreachableError: no complete answer within `timeout` seconds.
+        """
+
+    async def close(self) -> None:
+        """Close all connections."""
 
 
 class HttpTransport:
@@ -41,6 +67,7 @@ class HttpTransport:
         tokens: TokenSource,
         user_agent: str,
         connections: int,
+        server_name: str = "",
     ) -> None:
         self._server = server.rstrip("/")
         self._tokens = tokens
@@ -53,6 +80,7 @@ class HttpTransport:
             port=url.port or _PORTS[url.scheme],
             # The URL decides: a token must never go over https:// unencrypted for want of a context.
             tls=(tls or True) if url.scheme == "https" else None,
+            server_name=server_name,
             timeout=_CONNECT_TIMEOUT_SECONDS,
         )
         self._pool = ConnectionPool(open_connection=opened, limit=connections)

@@ -106,7 +106,12 @@ async def open_client(settings: Settings, *, clock: Clock) -> AsyncIterator[Kube
     """
     access = await find_access(settings, clock=clock)
     transport = HttpTransport(
-        server=access.server, tls=access.tls, tokens=access.tokens, user_agent=_USER_AGENT, connections=2
+        server=access.server,
+        tls=access.tls,
+        tokens=access.tokens,
+        user_agent=_USER_AGENT,
+        connections=2,
+        server_name=access.server_name,
     )
     client = KubeClient(transport=transport, breaker=CircuitBreaker(clock=clock), call_timeout=settings.api_timeout)
     try:

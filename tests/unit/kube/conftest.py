@@ -37,6 +37,7 @@ async def connect() -> AsyncIterator[Connect]:
                 tokens=access.tokens,
                 user_agent="sluice/test",
                 connections=connections,
+                server_name=access.server_name,
             )
         )
         return made[-1]

@@ -122,6 +122,18 @@ class TestInCluster:
                 await transport.send(GET, timeout=LONG)
         assert server.requests == []
 
+    async def test_last_good_token_serves_on_where_its_file_is_gone(self, monkeypatch, pod, clock, authority, connect):
+        said: list[str] = []
+        async with HttpServer(answers(), answers(), tls=authority.server_tls()) as server:
+            monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
+            transport = connect(await find_access(settings(), clock=clock, warn=said.append))
+            await transport.send(GET, timeout=LONG)
+            (pod / "token").unlink()
+            clock.advance(timedelta(seconds=61))
+            await transport.send(GET, timeout=LONG)
+        assert [sent.headers["authorization"] for sent in server.requests] == ["Bearer pod-token"] * 2
+        assert len(said) == 1
+
     async def test_port_is_443_where_none_is_told(self, pod, clock):
         assert (await find_access(settings(), clock=clock)).server == "https://127.0.0.1:443"
 
@@ -129,10 +141,10 @@ class TestInCluster:
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
         assert (await find_access(settings(), clock=clock)).server == "https://[fd00::1]:443"
 
-    @pytest.mark.parametrize("broken", [None, "no certificate"])
+    @pytest.mark.parametrize("broken", [None, "no certificate", "", "\n"])
     async def test_authority_that_cannot_be_used_is_named(self, pod, clock, broken):
         (pod / "ca.crt").unlink()
-        if broken:
+        if broken is not None:
             (pod / "ca.crt").write_text(broken)
         with pytest.raises(ConfigurationError, match=r"the service account's .*ca\.crt cannot be used: "):
             await find_access(settings(), clock=clock)
@@ -219,6 +231,78 @@ class TestKubeconfig:
             cluster = {"server": server.url, "insecure-skip-tls-verify": True}
             kubeconfig.write(cluster=cluster, user={"token": "t"})
             assert (await connect(await find_access(settings(), clock=clock)).send(GET, timeout=LONG)).status == 200
+
+    @pytest.mark.parametrize(
+        ("cluster", "user", "danger"),
+        [
+            (
+                {"server": "https://a.example", "insecure-skip-tls-verify": True},
+                {"token": "t"},
+                "insecure-skip-tls-ver",
+            ),
+            ({"server": "https://a.example"}, {"token": "t"}, "certificate-authority-data is empty: every public auth"),
+            (
+                {"server": "https://a.example", "certificate-authority-data": ""},
+                {"token": "t"},
+                "every public authority",
+            ),
+            ({"server": "http://a.example"}, {"token": "t"}, "server is http://a.example: the token goes over the net"),
+        ],
+    )
+    async def test_dangerous_cluster_is_told(self, kubeconfig, clock, cluster, user, danger):
+        said: list[str] = []
+        kubeconfig.write(cluster=cluster, user=user)
+        await find_access(settings(), clock=clock, warn=said.append)
+        (sentence,) = said
+        assert sentence.startswith(f"KUBECONFIG={kubeconfig.path}: ")
+        assert danger in sentence
+
+    @pytest.mark.parametrize("server", ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"])
+    async def test_token_that_stays_on_the_machine_is_no_danger(self, kubeconfig, clock, server):
+        said: list[str] = []
+        kubeconfig.write(cluster={"server": server}, user={"token": "t"})
+        await find_access(settings(), clock=clock, warn=said.append)
+        assert said == []
+
+    async def test_usual_cluster_is_no_danger(self, kubeconfig, clock, authority):
+        said: list[str] = []
+        cluster = {"server": "https://a.example", "certificate-authority-data": pem_data(authority.pem)}
+        for user in ({"token": "t"}, {"username": "u", "password": "p"}):
+            kubeconfig.write(cluster=cluster, user=user)
+            await find_access(settings(), clock=clock, warn=said.append)
+        assert said == []
+
+    async def test_proxy_is_refused_and_not_passed_by(self, kubeconfig, clock):
+        cluster = {"server": "http://127.0.0.1:1", "proxy-url": "http://me:secret@proxy:3128"}
+        kubeconfig.write(cluster=cluster, user={"token": "t"})
+        with pytest.raises(ConfigurationError) as caught:
+            await find_access(settings(), clock=clock)
+        assert str(caught.value) == (
+            f"KUBECONFIG={kubeconfig.path} cannot be used: the cluster's proxy-url is http://***@proxy:3128, and the "
+            "API server is called directly, through no proxy: remove proxy-url, or give a cluster whose server can be "
+            "reached without"
+        )
+
+    @pytest.mark.parametrize("name", ["127.0.0.1", "::1"])
+    async def test_certificate_for_the_tls_server_name_is_trusted(self, kubeconfig, clock, authority, connect, name):
+        async with HttpServer(answers(), tls=authority.server_tls()) as server:
+            cluster = {"server": server.url.replace("127.0.0.1", "localhost"), "tls-server-name": name}
+            kubeconfig.write(cluster=cluster | {"certificate-authority": str(authority.file)}, user={"token": "t"})
+            assert (await connect(await find_access(settings(), clock=clock)).send(GET, timeout=LONG)).status == 200
+
+    async def test_certificate_for_the_urls_host_alone_is_not(self, kubeconfig, clock, authority, connect):
+        async with HttpServer(tls=authority.server_tls()) as server:
+            cluster = {"server": server.url, "tls-server-name": "another.example"}
+            kubeconfig.write(cluster=cluster | {"certificate-authority": str(authority.file)}, user={"token": "t"})
+            with pytest.raises(ApiUnreachableError, match="certificate"):
+                await connect(await find_access(settings(), clock=clock)).send(GET, timeout=LONG)
+
+    async def test_without_it_the_certificate_is_to_be_for_the_urls_host(self, kubeconfig, clock, authority, connect):
+        async with HttpServer(tls=authority.server_tls()) as server:
+            cluster = {"server": server.url.replace("127.0.0.1", "localhost")}
+            kubeconfig.write(cluster=cluster | {"certificate-authority": str(authority.file)}, user={"token": "t"})
+            with pytest.raises(ApiUnreachableError, match="certificate"):
+                await connect(await find_access(settings(), clock=clock)).send(GET, timeout=LONG)
 
     async def test_secure_cluster_is_not(self, kubeconfig, clock, authority, stranger, connect):
         async with HttpServer(tls=stranger.server_tls()) as server:
@@ -333,7 +417,27 @@ class TestGoogle:
         assert found.tls.verify_mode is ssl.CERT_REQUIRED
         assert found.tls.check_hostname
 
-    @pytest.mark.parametrize("wrong", ["%%%", "bm8gY2VydGlmaWNhdGU=", "//79", "AAAA"])
+    @pytest.mark.parametrize(
+        ("server", "dangers"),
+        [
+            (
+                "https://a.example",
+                ["SLUICE_API_CA is empty: every public authority of this machine is trusted"],
+            ),
+            ("https://gke-1.europe-west1.gke.goog", []),
+            (
+                "http://a.example",
+                ["SLUICE_API_SERVER is http://a.example: the token goes over the"],
+            ),
+        ],
+    )
+    async def test_dangerous_endpoint_is_told(self, credentials, clock, server, dangers):
+        said: list[str] = []
+        await find_access(settings(api_server=server), clock=clock, warn=said.append)
+        assert len(said) == len(dangers)
+        assert all(map(str.startswith, said, dangers))
+
+    @pytest.mark.parametrize("wrong", ["%%%", "bm8gY2VydGlmaWNhdGU=", "//79", "AAAA", "Cg=="])
     async def test_authority_that_is_no_certificate_is_named_at_the_start(self, credentials, clock, wrong):
         with pytest.raises(ConfigurationError, match="SLUICE_API_CA is no base64 of a PEM certificate: "):
             check_access(settings(api_server="https://example.com", api_ca=wrong))

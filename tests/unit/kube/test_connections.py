@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigurationError
-from core.kube import pool
+from core.kube import connection
+from core.kube.connection import trust
 from core.kube.credentials import StaticToken
 from core.kube.errors import ApiUnreachableError
-from core.kube.tls import trust
 from core.kube.transport import ApiRequest, HttpTransport
 from tests.unit.kube.http_server import HttpServer, answers, hangs_up, never_answers, stalls
 
@@ -144,7 +144,7 @@ async def test_connection_kept_for_too_long_is_not_used_again(connect, monkeypat
     async with HttpServer(answers(), answers()) as server:
         transport = connect(server.url)
         await transport.send(POST, timeout=LONG)
-        monkeypatch.setattr(pool, "KEPT_SECONDS", 0.0)
+        monkeypatch.setattr(connection, "KEPT_SECONDS", 0.0)
         await transport.send(POST, timeout=LONG)
         assert server.connections == 2
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,17 +36,45 @@ async def test_rotated_file_is_read_again_after_a_minute(tmp_path, clock):
     assert await source.token() == "second"
 
 
-async def test_file_that_is_gone_is_an_error_and_not_an_old_token(tmp_path, clock):
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def _empty(path: Path) -> None:
+    path.write_text("\n")
+
+
+def _garble(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe")
+
+
+@pytest.mark.parametrize("spoil", [_remove, _empty, _garble])
+async def test_last_good_token_serves_on_until_its_file_can_be_read_again(tmp_path, clock, spoil):
     path = tmp_path / "token"
     path.write_text("first")
-    source = FileToken(path=path, clock=clock)
+    said: list[str] = []
+    source = FileToken(path=path, clock=clock, warn=said.append)
     await source.token()
-    path.unlink()
-    clock.advance(timedelta(seconds=61))
-    with pytest.raises(FileNotFoundError):
+    for outage in (1, 2):
+        spoil(path)
+        clock.advance(timedelta(seconds=61))
+        assert [await source.token() for _ in range(3)] == ["first" if outage == 1 else "second"] * 3
+        assert len(said) == outage
+        assert said[-1].startswith("the last good token is used on, for the token file cannot be read: ")
+        path.write_text("second")
+        assert await source.token() == "second"
+
+
+@pytest.mark.parametrize("spoil", [_remove, _empty])
+async def test_file_that_never_held_a_token_is_an_error(tmp_path, clock, spoil):
+    path = tmp_path / "token"
+    path.touch()
+    spoil(path)
+    source = FileToken(path=path, clock=clock)
+    with pytest.raises((OSError, ValueError), match=str(path)):
         await source.token()
-    path.write_text("second")
-    assert await source.token() == "second"
+    path.write_text("late")
+    assert await source.token() == "late"
 
 
 class Hook:
