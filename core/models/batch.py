@@ -8,9 +8,15 @@ from core.models.signal import NormalizedSignal
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """An alert that asks for nothing, such as a resolved one; `reason` is a short machine-readable word."""
+    """An alert that asks for nothing, such as a resolved one.
+
+    `reason` is a short machine-readable word. `message` tells people more, where there is more to tell; then
+    `signal_name` says which alerts it is about.
+    """
 
     reason: str
+    message: str = ""
+    signal_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalResult:
-    """One alert's line in the answer. `retry_after` is in seconds and only set where it failed.
+    """One alert's line in the answer.
 
-    `reason` is a short machine-readable word for why it was ignored.
+    `reason` is a short machine-readable word for what was ignored, rejected or invalid, and `error` a sentence for
+    people. `retry_after` is in seconds and only set where it failed.
     """
 
     status: Status

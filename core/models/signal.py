@@ -1,8 +1,10 @@
 """One alert or event, in the form every later step works on (kubernaut: types.NormalizedSignal)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from core.models.candidate import Candidate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class NormalizedSignal:
     """A firing alert or a warning event, whatever system sent it.
 
     `fingerprint` is the 64-character lower-case SHA-256 that names the problem. Times are timezone-aware.
+    `candidates` are what its labels name, the likeliest first, where more than `target` alone may be meant.
     `provenance` are annotations of the request that say where the signal came from. `payload` writes the
     JSON document kept on the request as `originalPayload`; only a new request needs it. `event_namespace` is that of
     the Event that told, empty for whatever is none.
@@ -37,6 +40,7 @@ class NormalizedSignal:
     firing_time: datetime
     received_time: datetime
     signal_source: str = ""
+    candidates: Sequence[Candidate] = ()
     target_type: str = "kubernetes"
     cluster_id: str = ""
     environment: str = ""
