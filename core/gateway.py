@@ -25,6 +25,7 @@ from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
 from core.protocol.sweeping import LeaseSweeper
 from core.qualification import Qualification
+from core.workloads.finding import TargetFinder
 from core.workloads.kinds import Kinds
 from core.workloads.metadata import MetadataReader
 from core.workloads.own import OwnDoing
@@ -146,6 +147,7 @@ def _qualification(settings: Settings, client: KubeClient, metrics: Metrics, clo
     return Qualification(
         own=OwnDoing(group=settings.group, namespace=settings.namespace if settings.own_namespace == "ignore" else ""),
         kinds=kinds,
+        finder=TargetFinder(reader=reader, kinds=kinds, remember=settings.owner_cache) if resolving else None,
         owners=OwnerResolver(reader=reader, remember=settings.owner_cache, metrics=metrics) if resolving else None,
         scope=Scope(label=settings.scope_label, reader=reader) if settings.scope_label else None,
         cluster=settings.cluster,

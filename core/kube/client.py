@@ -19,6 +19,8 @@ from core.kube.transport import ApiRequest, ApiResponse, Transport
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
+GROUPS_WITH_KINDS = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+
 JsonObject = dict[str, Any]
 
 
@@ -79,6 +81,12 @@ class KubeClient:
         request = ApiRequest(method="GET", path=anything.root)
         reply = await self._call(anything, request, deadline)
         return _objects(reply, "resources")
+
+    async def discover_groups(self, *, deadline: Deadline) -> JsonObject:
+        """Return all API groups but the core one: with their kinds (APIGroupDiscoveryList, KEP-3352), or as an older
+        API server answers, by name and version alone (APIGroupList)."""
+        request = ApiRequest(method="GET", path="/apis", accept=GROUPS_WITH_KINDS)
+        return (await self._call(Resource("", "", "*", ""), request, deadline)).obj
 
     async def list(
         self, resource: Resource, *, namespace: str, query: Mapping[str, str], deadline: Deadline

@@ -29,7 +29,7 @@ class NormalizedSignal:
     `candidates` are what its labels name, the likeliest first, where more than `target` alone may be meant.
     `provenance` are annotations of the request that say where the signal came from. `payload` writes the
     JSON document kept on the request as `originalPayload`; only a new request needs it. `event_namespace` is that of
-    the Event that told, empty for whatever is none.
+    the Event that told, empty for whatever is none. `found_by` says by which label and rule the target was found.
     """
 
     fingerprint: str
@@ -50,3 +50,4 @@ class NormalizedSignal:
     provenance: Mapping[str, str] = field(default_factory=dict)
     payload: Callable[[], bytes] = bytes
     event_namespace: str = ""
+    found_by: str = ""

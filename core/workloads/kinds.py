@@ -1,18 +1,26 @@
-"""Which URL a kind is read at: built-in kinds by table, all others by discovery."""
+"""Kinds and the URLs they are read at: built-in ones by table, all others by discovery."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from core.kube.errors import ForbiddenError, NotFoundError, ResourceNotServedError
+from core.kube.errors import (
+    ApiStatusError,
+    ForbiddenError,
+    NotFoundError,
+    ResourceNotServedError,
+    UnreadableAnswerError,
+)
 from core.kube.resources import Resource
 from core.workloads.cache import ShortMemory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from core.clock import Clock, Deadline
-    from core.kube.client import KubeClient
+    from core.kube.client import JsonObject, KubeClient
     from core.models.signal import TargetResource
 
 DISCOVERY_SECONDS = 600.0
@@ -52,12 +60,23 @@ _BUILT_IN = {
     )
 }
 
+_BY_SINGULAR = {served.resource.kind.lower(): served for served in _BUILT_IN.values()}
+
 
 def built_in(api_version: str, kind: str) -> ServedKind | None:
     """Return a kind of our table; without `api_version`, the one that has this name."""
     if api_version:
         return _BUILT_IN.get((api_version.rpartition("/")[0], kind))
     return next((served for (_, name), served in _BUILT_IN.items() if name == kind), None)
+
+
+def built_in_singular(singular: str) -> ServedKind | None:
+    """Return the kind of our table that has this singular name, such as `deployment`."""
+    return _BY_SINGULAR.get(singular)
+
+
+Catalogue = dict[str, tuple[ServedKind, ...]]
+"""Singular name in lower case, and the kinds that have it: Kubernetes' own first."""
 
 
 class Kinds:
@@ -73,6 +92,7 @@ class Kinds:
         self._discovered: ShortMemory[tuple[str, str], ServedKind | None] = ShortMemory(
             clock=clock, capacity=_REMEMBERED_KINDS
         )
+        self._catalogue: ShortMemory[None, Catalogue] = ShortMemory(clock=clock, capacity=1)
 
     async def find(self, *, api_version: str, kind: str, deadline: Deadline) -> ServedKind | None:
         """Return where `kind` is read, or None where the API server does not serve it.
@@ -89,6 +109,26 @@ class Kinds:
             max_age=DISCOVERY_SECONDS,
             read=lambda: _discover(client, api_version, kind, deadline),
         )
+
+    async def by_singular(self, singular: str, *, deadline: Deadline) -> Sequence[ServedKind]:
+        """Return the kinds that have a singular name, such as `rollout`; groups may have kinds of one name.
+
+        Kubernetes' own come first. All that is served is read at once, and remembered for ten minutes: a name
+        that nothing has costs no call then.
+
+        Raises:
+            KubernetesError, TransientError: discovery failed for the moment.
+        """
+        known = built_in_singular(singular)
+        if known:
+            return (known,)
+        if self._client is None:
+            return ()
+        client = self._client
+        catalogue = await self._catalogue.get(
+            None, max_age=DISCOVERY_SECONDS, read=lambda: _read_catalogue(client, deadline=deadline)
+        )
+        return catalogue.get(singular, ())
 
     async def place(self, target: TargetResource, *, event_namespace: str, deadline: Deadline) -> TargetResource:
         """Return `target` with a namespace where its kind has one, and with none where its kind has none.
@@ -121,3 +161,69 @@ async def _discover(client: KubeClient, api_version: str, kind: str, deadline: D
             resource = Resource(group, version, str(served["name"]), kind)
             return ServedKind(resource, namespaced=bool(served.get("namespaced")))
     return None
+
+
+async def _read_catalogue(client: KubeClient, *, deadline: Deadline) -> Catalogue:
+    """Read discovery: two calls, or one for each API group where the API server is older than 1.27 (KEP-3352).
+
+    Raises:
+        KubernetesError, TransientError: discovery failed.
+    """
+    core = await client.discover(group="", version="v1", deadline=deadline)
+    groups = await client.discover_groups(deadline=deadline)
+    try:
+        kinds = [*_of_version("", "v1", core), *await _of_groups(client, groups, deadline)]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UnreadableAnswerError("the API server's answer to discovery cannot be read") from error
+    return _by_singular(kinds)
+
+
+_Named = tuple[str, ServedKind]
+
+
+async def _of_groups(client: KubeClient, answer: JsonObject, deadline: Deadline) -> list[_Named]:
+    if answer.get("kind") == "APIGroupDiscoveryList":
+        return [named for group in answer["items"] for named in _of_group(group)]
+    found: list[_Named] = []
+    for group in answer["groups"]:
+        found += await _kinds_of(client, group["name"], group["preferredVersion"]["version"], deadline)
+    return found
+
+
+async def _kinds_of(client: KubeClient, group: str, version: str, deadline: Deadline) -> list[_Named]:
+    try:
+        resources = await client.discover(group=group, version=version, deadline=deadline)
+    except ApiStatusError:  # an aggregated API server that is down must not hide all the others' kinds
+        return []
+    return list(_of_version(group, version, resources))
+
+
+def _of_group(group: Mapping[str, Any]) -> Iterator[_Named]:
+    name = group["metadata"]["name"]
+    for version in group["versions"]:  # the preferred one is the first
+        for resource in version.get("resources") or ():
+            kind = (resource.get("responseKind") or {}).get("kind", "")
+            served = Resource(name, version["version"], resource["resource"], kind)
+            if "get" in resource["verbs"]:
+                yield resource.get("singularResource", ""), ServedKind(served, resource["scope"] == "Namespaced")
+
+
+def _of_version(group: str, version: str, resources: Iterable[Mapping[str, Any]]) -> Iterator[_Named]:
+    for resource in resources:
+        if "/" not in resource["name"] and "get" in resource.get("verbs", ()):
+            served = Resource(group, version, resource["name"], resource["kind"])
+            yield resource.get("singularName", ""), ServedKind(served, bool(resource.get("namespaced")))
+
+
+def _by_singular(kinds: Iterable[_Named]) -> Catalogue:
+    found: dict[str, dict[tuple[str, str], ServedKind]] = {}
+    for singular, served in kinds:
+        # The core group says no singular names before 1.27.
+        known = found.setdefault(singular or served.resource.kind.lower(), {})
+        known.setdefault((served.resource.group, served.resource.kind), served)  # its preferred version came first
+    return {singular: tuple(sorted(known.values(), key=_precedence)) for singular, known in found.items()}
+
+
+def _precedence(served: ServedKind) -> tuple[int, str]:
+    group = served.resource.group
+    return (0 if not group else 1 if "." not in group or group.endswith(".k8s.io") else 2), group

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.kube.client import METADATA_ONLY
 from core.kube.errors import ForbiddenError, NotFoundError, ResourceNotServedError, UnreadableAnswerError
+from core.kube.resources import Resource
 from core.models.signal import TargetResource
 from core.workloads.cache import NOTHING_SECONDS, ShortMemory
 from core.workloads.kinds import built_in
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 REMEMBERED_OBJECTS = 10_000
 
+_PODS = Resource("", "v1", "pods", "Pod")
 _MIRROR = "kubernetes.io/config.mirror"
 
 
@@ -29,7 +31,7 @@ class ObjectMetadata:
 
     `uids` are what it may be called by: its own uid and, where it mirrors a static pod, the one that its kubelet
     gives it. `owners` are those that its ownerReferences name, `controller` the one of them that manages it.
-    `dying` is whether it is being deleted.
+    `dying` is whether it is being deleted. One that is not `readable` is taken to be there, and no more is known.
     """
 
     uids: frozenset[str] = frozenset()
@@ -37,10 +39,11 @@ class ObjectMetadata:
     owners: tuple[TargetResource, ...] = ()
     controller: TargetResource | None = None
     dying: bool = False
+    readable: bool = True
 
 
-_UNREADABLE = ObjectMetadata()
-"""Of a custom kind that no rule lets us read: nothing is known of it, and that stays so until people change it."""
+_UNREADABLE = ObjectMetadata(readable=False)
+"""Of a custom kind that no rule lets us read; that stays so until people change it."""
 
 
 class MetadataReader:
@@ -56,6 +59,7 @@ class MetadataReader:
         self._remembered: ShortMemory[str, ObjectMetadata | None] = ShortMemory(
             clock=clock, capacity=REMEMBERED_OBJECTS
         )
+        self._nodes: ShortMemory[str, str | None] = ShortMemory(clock=clock, capacity=REMEMBERED_OBJECTS)
 
     async def read(self, target: TargetResource, *, max_age: float, deadline: Deadline) -> ObjectMetadata | None:
         """Return what is known of `target`, or None where there is no such object.
@@ -76,11 +80,32 @@ class MetadataReader:
         if served is None:
             return None
         found = await self._get(served, target, max_age, deadline)
-        if found is None or found is _UNREADABLE or _is_meant(target, found):
+        if found is None or not found.readable or _is_meant(target, found):
             return found
         # Made anew since it was read? Asked again, but not for each signal that names a uid of the past.
         found = await self._get(served, target, min(max_age, NOTHING_SECONDS), deadline)
         return found if found is not None and _is_meant(target, found) else None
+
+    async def node_of(self, pod: TargetResource, *, max_age: float, deadline: Deadline) -> str:
+        """Return the name of the Node that a Pod runs on; empty where there is no such Pod, or it runs nowhere.
+
+        The metadata alone does not say it: this reads the whole Pod.
+
+        Raises:
+            KubernetesError, TransientError: the API server could not be asked, or a rule is missing.
+        """
+        path = _PODS.path(namespace=pod.namespace, name=pod.name)
+        node = await self._nodes.get(path, max_age=max_age, read=lambda: self._read_node_of(pod, deadline))
+        return node or ""
+
+    async def _read_node_of(self, pod: TargetResource, deadline: Deadline) -> str | None:
+        try:
+            reply = await self._client.get(_PODS, namespace=pod.namespace, name=pod.name, deadline=deadline)
+        except NotFoundError:
+            return None
+        spec = reply.obj.get("spec")
+        node = spec.get("nodeName") if isinstance(spec, dict) else None
+        return node if isinstance(node, str) and node else None
 
     async def _get(
         self, served: ServedKind, target: TargetResource, max_age: float, deadline: Deadline

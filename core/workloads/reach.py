@@ -19,10 +19,9 @@ CLUSTER_SCOPED_NAMESPACES = ("default", "kube-system")
 def beyond_reach(target: TargetResource, *, event_namespace: str) -> str:
     """Return a sentence that says why an Event in `event_namespace` is not believed about `target`; empty where it is.
 
-    `target` has a namespace only if its kind has one. Without `event_namespace` no Event spoke, or one that does not
-    come from an API server.
+    `target` has a namespace only if its kind has one.
     """
-    if not event_namespace or target.namespace == event_namespace:
+    if target.namespace == event_namespace:
         return ""
     if target.namespace:
         return f"an Event in namespace {event_namespace} says nothing of {target}: it must be in that namespace"

@@ -66,6 +66,7 @@ class Processing:
             qualification=Qualification(
                 own=OwnDoing(group="remediation.kubernaut.ai", namespace=""),
                 kinds=Kinds(client=None, clock=self.clock),
+                finder=None,
                 owners=None,
                 scope=None,
                 cluster="",

@@ -15,6 +15,7 @@ from core.kube.client import METADATA_ONLY, KubeClient
 from core.kube.transport import ApiRequest, ApiResponse
 from core.metrics import Metrics
 from core.models.signal import TargetResource
+from core.workloads.finding import TargetFinder
 from core.workloads.kinds import Kinds
 from core.workloads.metadata import MetadataReader
 from core.workloads.owners import OwnerResolver
@@ -22,7 +23,7 @@ from core.workloads.scope import Scope
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from core.workloads.owners import Lineage
 
@@ -68,6 +69,7 @@ class Objects:
         client = KubeClient(transport=self, breaker=CircuitBreaker(clock=self.clock), call_timeout=3.0)
         self.kinds = Kinds(client=client, clock=self.clock)
         self.reader = MetadataReader(client=client, kinds=self.kinds, clock=self.clock)
+        self.finder = TargetFinder(reader=self.reader, kinds=self.kinds, remember=600.0)
         self._owners = OwnerResolver(reader=self.reader, remember=600.0, metrics=Metrics(registry=self.registry))
 
     def add(
@@ -81,6 +83,7 @@ class Objects:
         owner_uid: str = "",
         annotations: Mapping[str, str] | None = None,
         dying: bool = False,
+        node: str = "",
     ) -> None:
         """Make an object, with a controller and labels; `uid-NAME` is whose uid is not given."""
         references = []
@@ -99,16 +102,45 @@ class Objects:
             "ownerReferences": references,
             **({"deletionTimestamp": "2026-01-02T00:00:00Z"} if dying else {}),
         }
-        self.answers[path_of(kind, name)] = (200, {"kind": "PartialObjectMetadata", "metadata": metadata})
+        spec = {"nodeName": node} if node else {}
+        self.answers[path_of(kind, name)] = (200, {"kind": "any", "metadata": metadata, "spec": spec})
 
     def serve(self, kind: str, *, namespaced: bool = True) -> None:
         """Let discovery tell of a custom kind."""
         plural = f"{kind.lower()}s"
         resources = [
-            {"name": f"{plural}/status", "kind": kind, "namespaced": namespaced},
-            {"name": plural, "kind": kind, "namespaced": namespaced},
+            {"name": f"{plural}/status", "kind": kind, "namespaced": namespaced, "verbs": ["get"]},
+            {"name": plural, "kind": kind, "namespaced": namespaced, "verbs": ["get"]},
         ]
         self.answers[_ROOTS[kind]] = (200, {"kind": "APIResourceList", "resources": resources})
+
+    def serve_all(
+        self, *kinds: str, aggregated: bool = True, namespaced: Collection[str] = ("Rollout", "Fleet")
+    ) -> None:
+        """Let discovery tell of all custom kinds, as API servers since 1.27 do or as older ones."""
+        groups = []
+        for kind in kinds:
+            self.serve(kind, namespaced=kind in namespaced)
+            group, version = _ROOTS[kind].removeprefix("/apis/").split("/")
+            resource = {
+                "resource": f"{kind.lower()}s",
+                "responseKind": {"group": group, "version": version, "kind": kind},
+                "scope": "Namespaced" if kind in namespaced else "Cluster",
+                "singularResource": kind.lower(),
+                "verbs": ["get", "list"],
+            }
+            groups.append((group, version, resource))
+        if aggregated:
+            items = [
+                {"metadata": {"name": group}, "versions": [{"version": version, "resources": [resource]}]}
+                for group, version, resource in groups
+            ]
+            self.answers["/apis"] = (200, {"kind": "APIGroupDiscoveryList", "items": items})
+        else:
+            named = [{"name": group, "preferredVersion": {"version": version}} for group, version, _ in groups]
+            self.answers["/apis"] = (200, {"kind": "APIGroupList", "groups": named})
+        pods = {"name": "pods", "kind": "Pod", "namespaced": True, "verbs": ["get"]}
+        self.answers["/api/v1"] = (200, {"kind": "APIResourceList", "resources": [pods]})
 
     def refuse(self, path: str, status: int) -> None:
         """Answer `path` with an error from now on."""

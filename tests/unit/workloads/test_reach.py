@@ -39,7 +39,3 @@ def test_namespace_may_be_spoken_of_from_within():
     assert beyond_reach(without_namespace("Namespace", "shop"), event_namespace="shop") == ""
     assert beyond_reach(without_namespace("Namespace", "shop"), event_namespace="evil") != ""
     assert beyond_reach(without_namespace("Node", "shop"), event_namespace="shop") != ""
-
-
-def test_what_is_no_event_is_not_judged():
-    assert beyond_reach(pod(), event_namespace="") == ""
