@@ -46,9 +46,11 @@ def is_poison(error: BaseException) -> bool:
 
 
 def _blames_the_alert(refusal: ApiStatusError) -> bool:
-    if refusal.reason not in ("Invalid", "BadRequest") or not refusal.causes:
+    # `<nil>`: the API server adds that rules were left unchecked because of the others.
+    causes = [(field, reason) for field, reason in refusal.causes if field not in ("", "<nil>")]
+    if refusal.reason not in ("Invalid", "BadRequest") or not causes:
         return False
-    return all(_of_the_alert(field) and reason not in _NOT_ITS_VALUE for field, reason in refusal.causes)
+    return all(_of_the_alert(field) and reason not in _NOT_ITS_VALUE for field, reason in causes)
 
 
 def _of_the_alert(field: str) -> bool:

@@ -28,8 +28,7 @@ NEW = [
     "LIST remediationrequests",
     "CREATE leases",
     "CREATE remediationrequests",
-    "PATCH remediationrequests/status",
-    "DELETE leases",
+    "UPDATE leases",
 ]
 
 

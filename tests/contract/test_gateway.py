@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core.clock import Deadline
 from core.models.batch import Batch
 from core.models.result import Status
 from core.protocol.lease import lease_name
+from core.protocol.lock import STATE_ANNOTATION
 from tests.contract.gateways import NEW, Instance
 from tests.contract.objects import lease
 from tests.support.instances import fingerprint, signal
@@ -27,16 +30,24 @@ def count(request: Any) -> int:
     return int(request["status"]["deduplication"]["occurrenceCount"])
 
 
+async def locks(api: Client, leases: str) -> list[str]:
+    """What their holders last said of all Leases."""
+    items = (await api.get(leases)).body["items"]
+    return [each["metadata"].get("annotations", {}).get(STATE_ANNOTATION, "").partition(" ")[0] for each in items]
+
+
 async def finish(api: Client, requests: str, name: str) -> None:
     reply = await api.patch(f"{requests}/{name}/status", {"status": {"overallPhase": "Completed"}})
     assert reply.status == 200, reply.body
 
 
-async def test_first_signal_costs_five_calls_and_repeats_cost_one_warm_and_two_cold(start, api, requests, leases):
+async def test_first_signal_costs_four_calls_and_repeats_cost_one_warm_and_two_cold(start, api, requests, leases):
     warm, cold = start(), start()
     (created,) = await warm.post(signal())
     assert warm.calls == NEW
     assert created.status is Status.CREATED
+    (request,) = await stored(api, requests)
+    assert request["status"]["deduplication"] == {"occurrenceCount": 1}  # by our definition, at no cost
     (repeat,) = await warm.post(signal())
     assert warm.calls == [*NEW, "PATCH remediationrequests/status"]
     (elsewhere,) = await cold.post(signal())
@@ -44,7 +55,7 @@ async def test_first_signal_costs_five_calls_and_repeats_cost_one_warm_and_two_c
     assert repeat.status is elsewhere.status is Status.DEDUPLICATED
     (request,) = await stored(api, requests)
     assert count(request) == 3
-    assert (await api.get(leases)).body["items"] == []
+    assert await locks(api, leases) == ["done"]
 
 
 async def test_signal_after_the_end_gets_the_next_request_of_the_chain(start, api, requests):
@@ -74,7 +85,7 @@ async def test_identical_signals_at_once_over_three_instances_make_one_request_e
     requests_made = await stored(api, requests)
     assert len(requests_made) == 20
     assert {count(request) for request in requests_made} == {16}
-    assert (await api.get(leases)).body["items"] == []
+    assert await locks(api, leases) == ["done"] * 20
 
 
 async def test_dead_holders_lease_is_taken_over_by_the_servers_clock(start, server, api, leases, requests):
@@ -86,7 +97,7 @@ async def test_dead_holders_lease_is_taken_over_by_the_servers_clock(start, serv
     (created,) = await one.post(signal())
     assert one.calls == [*NEW[:2], "GET leases", "UPDATE leases", *NEW[2:]]
     assert created.status is Status.CREATED
-    assert (await api.get(leases)).body["items"] == []
+    assert await locks(api, leases) == ["done"]
 
 
 async def test_live_holders_lease_is_left_alone(start, api, leases, requests):
@@ -101,10 +112,29 @@ async def test_live_holders_lease_is_left_alone(start, api, leases, requests):
 
 
 async def test_signal_that_breaks_the_schema_is_poison_and_the_servers_sentence_is_told(start):
-    broken = signal(of="0" * 63 + "X")
+    broken = replace(signal(), severity="s" * 51)
     (result,) = await start().post(broken)
     assert result.status is Status.INVALID
+    assert "spec.severity" in result.error
+
+
+async def test_fingerprint_that_breaks_the_schema_is_our_fault_and_to_be_sent_again(start):
+    (result,) = await start().post(signal(of="0" * 63 + "X"))
+    assert result.status is Status.FAILED
     assert "spec.signalFingerprint" in result.error
+
+
+async def test_done_lease_is_swept_and_the_next_name_is_another(start, api, requests, leases):
+    one = start()
+    (first,) = await one.post(signal())
+    sweeper = one.gateway.sweeper
+    sweeper._due = OrderedDict((name, (0.0, lease)) for name, (_, lease) in sweeper._due.items())
+    assert await sweeper.sweep() == 1
+    assert await locks(api, leases) == []
+    await finish(api, requests, first.rr_name)
+    assert (await api.delete(f"{requests}/{first.rr_name}")).status == 200
+    (second,) = await one.post(signal())
+    assert (second.status, second.rr_name == first.rr_name) == (Status.CREATED, False)
 
 
 async def test_missing_namespace_is_retryable_and_says_what_to_do(server):

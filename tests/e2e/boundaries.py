@@ -35,19 +35,19 @@ NEW, AFTER_END, DEAD_HOLDER, LOST_CREATE = "new", "after one that ended", "a dea
 REPEAT, CONFLICT = "repeat", "repeat in conflict"
 LIST, GET = "LIST remediationrequests", "GET remediationrequests"
 CREATE, PATCH = "CREATE remediationrequests", "PATCH remediationrequests/status"
-LOCK, UNLOCK = "CREATE leases", "DELETE leases"
+LOCK, DONE = "CREATE leases", "UPDATE leases"
 
 # Those that leave a Lease behind come first: the last of them says how long all take.
 BOUNDARIES = (
     Boundary(state=NEW, call=LOCK),
     Boundary(state=NEW, call=CREATE),
-    Boundary(state=NEW, call=UNLOCK),
+    Boundary(state=NEW, call=DONE),
     Boundary(state=AFTER_END, call=GET),
+    Boundary(state=AFTER_END, call=DONE),
     Boundary(state=LOST_CREATE, call=CREATE, times=1),
     Boundary(state=LOST_CREATE, call=GET),
-    Boundary(state=DEAD_HOLDER, call="UPDATE leases"),
+    Boundary(state=DEAD_HOLDER, call=DONE),
     Boundary(state=DEAD_HOLDER, call="GET leases"),
-    Boundary(state=NEW, call=PATCH),
     Boundary(state=NEW, call="CREATE tokenreviews"),
     Boundary(state=NEW, call="CREATE subjectaccessreviews"),
     Boundary(state=NEW, call="GET pods"),

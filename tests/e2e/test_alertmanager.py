@@ -210,4 +210,4 @@ def test_two_alertmanagers_and_two_functions_share_one_request(
     counts = check_counts(cluster, recorder)
     assert counts == acknowledged(recorder.deliveries)
     assert len(counts) == 20
-    assert cluster.leases() == []
+    assert cluster.held_leases() == []

@@ -58,14 +58,15 @@ def test_instance_stopped_for_longer_than_its_lease_does_no_harm(aftermath: Afte
     _check(case)
 
 
-def test_no_lease_is_left(aftermath: Aftermath) -> None:
+def test_no_lease_is_still_held(aftermath: Aftermath) -> None:
     assert aftermath.leases == []
 
 
 def test_every_call_is_a_boundary(aftermath: Aftermath) -> None:
     known = {boundary.call for boundary in BOUNDARIES}
 
-    assert aftermath.calls == known
+    # Done Leases are swept after a minute, which the longest of the cases may take.
+    assert aftermath.calls - {"DELETE leases"} == known
 
 
 def _check(case: Case) -> None:

@@ -107,7 +107,7 @@ class Wreckage:
         """All that the victims called, by name."""
 
     async def run(self, killed: list[Case], stopped: list[Case]) -> list[object]:
-        """Work through all cases; return the Leases that are left."""
+        """Work through all cases; return the Leases that are still held."""
         async with AsyncExitStack() as parts:
             self._session = await parts.enter_async_context(sender_session(self._sender))
             names = ["witness", *(f"victim-{number}" for number in range(_VICTIMS)), *(case.pod for case in stopped)]
@@ -122,7 +122,7 @@ class Wreckage:
                     group.create_task(self._kill_all(victim, killed[number::_VICTIMS], group))
             for instance in instances:
                 self.calls.update(instance.faults.calls)
-        return self._cluster.leases()
+        return self._cluster.held_leases()
 
     async def _start(self, name: str, parts: AsyncExitStack, *, proxied: bool) -> Instance:
         proxy = await parts.enter_async_context(open_api_proxy(self._server)) if proxied else None

@@ -15,8 +15,8 @@ from tests.simulation.world import run
 FIXED = range(200)
 PEOPLE = {
     *("pause", "suspend", "kill", "pause as holder", "suspend as holder", "kill as holder", "API server down"),
-    *("remediationrequests deleted by hand", "leases deleted by hand", "answer to a webhook lost"),
-    "name taken by another fingerprint",
+    *("remediationrequests deleted by hand", "RR deleted near a burst", "RR deleted, kept by a finalizer"),
+    *("API server's clock set", "pruned", "answer to a webhook lost", "name taken by another fingerprint"),
 }
 STATES = {
     *("CREATE remediationrequests AlreadyExists", "CREATE leases AlreadyExists", "Lease UPDATE", "DELETE leases 404"),
@@ -24,7 +24,7 @@ STATES = {
     *("LIST remediationrequests consistently 200", "several alerts in one count", "count in doubt, added once more"),
     *("breaker open", "breaker half-open", "breaker closed", "ended request deleted in time"),
     *("own creation known by its attempt", "own count known by its mark"),
-    *("answer 201", "answer 202", "answer 503"),
+    *("answer 201", "answer 202", "answer 503", "ended RR that still holds", "ended RR at work again"),
 }
 
 

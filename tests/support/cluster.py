@@ -24,6 +24,7 @@ GROUP = "remediation.kubernaut.ai"
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_STATE = "gateway.kubernaut.ai/lock"
 _MERGE = "application/merge-patch+json"
 
 
@@ -95,6 +96,14 @@ class Cluster:
         """All Leases of the namespace."""
         path = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
         return list(self.call("GET", path).body["items"])
+
+    def held_leases(self) -> list[Any]:
+        """Leases whose holder has neither said that it is done, nor that it gave up."""
+        return [
+            each
+            for each in self.leases()
+            if not each["metadata"].get("annotations", {}).get(_STATE, "").startswith(("done ", "abandoned "))
+        ]
 
     def write_kubeconfig(self, path: Path, *, token: str = "") -> Path:
         """For the gateway's service account, or the holder of `token`."""

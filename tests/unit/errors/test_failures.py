@@ -63,7 +63,8 @@ def deduplication(underlying: Exception) -> errors.DeduplicationError:
 @pytest.mark.parametrize(("kind", "reason"), [(InvalidObjectError, "Invalid"), (BadRequestError, "BadRequest")])
 @pytest.mark.parametrize("field", ["spec.severity", "spec.signalLabels[app]", "spec.targetResource.name"])
 def test_object_whose_values_from_the_alert_are_invalid_is_poison(kind, reason, field):
-    error = creation(refused(kind, reason=reason, causes=[(field, "FieldValueTooLong")]))
+    causes = [(field, "FieldValueTooLong"), ("<nil>", "FieldValueInvalid")]
+    error = creation(refused(kind, reason=reason, causes=causes))
     assert is_poison(error)
     result = failure(error, fingerprint="f")
     assert (result.status, result.fingerprint, result.retry_after) == (Status.INVALID, "f", 0.0)
@@ -76,7 +77,7 @@ def test_object_whose_values_from_the_alert_are_invalid_is_poison(kind, reason, 
         (BadRequestError, "", []),  # a proxy's page
         (BadRequestError, "BadRequest", []),  # a webhook that denies
         (InvalidObjectError, "Invalid", []),  # a ValidatingAdmissionPolicy
-        (InvalidObjectError, "Invalid", [("", "")]),
+        (InvalidObjectError, "Invalid", [("", ""), ("<nil>", "FieldValueInvalid")]),
         (InvalidObjectError, "Invalid", [("spec.newField", "FieldValueRequired")]),
         (InvalidObjectError, "Invalid", [("spec.severity", "FieldValueRequired")]),
         (InvalidObjectError, "Invalid", [("spec.signalFingerprint", "FieldValueInvalid")]),

@@ -26,6 +26,8 @@ TAKE_OVER = "UPDATE leases"
 DONE = "UPDATE leases"
 ABANDONED = "UPDATE leases"
 UNLOCK = "DELETE leases"
+TWIN = fingerprint()[:12] + "0" * 52
+"""A fingerprint whose RRs have names like ours."""
 
 
 class TestSeveralAtOnce:
@@ -487,7 +489,7 @@ class TestStaleAndMovingViews:
         assert result.status is Status.FAILED
         assert await world.requests() == []
 
-    @pytest.mark.parametrize("of", ["", fingerprint()[:12] + "0" * 52], ids=["older generation", "other fingerprint"])
+    @pytest.mark.parametrize("of", ["", TWIN], ids=["older generation", "other fingerprint"])
     async def test_name_that_is_taken_by_what_is_over_costs_one_more_transition(self, world: World, of: str):
         one = world.instance()
         taken: list[str] = []

@@ -1,0 +1,132 @@
+"""An RR that has ended may hold its problem still, and one that is being deleted holds nothing."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.local.embedded import EmbeddedApi
+from core.models.result import Status
+from core.protocol.remediation_request import holds_its_problem
+from core.timestamps import rfc3339
+from tests.support.instances import REQUESTS, START, World, count, signal
+from tests.support.scripted import answered
+
+LOOK = "LIST remediationrequests"
+COUNT = "PATCH remediationrequests/status"
+NOW = START
+
+
+@pytest.mark.parametrize(
+    ("phase", "rest", "holds"),
+    [
+        ("Executing", {}, True),
+        ("", {}, True),
+        ("Completed", {}, False),
+        ("Completed", {"outcome": "Remediated"}, False),
+        ("Completed", {"outcome": "ManualReviewRequired"}, True),
+        ("Failed", {"next_allowed": NOW + timedelta(seconds=1)}, True),
+        ("Failed", {"next_allowed": NOW}, False),
+        ("Failed", {"next_allowed": NOW - timedelta(seconds=1)}, False),
+        ("Executing", {"deleting": True}, False),
+        ("Failed", {"deleting": True, "outcome": "ManualReviewRequired"}, False),
+        ("Failed", {"deleting": True, "next_allowed": NOW + timedelta(hours=1)}, False),
+    ],
+)
+def test_what_holds(phase: str, rest: dict[str, Any], holds: bool):
+    assert holds_its_problem(phase, now=NOW, **({"deleting": False} | rest)) is holds
+
+
+async def ended(world: World, **status: Any) -> str:
+    """Leave an RR that has ended so; return its name."""
+    (result,) = await world.instance().post(signal())
+    await world.call("PATCH", REQUESTS, result.rr_name, "status", status={"overallPhase": "Failed"} | status)
+    return result.rr_name
+
+
+def ahead(world: World, seconds: float) -> str:
+    return rfc3339(world.clock.now() + timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize("within", ["", "routingStatus"])
+async def test_ended_rr_takes_signals_until_the_next_execution_is_allowed(world: World, within: str):
+    until = {"nextAllowedExecution": ahead(world, 60)}
+    name = await ended(world, **({within: until} if within else until))
+    one = world.instance()
+    (repeat,) = await one.post(signal())
+    assert (repeat.status, repeat.rr_name) == (Status.DEDUPLICATED, name)
+    assert one.calls == [LOOK, COUNT]
+    world.pass_time(61)
+    (new,) = await one.post(signal())
+    assert new.status is Status.CREATED
+    assert len(await world.requests()) == 2
+
+
+@pytest.mark.parametrize("within", ["", "completionStatus"])
+async def test_ended_rr_that_a_person_has_to_look_at_takes_signals(world: World, within: str):
+    outcome = {"outcome": "ManualReviewRequired"}
+    name = await ended(world, **({within: outcome} if within else outcome))
+    world.pass_time(3600)
+    (repeat,) = await world.instance().post(signal())
+    assert (repeat.status, repeat.rr_name) == (Status.DEDUPLICATED, name)
+    assert count(await world.only_request()) == 2
+
+
+async def test_hold_that_is_lifted_between_look_and_count_opens_the_next_one(world: World):
+    name = await ended(world, nextAllowedExecution=ahead(world, 60))
+    one = world.instance()
+    lift = {"nextAllowedExecution": None}
+    one.wire.on(COUNT, before=lambda: world.call("PATCH", REQUESTS, name, "status", status=lift))
+    (result,) = await one.post(signal())
+    assert result.status is Status.CREATED
+    assert [count(rr) for rr in await world.requests()] == [1, 1]
+
+
+@pytest.mark.parametrize("skew", [timedelta(hours=-1), timedelta(hours=1)])
+async def test_hold_ends_by_the_api_servers_clock(world: World, skew: timedelta):
+    name = await ended(world, nextAllowedExecution=ahead(world, 60))
+    (repeat,) = await world.instance(skew=skew).post(signal())
+    assert repeat.rr_name == name
+
+
+async def test_dying_rr_takes_no_signal(world: World):
+    one = world.instance()
+    (first,) = await one.post(signal())
+    rr = await world.only_request()
+    rr["metadata"]["finalizers"] = ["example.com/slow"]
+    await world.call("PUT", REQUESTS, first.rr_name, **rr)
+    await world.delete_request()
+    assert "deletionTimestamp" in (await world.only_request())["metadata"]
+    for sender in (one, world.instance()):  # one remembers it, the other sees it in its list
+        (result,) = await sender.post(signal())
+        assert result.rr_name != first.rr_name
+    dying, new = await world.requests()
+    assert (count(dying), count(new)) == (1, 2)
+
+
+async def test_count_that_the_definition_drops_is_not_acknowledged(world: World, api: EmbeddedApi):
+    await world.instance().post(signal())
+    one = world.instance()
+    for _ in range(4):
+        one.wire.on(COUNT, answer=await _unchanged(world))
+    (result,) = await one.post(signal())
+    assert result.status is Status.FAILED
+    assert "status.deduplication" in result.error
+    assert "knative/cluster/crd.yaml" in result.error
+
+
+async def test_count_that_is_stored_although_the_answer_does_not_show_it_is_found_by_a_look(world: World):
+    await world.instance().post(signal())
+    one = world.instance()
+    unchanged = await _unchanged(world)
+    one.wire.on(COUNT, answer=unchanged)
+    (result,) = await one.post(signal())
+    assert one.calls == [LOOK, COUNT, "GET remediationrequests", COUNT]
+    assert result.status is Status.DEDUPLICATED
+    assert count(await world.only_request()) == 2
+
+
+async def _unchanged(world: World) -> Any:
+    """The answer 200 with the RR as it stands."""
+    rr = await world.only_request()
+    return answered(200, rr)

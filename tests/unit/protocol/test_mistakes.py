@@ -1,0 +1,128 @@
+"""Each check of the protocol is held by a race: with the check taken out, the race fails."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from core.protocol.lock import DistributedLockManager
+from core.protocol.placement import Placement, _Search
+from core.protocol.remediation_request import _holds, holds_its_problem
+from core.protocol.status import StatusUpdater
+from core.protocol.sweeping import LeaseSweeper, _unneeded
+from tests.simulation.mutating import Edit, Mutation, Prepend, Replace, applied
+from tests.unit.protocol import test_holding as holding
+from tests.unit.protocol import test_meeting as meeting
+from tests.unit.protocol import test_races as races
+from tests.unit.protocol import test_sweeping as sweeping
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.support.instances import World
+
+    Race = Callable[[World], Awaitable[None]]
+
+LATE = meeting.test_name_of_a_late_holder_is_kept_for_ten_minutes
+TAKE_OVER = DistributedLockManager.take_over
+LEASE, DEADLINE = races.TestTheLease(), races.TestOneDeadline()
+MOVING = races.TestStaleAndMovingViews()
+SWEEP, PRUNE = sweeping.TestSweeping(), sweeping.TestPruning()
+SET_BACK = meeting.TestClockSetBack()
+
+MISTAKES: dict[str, tuple[Edit, Race]] = {
+    "a late holder's name is not kept": (Prepend(TAKE_OVER, "new_name = True"), partial(LATE, seconds=31, same=True)),
+    "a name is kept for ever": (
+        Replace(_Search._judge_lock, "rr is not None or long_ago", "rr is not None"),
+        partial(LATE, seconds=631, same=False),
+    ),
+    "a done lock's name is used again": (
+        Prepend(TAKE_OVER, "new_name = False"),
+        partial(meeting.test_done_lock_is_taken_over_at_once_with_a_new_name, end="gone"),
+    ),
+    "a name that has had its RR is used again": (
+        Replace(_Search._judge_lock, "rr is not None or long_ago", "long_ago"),
+        meeting.test_name_that_has_had_its_rr_is_used_up_when_the_lock_has_run_out,
+    ),
+    "an ended RR frees the lock that its holder has": (
+        Replace(_Search._judge_lock, "A is LockState.HELD and B", "rr is None and A is LockState.HELD and B"),
+        meeting.test_ended_rr_frees_no_lock_that_its_holder_may_still_use,
+    ),
+    "the RR that a lock stands for is not read": (
+        Replace(_Search._judge_lock, "rr and A and rr.holds", "False"),
+        meeting.test_rr_of_a_holder_that_died_is_joined_without_waiting,
+    ),
+    "a lock that another gateway wrote over keeps its name": (
+        Replace(_Search._meet_lock, "not met.ours", "False"),
+        meeting.test_lock_that_another_gateway_wrote_over_stands_for_no_rr_of_ours,
+    ),
+    "a lock under which a CREATE was sent is deleted": (
+        Replace(Placement.give_back, "sent or lock.inherited", "False"),
+        DEADLINE.test_create_of_which_nobody_knows_what_became_leaves_its_name_for_the_next,
+    ),
+    "a lock of an earlier holder's name is deleted": (
+        Replace(Placement.give_back, "sent or lock.inherited", "sent"),
+        meeting.test_lock_that_stays_another_holders_name_is_not_deleted_by_who_gives_up,
+    ),
+    "a view of any age is created upon": (
+        Replace(_Search._look_again, "self._now() - A.seen_at > VIEW_FRESH_SECONDS", "False"),
+        LEASE.test_stall_under_the_lease_makes_the_view_too_old_to_create_upon,
+    ),
+    "a lock that has run out is created under": (
+        Prepend(_Search._check_lock_lasts, "return"),
+        LEASE.test_holder_whose_lease_has_run_out_before_its_create_does_not_send_it,
+    ),
+    "the newest ended RR is not read": (
+        Replace(_Search._look_again, "A or not B.created_by_holder", "True"),
+        MOVING.test_ended_head_that_is_at_work_again_is_joined,
+    ),
+    "the newest ended RR is read, and believed ended": (
+        Replace(_Search._look_again, "current and A and current.holds", "False"),
+        MOVING.test_ended_head_that_is_at_work_again_is_joined,
+    ),
+    "a taken name is tried again": (
+        Prepend(_Search._rename, "return lock"),
+        partial(MOVING.test_name_that_is_taken_by_what_is_over_costs_one_more_transition, of=""),
+    ),
+    "a Lease from the future is waited for": (
+        Prepend(DistributedLockManager.from_the_future, "return False"),
+        SET_BACK.test_lease_from_the_future_runs_out_in_its_own_time,
+    ),
+    "a holder gives up on a Lease that was stamped anew": (
+        Replace(DistributedLockManager.mark, "range(2)", "range(1)"),
+        SET_BACK.test_holder_whose_lease_was_stamped_anew_marks_it_done_all_the_same,
+    ),
+    "a PATCH's answer is believed unread": (
+        Replace(StatusUpdater._patch, "not _same(A, B)", "False"),
+        holding.test_count_that_is_stored_although_the_answer_does_not_show_it_is_found_by_a_look,
+    ),
+    "a dying RR takes signals": (Prepend(_holds, "deleting = False"), holding.test_dying_rr_takes_no_signal),
+    "the next execution's time holds nothing": (
+        Prepend(holds_its_problem, "next_allowed = None"),
+        partial(
+            holding.test_ended_rr_takes_signals_until_the_next_execution_is_allowed,
+            within="routingStatus",
+        ),
+    ),
+    "a person's review holds nothing": (
+        Prepend(holds_its_problem, "outcome = ''"),
+        partial(holding.test_ended_rr_that_a_person_has_to_look_at_takes_signals, within=""),
+    ),
+    "a done Lease is deleted at once": (
+        Replace(LeaseSweeper.note, "self._clock.monotonic() + DONE_LEASE_SECONDS", "self._clock.monotonic()"),
+        SWEEP.test_done_lease_stays_longer_than_any_view_that_is_created_upon,
+    ),
+    "others' Leases are pruned": (
+        Replace(_unneeded, "not A.startswith(B) or not lock.ours", "False"),
+        PRUNE.test_lease_of_another_gateway_or_program_stays,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+async def test_race_finds_the_mistake(world: World, name: str):
+    edit, race = MISTAKES[name]
+    with applied(Mutation(name, 0, (edit,))), pytest.raises((AssertionError, ValueError, KeyError)):
+        await race(world)
