@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from core.version import VERSION
+
 # As the Go gateway's, and on: a request is answered within SLUICE_REQUEST_DEADLINE, 8 s, and Alertmanager waits 10.
 _BUCKETS = (*(0.001 * 2**n for n in range(14)), 10.0)
 
@@ -77,6 +79,14 @@ class Metrics:
             multiprocess_mode="max",
             registry=registry,
         )
+        self.build_info = Gauge(
+            "gateway_build_info",
+            "1, with the version that runs.",
+            ["version"],
+            multiprocess_mode="max",
+            registry=registry,
+        )
+        self.build_info.labels(version=VERSION).set(1)
 
 
 class LoopTasks(Collector):

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from core.answers import JSON, PROBLEM
 from core.models.result import Status
+from core.version import VERSION
 
 _PROBLEMS = {
     400: "The body can never work, or every alert in it is poison: do not send it again.",
@@ -32,7 +33,7 @@ def description(signal_paths: tuple[str, ...]) -> bytes:
             "openapi": "3.1.0",
             "info": {
                 "title": "Sluice: alertmanager",
-                "version": "0.1.0",
+                "version": VERSION,
                 "description": "Alertmanager webhooks in, exactly one RemediationRequest per problem out.",
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },

@@ -17,12 +17,11 @@ from core.lifetime import PerLoop
 from core.logs import configure_logging
 from core.metrics import LoopTasks, Metrics
 from core.settings import Settings, load_settings
+from core.version import USER_AGENT
 from functions._ending import outlive_sigterm
 
 if TYPE_CHECKING:
     import logging
-
-USER_AGENT = "sluice/0.1"
 
 _metrics: Metrics | None = None
 _loop_tasks = LoopTasks(registry=REGISTRY)

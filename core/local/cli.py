@@ -11,5 +11,10 @@ def main() -> None:
         from core.local.commands import app  # noqa: PLC0415
 
         app()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("jsonschema", "rich", "typer"):
+            raise
+        sys.exit(f"sluice: the command line needs {missing}: pip install 'sluice-gateway[local]'")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)  # as shells say it

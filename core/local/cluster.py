@@ -17,6 +17,7 @@ from core.kube.access import find_access
 from core.kube.client import KubeClient
 from core.kube.transport import HttpTransport
 from core.local.shell import CommandError
+from core.version import USER_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from core.clock import Clock
     from core.settings import Settings
 
-_USER_AGENT = "sluice-local/0.1"
 _EMBEDDED = "sluice-embedded"
 
 
@@ -109,7 +109,7 @@ async def open_client(settings: Settings, *, clock: Clock) -> AsyncIterator[Kube
         server=access.server,
         tls=access.tls,
         tokens=access.tokens,
-        user_agent=_USER_AGENT,
+        user_agent=USER_AGENT,
         connections=2,
         server_name=access.server_name,
     )

@@ -1,28 +1,78 @@
 """The commands and their options."""
 
 import asyncio
-from collections.abc import Coroutine
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from functools import wraps
 from typing import Annotated, Any
 
 import typer
+import yaml
+from rich.text import Text
 
 from core.clock import RealClock
 from core.errors import SluiceError
 from core.local.cluster import use_default_kubeconfig
-from core.local.demo import BurstPlan, Demo
+from core.local.configuration import effective_settings, settings_table, unknown_variables
+from core.local.demo import BurstPlan, Demo, harmless_url, make_burst
 from core.local.run import WAIT_SECONDS, Run
-from core.local.shell import INTERRUPTED, CommandError, new_console, until_stopped
+from core.local.send import Sending, SendPlan, flattened, read_webhooks
+from core.local.shell import INTERRUPTED, USAGE, CommandError, new_console, until_stopped
+from core.local.viewing import commands as viewing
+from core.local.viewing.rows import Output
 from core.local.web import DEFAULT_PORT
 from core.settings import load_settings
+from core.version import VERSION
 
 _LAST_PORT = 65_535
+_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+_EPILOG = "Exit codes: 0 done; 1 it failed, or a check did; 2 wrong usage, or --yes is missing; 130 interrupted."
 
-app = typer.Typer(
-    help="Sluice on your machine.", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
-)
+app = typer.Typer(help="Sluice on your machine.", epilog=_EPILOG, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Url = Annotated[str, typer.Option(help="Where the function is.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Also where the function writes to another cluster than the embedded.")
+]
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as Typer calls it
+    if wanted:
+        typer.echo(f"sluice {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def sluice(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    """Sluice on your machine."""
+
+
+def _told(command: Callable[..., None]) -> Callable[..., None]:
+    """Run a command to its end; what it cannot go on after is one sentence, never a stack trace."""
+
+    @wraps(command)
+    def told(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except SluiceError as error:
+            new_console(stderr=True).print(f"sluice: {error}", style="bold red", markup=False, soft_wrap=True)
+            raise typer.Exit(error.exit_code if isinstance(error, CommandError) else 1) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
+    return told
 
 
 @app.command()
+@_told
 def run(
     *,
     port: Annotated[
@@ -39,7 +89,6 @@ def run(
     ] = WAIT_SECONDS,
 ) -> None:
     """Serve the alertmanager function on an embedded Kubernetes API, or with --cluster on yours."""
-
     if cluster:
         use_default_kubeconfig()
 
@@ -60,15 +109,14 @@ def run(
 
 
 @app.command()
+@_told
 def demo(
     *,
-    url: Annotated[str, typer.Option(help="Where the function is.")] = f"http://127.0.0.1:{DEFAULT_PORT}",
+    url: Url = _URL,
     seed: Annotated[int, typer.Option(help="The same seed makes the same burst.")] = BurstPlan.seed,
     alerts: Annotated[int, typer.Option(min=1, help="Alerts in all, repeats included.")] = BurstPlan.alerts,
     workloads: Annotated[int, typer.Option(min=1, help="Workloads they are about.")] = BurstPlan.workloads,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Also where the function writes to another cluster than the embedded.")
-    ] = False,
+    yes: Yes = False,
     clean: Annotated[
         bool, typer.Option("--clean", help="Send nothing; delete the remediation requests of earlier bursts.")
     ] = False,
@@ -91,12 +139,64 @@ def demo(
         raise typer.Exit(1)
 
 
+@app.command()
+@_told
+def send(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files or folders of webhooks or alerts as JSON; - is standard input. Made up without."),
+    ] = None,
+    *,
+    url: Url = _URL,
+    rate: Annotated[float, typer.Option(min=0, help="Webhooks a second at most; 0: as fast as it goes.")] = 0.0,
+    repeat: Annotated[int, typer.Option(min=1, help="Send all so many times.")] = 1,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Webhooks in flight at once.")] = 6,
+    retry: Annotated[bool, typer.Option(help="Try what was answered 5xx again for a minute, as Alertmanager.")] = True,
+    alerts: Annotated[int, typer.Option(min=1, help="Alerts to make up where no source is named.")] = BurstPlan.alerts,
+    workloads: Annotated[int, typer.Option(min=1, help="Workloads they are about.")] = BurstPlan.workloads,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same alerts.")] = BurstPlan.seed,
+    yes: Yes = False,
+) -> None:
+    """Post alerts to a function and show how it answered, with latencies."""
+    use_default_kubeconfig()
+    plan = BurstPlan(seed=seed, alerts=alerts, workloads=workloads)
+    webhooks = (
+        read_webhooks(sources, stdin=sys.stdin) if sources else flattened(make_burst(plan, now=RealClock().now()))
+    )
+    if not webhooks:
+        raise CommandError("there is nothing to send", exit_code=USAGE)
+    sending = Sending(
+        url=harmless_url(url, settings=load_settings(), yes=yes),
+        console=new_console(),
+        clock=RealClock(),
+        plan=SendPlan(repeat=repeat, concurrency=concurrency, rate=rate, retry=retry),
+    )
+    if not _execute(sending.send(webhooks)):
+        raise typer.Exit(1)
+
+
+@app.command()
+@_told
+def config(
+    *, output: Annotated[Output, typer.Option("--output", "-o", help="How to show them.")] = Output.TABLE
+) -> None:
+    """Show every setting as it is in effect, and where its value comes from."""
+    settings = effective_settings(load_settings())
+    if output is Output.TABLE:
+        new_console().print(settings_table(settings))
+    elif output is Output.NAME:
+        typer.echo("\n".join(each.variable for each in settings))
+    else:
+        objects = [each.as_object() for each in settings]
+        text = json.dumps(objects, indent=2) if output is Output.JSON else yaml.safe_dump(objects, sort_keys=False)
+        typer.echo(text.rstrip("\n"))
+    for sentence in unknown_variables(os.environ):
+        new_console(stderr=True).print(Text(f"sluice: {sentence}", style="yellow"), soft_wrap=True)
+
+
+for _command in (viewing.get, viewing.watch, viewing.describe, viewing.phase):
+    app.command()(_told(_command))
+
+
 def _execute(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a command to its end; what it cannot go on after is one sentence, never a stack trace."""
-    try:
-        return asyncio.run(work)
-    except SluiceError as error:
-        new_console(stderr=True).print(f"sluice: {error}", style="bold red", markup=False, soft_wrap=True)
-        raise typer.Exit(error.exit_code if isinstance(error, CommandError) else 1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    return asyncio.run(work)

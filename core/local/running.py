@@ -78,8 +78,18 @@ def find_running(url: str, *, folder: Path) -> Running | None:
     """
     if urlsplit(url).hostname not in _LISTENING:
         return None
+    return _read(_path(folder, url))
+
+
+def find_all_running(*, folder: Path) -> list[Running]:
+    """Return all that runs on this machine for this user."""
+    found = (_read(path) for path in sorted(folder.glob("run-*.json")))
+    return [running for running in found if running is not None]
+
+
+def _read(path: Path) -> Running | None:
     try:
-        with _path(folder, url).open() as file:
+        with path.open() as file:
             return Running.model_validate_json(file.read()) if _is_held(file) else None
     except (OSError, ValidationError):
         return None

@@ -12,7 +12,7 @@ from core.errors import SluiceError
 INTERRUPTED = 128 + signal.SIGINT  # exit code, as shells say it
 USAGE = 2  # exit code: the command as written cannot be run, as Typer's own parser says it
 
-_WIDTH_OF_FILES = 150  # where standard output is no terminal, rich would assume 80
+_WIDTH_OF_FILES = 1_000  # where standard output is no terminal, rich would assume 80 and cut what scripts read
 
 
 class CommandError(SluiceError):

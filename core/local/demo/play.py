@@ -51,7 +51,7 @@ class Demo:
                 that is not known, and `yes` is not said.
             KubernetesError: the requests cannot be read.
         """
-        url = self._harmless_url()
+        url = self._url()
         await self._check_ready(url)
         settings = settings_behind(find_running(url, folder=self.folder), self.settings, url)
         async with open_client(settings, clock=self.clock) as client:
@@ -69,7 +69,7 @@ class Demo:
             CommandError: as `play`.
             KubernetesError: they cannot be read or deleted.
         """
-        url = self._harmless_url()
+        url = self._url()
         settings = settings_behind(find_running(url, folder=self.folder), self.settings, url)
         async with open_client(settings, clock=self.clock) as client:
             deleted, left = await delete_from_bursts(client, settings, clock=self.clock)
@@ -78,13 +78,8 @@ class Demo:
             self.console.print(f"{name} changed in this moment and was left; try again.", style="yellow", markup=False)
         return not left
 
-    def _harmless_url(self) -> str:
-        """Return the URL to post to, or raise as `check_harmless` does; `localhost` becomes the address meant."""
-        url = check_url(self.url)
-        running = find_running(url, folder=self.folder)
-        if not self.yes:
-            check_harmless(running, self.settings, url)
-        return running.url if running else url
+    def _url(self) -> str:
+        return harmless_url(self.url, settings=self.settings, yes=self.yes, folder=self.folder)
 
     async def _check_ready(self, url: str) -> None:
         try:
@@ -104,15 +99,22 @@ class Demo:
         return sender.tally
 
 
-def check_harmless(running: Running | None, settings: Settings, url: str) -> None:
-    """Let made-up alerts go to the embedded API alone.
-
-    Only `sluice run` says which API its function writes to; of any other function nothing is known, whatever
-    KUBECONFIG names.
+def harmless_url(url: str, *, settings: Settings, yes: bool, folder: Path | None = None) -> str:
+    """Return the URL to post to; `localhost` becomes the address meant. Without `yes` the embedded API is behind it.
 
     Raises:
-        CommandError: the function at `url` writes, or may write, to somebody's cluster.
+        CommandError: it is no URL, or `yes` is not said and it writes, or may write, to somebody's cluster.
     """
+    checked = check_url(url)
+    running = find_running(checked, folder=folder or state_folder())
+    if not yes:
+        _check_harmless(running, settings, checked)
+    return running.url if running else checked
+
+
+def _check_harmless(running: Running | None, settings: Settings, url: str) -> None:
+    """Only `sluice run` says which API its function writes to; of any other function nothing is known, whatever
+    KUBECONFIG names."""
     if running and running.embedded:
         return
     risk = "A consumer there may act on made-up remediation requests; if that is what you want, say --yes (YES=1)"

@@ -56,13 +56,19 @@ class Sender:
     """
 
     def __init__(
-        self, *, post: Post, clock: Clock, random: Callable[[], float], retry_seconds: float = RETRY_SECONDS
+        self,
+        *,
+        post: Post,
+        clock: Clock,
+        random: Callable[[], float],
+        retry_seconds: float = RETRY_SECONDS,
+        side_by_side: int = SIDE_BY_SIDE,
     ) -> None:
         self._post = post
         self._clock = clock
         self._random = random
         self._retry_seconds = retry_seconds
-        self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._slots = asyncio.Semaphore(side_by_side)
         self.tally = Tally()
 
     async def send(self, waves: Iterable[Wave], *, on_delivered: Callable[[int], None]) -> None:

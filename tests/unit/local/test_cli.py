@@ -1,7 +1,9 @@
 """The command line ends in one sentence and an exit code, never in a stack trace."""
 
 import asyncio
+import builtins
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ from typer.testing import CliRunner, Result
 from core.local import cli, commands
 from core.local.demo import Demo
 from core.local.run import Run
+from core.local.send import Sending, SendPlan
 from core.local.shell import CommandError
+from core.version import VERSION
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +32,7 @@ def invoke(*arguments: str) -> Result:
 
 
 def replace(monkeypatch: pytest.MonkeyPatch, command: type, name: str, outcome: Any) -> None:
-    async def replaced(self: object) -> Any:
+    async def replaced(self: object, *_: object) -> Any:
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
@@ -127,3 +131,50 @@ def test_entry_point_shows_its_commands(monkeypatch: pytest.MonkeyPatch, capsys:
     shown = capsys.readouterr().out
     assert "run" in shown
     assert "demo" in shown
+
+
+def test_version_is_shown() -> None:
+    assert invoke("--version").stdout == f"sluice {VERSION}\n"
+
+
+def test_send_makes_alerts_up_and_posts_them_where_it_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+
+    async def send(self: Sending, webhooks: Any) -> bool:
+        sent.append((self.url, self.plan, sum(len(each["alerts"]) for each in webhooks)))
+        return False
+
+    monkeypatch.setattr(Sending, "send", send)
+    refused = invoke("send", "--url", "http://localhost:9")
+    assert (refused.exit_code, sent) == (2, [])
+    assert invoke("send", "--url", "http://localhost:9", "--alerts", "7", "--rate", "3", "--yes").exit_code == 1
+    assert sent == [("http://localhost:9", SendPlan(rate=3.0), 7)]
+
+
+def test_send_reads_what_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace(monkeypatch, Sending, "send", True)
+    result = CliRunner().invoke(commands.app, ["send", "-", "--yes"], input='{"labels": {"alertname": "A"}}')
+    assert result.exit_code == 0
+    assert CliRunner().invoke(commands.app, ["send", "-", "--yes"], input="[]").exit_code == 2
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich.text", "jsonschema"])
+def test_missing_extra_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *arguments: Any) -> Any:
+        if name == "core.local.commands":
+            raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+        return real(name, *arguments)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = f"sluice: the command line needs {missing.split('.', maxsplit=1)[0]}: pip install 'sluice-gateway[local]'"
+    assert ended.value.code == told
+
+
+def test_defect_of_ours_is_not_taken_for_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "core.local.commands", None)
+    with pytest.raises(ModuleNotFoundError):
+        cli.main()

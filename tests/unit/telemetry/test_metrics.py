@@ -15,6 +15,7 @@ KNOWN = {
     "gateway_crd_creation_errors_total": ("counter", {"error_type"}),
     "gateway_http_request_duration_seconds": ("histogram", {"endpoint", "method", "status"}),
     "gateway_circuit_breaker_state": ("gauge", {"name"}),
+    "gateway_build_info": ("gauge", {"version"}),
     "gateway_signals_rejected_total": ("counter", {"reason"}),
     "gateway_owner_resolution_total": ("counter", {"kind", "outcome"}),
     "gateway_signals_ignored_total": ("counter", {"reason"}),

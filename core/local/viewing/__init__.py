@@ -1,0 +1,1 @@
+"""Remediation requests as people look at them: `sluice get`, `watch`, `describe` and `phase`."""

@@ -1,0 +1,174 @@
+"""The commands that look at remediation requests, and the one that moves a phase."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from core.clock import RealClock
+from core.local.running import find_all_running, state_folder
+from core.local.shell import USAGE, CommandError, new_console
+from core.local.viewing.live import Display
+from core.local.viewing.rows import Filter, Output, Row, table, written, youngest_last
+from core.local.viewing.story import story
+from core.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.local.viewing.reader import Reader
+
+PHASES = (
+    "Pending",
+    "Processing",
+    "Analyzing",
+    "AwaitingApproval",
+    "Executing",
+    "Verifying",
+    "Blocked",
+    "Completed",
+    "Failed",
+    "TimedOut",
+    "Skipped",
+    "Cancelled",
+)
+"""All values of status.overallPhase that the definition knows (kubernaut's RemediationPhase)."""
+
+Context = Annotated[str, typer.Option(help="Context of the kubeconfig; its current one without.")]
+Namespace = Annotated[
+    str, typer.Option("--namespace", "-n", help="Else SLUICE_NAMESPACE, the context's own, or sluice-system.")
+]
+Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look in all namespaces.")]
+Form = Annotated[Output, typer.Option("--output", "-o", help="How to show them.")]
+PhaseFilter = Annotated[list[str] | None, typer.Option("--phase", help="Only this phase; may be said again.")]
+ActiveFilter = Annotated[bool, typer.Option("--active", help="Only those that take signals: phase not final.")]
+TargetFilter = Annotated[str, typer.Option("--target", help="Only where this is part of namespace/Kind/name.")]
+AlertFilter = Annotated[str, typer.Option("--alert", help="Only where this is part of the alert's name.")]
+
+
+def get(
+    names: Annotated[list[str] | None, typer.Argument(help="Names, or their starts; all without.")] = None,
+    *,
+    context: Context = "",
+    namespace: Namespace = "",
+    all_namespaces: Everywhere = False,
+    output: Form = Output.TABLE,
+    phase: PhaseFilter = None,
+    active: ActiveFilter = False,
+    target: TargetFilter = "",
+    alert: AlertFilter = "",
+) -> None:
+    """List remediation requests."""
+    chosen = _filter(phase, active=active, target=target, alert=alert)
+    with _reader(context, namespace, everywhere=all_namespaces) as reader:
+        objects = [reader.get(name) for name in names] if names else reader.list()
+        rows = [row for row in map(Row.from_object, objects) if chosen.lets_through(row)]
+        rows = rows if names else youngest_last(rows)
+        if output is not Output.TABLE:
+            typer.echo(written(rows, output, one=len(names or ()) == 1 and len(rows) == 1), nl=False)
+        elif rows:
+            new_console().print(table(rows, now=RealClock().now(), namespaces=all_namespaces))
+        else:
+            place = f"namespace {reader.namespace}" if reader.namespace else "any namespace"
+            new_console(stderr=True).print(f"No remediation requests found in {place}.", markup=False)
+
+
+def watch(
+    *,
+    context: Context = "",
+    namespace: Namespace = "",
+    all_namespaces: Everywhere = False,
+    output: Form = Output.TABLE,
+    phase: PhaseFilter = None,
+    active: ActiveFilter = False,
+    target: TargetFilter = "",
+    alert: AlertFilter = "",
+) -> None:
+    """Show remediation requests as they come and change, until Ctrl-C; a lost connection is made again."""
+    chosen = _filter(phase, active=active, target=target, alert=alert)
+    with _reader(context, namespace, everywhere=all_namespaces) as reader:
+        reader.list()  # what cannot work is said at once, rather than tried for ever
+        display = Display(
+            new_console(),
+            chosen=chosen,
+            output=output,
+            clock=RealClock(),
+            pause=time.sleep,
+            where=", ".join(part for part in (reader.context, reader.namespace or "all namespaces") if part),
+            namespaces=all_namespaces,
+        )
+        display.follow(reader.watch())
+
+
+def describe(
+    name: Annotated[str, typer.Argument(help="Its name, or the start of it.")],
+    *,
+    context: Context = "",
+    namespace: Namespace = "",
+    payload: Annotated[bool, typer.Option("--payload", help="Show the whole payload, however long.")] = False,
+) -> None:
+    """Tell one remediation request as a story: its problem, what joined, what it holds, what was sent."""
+    with _reader(context, namespace) as reader:
+        row = Row.from_object(reader.get(name))
+    typer.echo(story(row, now=RealClock().now(), whole=payload), nl=False)
+
+
+def phase(
+    name: Annotated[str, typer.Argument(help="Its name, or the start of it.")],
+    to: Annotated[str, typer.Argument(metavar="PHASE", help=f"One of {', '.join(PHASES)}.")],
+    *,
+    context: Context = "",
+    namespace: Namespace = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Move a remediation request to another phase, for trying things out: a consumer's work, done by hand."""
+    wanted = next((each for each in PHASES if each.lower() == to.lower()), "")
+    if not wanted:
+        raise CommandError(f"{to!r} is no phase; take one of {', '.join(PHASES)}", exit_code=USAGE)
+    with _reader(context, namespace) as reader:
+        seen = reader.get(name)
+        row = Row.from_object(seen)
+        change = f"{row.view.name} ({row.target}) from {row.view.phase or 'Pending'} to {wanted}"
+        place = f"context {reader.context}, {reader.server}, namespace {row.view.namespace}"
+        if not yes and not typer.confirm(f"Move {change} in {place}?"):
+            raise CommandError("nothing was changed")
+        reader.set_phase(seen, wanted)
+    new_console().print(Text(f"Moved {change}."), soft_wrap=True)
+
+
+def _filter(phases: list[str] | None, *, active: bool, target: str, alert: str) -> Filter:
+    wrong = [each for each in phases or () if each.lower() not in [known.lower() for known in PHASES]]
+    if wrong:
+        raise CommandError(f"--phase {wrong[0]!r} is no phase; take one of {', '.join(PHASES)}", exit_code=USAGE)
+    return Filter(phases=tuple(phases or ()), active=active, target=target, alert=alert)
+
+
+@contextmanager
+def _reader(context: str, namespace: str, *, everywhere: bool = False) -> Iterator[Reader]:
+    if everywhere and namespace:
+        raise CommandError("say --namespace or --all-namespaces, not both", exit_code=USAGE)
+    from core.local.viewing.reader import Reader, Where  # noqa: PLC0415 - `kubernetes` takes a while
+
+    _prefer_what_runs(context)
+    reader = Reader(settings=load_settings(), where=Where(context=context, namespace=namespace, everywhere=everywhere))
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def _prefer_what_runs(context: str) -> None:
+    """Without KUBECONFIG and --context, look at what `sluice run` serves, where it does, and say so."""
+    if context or os.environ.get("KUBECONFIG"):
+        return
+    running = find_all_running(folder=state_folder())
+    if len(running) == 1 and running[0].kubeconfig:
+        os.environ["KUBECONFIG"] = running[0].kubeconfig
+        os.environ.setdefault("SLUICE_NAMESPACE", running[0].namespace)
+        note = f"(what `sluice run` at {running[0].url} writes to; set KUBECONFIG or --context for another cluster)"
+        new_console(stderr=True).print(Text(note, style="dim"), soft_wrap=True)
