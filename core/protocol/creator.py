@@ -28,17 +28,35 @@ T = TypeVar("T")
 
 
 class RetryObserver(Protocol):
-    """Told of each failed try to create an RR (kubernaut: RetryObserver)."""
+    """Told of each RR that is created, and of each failed try (kubernaut: RetryObserver)."""
+
+    def on_created(self, signal: NormalizedSignal, name: str, *, seconds: float) -> None:
+        """`name` is the RR's; `seconds` have passed since the signal came."""
 
     def on_retry_attempt(self, signal: NormalizedSignal, attempt: int, error: BaseException) -> None:
         """`attempt` counts from 1; `error` is what that try met."""
 
 
 class LoggingObserver:
-    """A RetryObserver that logs each failed try, for audits."""
+    """A RetryObserver that logs each RR and each failed try, for audits."""
 
     def __init__(self, *, logger: logging.Logger) -> None:
         self._logger = logger
+
+    def on_created(self, signal: NormalizedSignal, name: str, *, seconds: float) -> None:
+        """Log which alert made the RR, of what object, and how long it took."""
+        target = signal.target
+        self._logger.info(
+            "RR %s created",
+            name,
+            extra={
+                "remediation_request": name,
+                "fingerprint": signal.fingerprint,
+                "alertname": signal.signal_name,
+                "target": "/".join(part for part in (target.namespace, target.kind, target.name) if part),
+                "duration_seconds": round(seconds, 3),
+            },
+        )
 
     def on_retry_attempt(self, signal: NormalizedSignal, attempt: int, error: BaseException) -> None:
         """Log the try with the fingerprint it was for."""
@@ -110,6 +128,8 @@ class CRDCreator:
             created = rr.attempt_id == attempt_id
         if created:
             self._metrics.crds_created.labels(source_type=signal.signal_type, status="created").inc()
+            seconds = (self._clock.now() - signal.received_time).total_seconds()
+            self._observer.on_created(signal, rr.name, seconds=seconds)
         return Creation(rr, created)
 
     async def _create(self, body: dict[str, Any], deadline: Deadline) -> RemediationRequest:

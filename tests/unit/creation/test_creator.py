@@ -42,10 +42,14 @@ class Slept(MockClock):
 
 
 class Observer:
-    """Writes down each failed try."""
+    """Writes down each RR and each failed try."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, int, type[BaseException]]] = []
+        self.created: list[tuple[str, str, float]] = []
+
+    def on_created(self, signal: NormalizedSignal, name: str, *, seconds: float) -> None:
+        self.created.append((signal.fingerprint, name, seconds))
 
     def on_retry_attempt(self, signal: NormalizedSignal, attempt: int, error: BaseException) -> None:
         self.seen.append((signal.fingerprint, attempt, type(error)))
@@ -143,6 +147,15 @@ async def test_created_request_stands_under_its_fenced_name(creating):
     assert sent["metadata"]["name"] == creation.rr.name
     assert creating.created == 1
     assert (creating.observer.seen, creating.clock.sleeps) == ([], [])
+    seconds = (creating.clock.now() - signal().received_time).total_seconds()
+    assert creating.observer.created == [(fingerprint(), NAME, seconds)]
+
+
+async def test_rr_that_another_created_is_not_told_as_ours(creating):
+    creating.api.then(CREATE, TAKEN)
+    creating.api.then(GET, existing())
+    assert not (await creating.create()).created
+    assert creating.observer.created == []
 
 
 @pytest.mark.parametrize(
