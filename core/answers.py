@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from core.models.result import Status
+from core.text import cut_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 JSON = "application/json"
 PROBLEM = "application/problem+json"  # RFC 9457
 
+SENTENCES_OF_A_KIND = 20
+"""Results alike, by status and reason, that say why in words; the others have the reason alone."""
+
+_SENTENCE_BYTES = 1024
 _LONGEST_RETRY_AFTER = 60
+_UNSTORED = (Status.INVALID, Status.FAILED, Status.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +49,12 @@ def answer(results: Sequence[SignalResult], *, truncated: int = 0) -> Answer:
     content = _content(results, counts, truncated)
     if failed := counts[Status.FAILED]:
         first = next(result for result in results if result.status is Status.FAILED)
+        why = _cut(first.error)
         seconds = max(result.retry_after for result in results)
-        detail = (
-            f"{failed} of {len(results)} alerts could not be stored now; send the same request again: {first.error}"
-        )
+        detail = f"{failed} of {len(results)} alerts could not be stored now; send the same request again: {why}"
         return problem(503, detail, retry_after=seconds, content=content)
     if results and counts[Status.INVALID] == len(results):
-        return problem(400, f"no alert in this body can ever be stored: {results[0].error}", content=content)
+        return problem(400, f"no alert in this body can ever be stored: {_cut(results[0].error)}", content=content)
     return Answer(_success(counts), to_json(content))
 
 
@@ -87,10 +92,13 @@ def _content(results: Sequence[SignalResult], counts: Counter[Status], truncated
     summary = {"received": len(results), **{status.value: counts[status] for status in Status}}
     if truncated:
         summary["truncated"] = truncated
-    return {"summary": summary, "results": [_line(result) for result in results]}
+    told: Counter[tuple[str, str]] = Counter()
+    return {"summary": summary, "results": [_line(result, told) for result in results]}
 
 
-def _line(result: SignalResult) -> dict[str, Any]:
+def _line(result: SignalResult, told: Counter[tuple[str, str]]) -> dict[str, Any]:
+    """Write a result. A small body of many broken alerts must not make a large answer: of results that are alike
+    only the first few say why at length."""
     line: dict[str, Any] = {"status": result.status.value}
     if result.fingerprint:
         line["fingerprint"] = result.fingerprint
@@ -102,5 +110,11 @@ def _line(result: SignalResult) -> dict[str, Any]:
     if result.reason:
         line["reason"] = result.reason
     if result.error:
-        line["error"] = result.error
+        told[result.status, result.reason] += 1
+        if told[result.status, result.reason] <= SENTENCES_OF_A_KIND:
+            line["error" if result.status in _UNSTORED else "detail"] = _cut(result.error)
     return line
+
+
+def _cut(sentence: str) -> str:
+    return cut_utf8(sentence, limit=_SENTENCE_BYTES)

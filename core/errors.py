@@ -65,7 +65,7 @@ class PayloadError(SluiceError):
 
 
 class PayloadTooLargeError(PayloadError):
-    """The body is longer than MAX_BODY."""
+    """The body is longer than SLUICE_MAX_BODY, or has more alerts than SLUICE_MAX_ALERTS."""
 
     status = 413
 

@@ -13,6 +13,7 @@ from core.clock import Clock, Deadline, RealClock
 from core.credits import Credits
 from core.kube.client import KubeClient
 from core.kube.resources import Resource, remediation_requests
+from core.notices import Notices
 from core.pipeline import Pipeline
 from core.protocol.creator import CRDCreator, LoggingObserver
 from core.protocol.deduplication import PhaseBasedDeduplicationChecker
@@ -25,6 +26,7 @@ from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
 from core.protocol.sweeping import LeaseSweeper
 from core.qualification import Qualification
+from core.reporting import Reporter
 from core.workloads.finding import TargetFinder
 from core.workloads.kinds import Kinds
 from core.workloads.metadata import MetadataReader
@@ -133,8 +135,7 @@ def build_gateway(
             qualification=_qualification(settings, client, metrics, clock),
             rounds=rounds,
             stored_earlier=Credits(clock=clock, capacity=_CREDITED_ALERTS),
-            metrics=metrics,
-            logger=logger,
+            reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock)),
         ),
         logger=logger,
     )

@@ -10,8 +10,8 @@ from core.errors import SluiceError
 from core.failures import failure
 from core.fingerprint import fingerprint_of
 from core.models.result import SignalResult, Status
+from core.pace import side_by_side
 from core.text import cut_utf8
-from core.together import together
 from core.workloads.finding import as_named
 from core.workloads.owners import Lineage
 from core.workloads.reach import beyond_reach
@@ -77,6 +77,7 @@ class Qualification:
         self._owners = owners
         self._scope = scope
         self._cluster = cluster
+        self._at_once = max_concurrent
         self._slots = asyncio.Semaphore(max_concurrent)
 
     async def qualify(
@@ -87,7 +88,11 @@ class Qualification:
         A lookup that fails for the moment makes the signal `failed`; one about the gateway's own doing, about no
         object, or whose Event speaks of what is not its own, is `ignored`, and one out of scope is `rejected`.
         """
-        return await together([self._qualify(signal, deadline) for signal in signals])
+
+        async def qualified(signal: NormalizedSignal) -> NormalizedSignal | SignalResult:
+            return await self._qualify(signal, deadline)
+
+        return await side_by_side(signals, qualified, at_once=self._at_once)
 
     async def _qualify(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | SignalResult:
         local = signal.cluster_id in ("", self._cluster)

@@ -119,6 +119,12 @@ class Settings(BaseModel):
     api_timeout: float = Field(3.0, gt=0, le=60, description="seconds until one Kubernetes API call is given up")
     max_concurrent: int = Field(100, ge=1, le=10_000, description="fingerprints worked on at once in one instance")
     max_body: int = Field(16 * 1024 * 1024, ge=1024, description="bytes of a request's body")
+    max_alerts: int = Field(
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="alerts of one body; more are answered 413, and a Pub/Sub message of more is put aside",
+    )
     memory_requests: int = Field(10_000, ge=0, description="requests remembered to spare repeats the LIST")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severity logged")
     log_sink: Literal["stdout", "cloud-logging"] = Field(

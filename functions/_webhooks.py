@@ -22,7 +22,7 @@ WEBHOOK_ROUTES = Routes(signals=("/", "/api/v1/signals/prometheus"), description
 class Decode(Protocol):
     """Turns a body into a batch, or raises PayloadError."""
 
-    def __call__(self, body: bytes, *, received_time: datetime, signal_type: str) -> Batch:
+    def __call__(self, body: bytes, *, received_time: datetime, signal_type: str, max_alerts: int) -> Batch:
         """Decode `body`."""
 
 
@@ -41,7 +41,13 @@ class WebhookReceiver:
             KubernetesError, TransientError: nothing of it could be stored now.
         """
         gateway = self._gateway
-        batch = self._decode(body, received_time=gateway.clock.now(), signal_type=gateway.settings.signal_type)
+        settings = gateway.settings
+        batch = self._decode(
+            body,
+            received_time=gateway.clock.now(),
+            signal_type=settings.signal_type,
+            max_alerts=settings.max_alerts,
+        )
         digest = hashlib.sha256(body).digest()
         results = await gateway.pipeline.process(batch, digest=digest, deadline=deadline)
         return answer(results, truncated=batch.truncated)

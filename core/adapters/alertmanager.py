@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pydantic_core import from_json, to_json
 
 from core.adapters.alertmanager_alert import SOURCE, AlertReader
-from core.errors import PayloadError
-from core.models.batch import Batch, Entry, Poison
+from core.errors import PayloadError, PayloadTooLargeError
+from core.models.batch import Batch, Entry, Poison, Unread
 from core.text import excerpt
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+MAX_ALERTS = 10_000
+"""Of one body, where no setting says otherwise."""
 
 _VERSION = "4"
 _LARGEST_COUNT = 2**64 - 1  # truncatedAlerts is a uint64 in Alertmanager; larger ones fit no counter
 _UNWRITABLE = "half a surrogate pair, which is no text, or is nested too deeply"
 
 
-def decode_alertmanager(body: bytes, *, received_time: datetime, signal_type: str) -> Batch:
+def decode_alertmanager(
+    body: bytes, *, received_time: datetime, signal_type: str, max_alerts: int = MAX_ALERTS
+) -> Batch:
     """Decode a webhook (Alertmanager configuration, `webhook_config`).
 
     Args:
         body: JSON, as received.
         received_time: timezone-aware; stands in for a missing `startsAt`.
         signal_type: `spec.signalType` of the requests.
+        max_alerts: most that a body may have.
 
     Returns:
-        One entry for each alert, in order; a broken alert is Poison in its place.
+        One entry for each alert, in order, read when it is asked for; a broken alert is Poison in its place.
 
     Raises:
+        PayloadTooLargeError: it has more alerts.
         PayloadError: the body is no JSON object with a list of alerts.
     """
     webhook, clean = _parse(body)
@@ -47,12 +55,19 @@ def decode_alertmanager(body: bytes, *, received_time: datetime, signal_type: st
             field="alerts",
             reason="no_alerts",
         )
+    if len(alerts) > max_alerts:
+        raise PayloadTooLargeError(
+            f"alerts has {len(alerts)} entries, the limit is {max_alerts}; split the group by group_by, or raise "
+            "SLUICE_MAX_ALERTS",
+            field="alerts",
+            reason="too_many_alerts",
+        )
     envelope = {key: value for key, value in webhook.items() if key != "alerts"}
     if not clean and not _is_text(envelope):
         raise PayloadError(f"the webhook holds {_UNWRITABLE}; send UTF-8, and flat fields", reason="encoding")
     reader = AlertReader(envelope=envelope, received_time=received_time, signal_type=signal_type)
     return Batch(
-        entries=[_entry(reader, alert, place, clean=clean) for place, alert in enumerate(alerts)],
+        entries=Unread(alerts, partial(_entry, reader, clean)),
         source=SOURCE,
         truncated=_truncated(webhook),
         warnings=_warnings(webhook),
@@ -71,7 +86,7 @@ def _parse(body: bytes) -> tuple[Any, bool]:
             raise PayloadError(f"the body is no JSON: {error}", reason="no_json") from None
 
 
-def _entry(reader: AlertReader, alert: object, place: int, *, clean: bool) -> Entry:
+def _entry(reader: AlertReader, clean: bool, alert: object, place: int) -> Entry:  # noqa: FBT001 - bound once
     if not clean and not _is_text(alert):
         return Poison("encoding", f"alerts[{place}] holds {_UNWRITABLE}; send UTF-8, and flat fields")
     return reader.read(alert, place)

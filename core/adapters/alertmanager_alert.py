@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import to_json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from core.adapters.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
 from core.adapters.complaints import complaint
 from core.adapters.targets import target_of
 from core.fingerprint import fingerprint_of
@@ -21,7 +22,16 @@ SOURCE = "alertmanager"
 _NAME_BYTES = 253
 _SEVERITY_BYTES = 50
 _CLUSTER_BYTES = 253
+_LABEL_BYTES = 63
+_ENVELOPE_BYTES = 8 * 1024
 _UNKNOWN = "unknown"
+
+
+def _texts(annotations: object) -> dict[str, str]:
+    """Annotations never decide anything: what is no text among them is left out (a templated number, say)."""
+    if not isinstance(annotations, dict):
+        return {}
+    return {key: text for key, text in annotations.items() if isinstance(text, str)}
 
 
 class Alert(BaseModel):
@@ -31,7 +41,7 @@ class Alert(BaseModel):
 
     status: Literal["firing", "resolved"] | None = None
     labels: dict[str, str]
-    annotations: dict[str, str] | None = None
+    annotations: Annotated[dict[str, str], BeforeValidator(_texts)] = Field(default_factory=dict)
     starts_at: Any = Field(None, alias="startsAt")
 
 
@@ -48,7 +58,8 @@ class AlertReader:
         self._group_status = envelope.get("status")
         self._received_time = received_time
         self._signal_type = signal_type
-        written = _json(envelope)[:-1]
+        # Once for all alerts of the group: it may have their annotations in common.
+        written = bounded_json(envelope, limit=_ENVELOPE_BYTES)[:-1]
         self._payload_start = written + (b"," if envelope else b"") + b'"alerts":['
 
     def read(self, raw: object, place: int) -> Entry:
@@ -59,36 +70,32 @@ class AlertReader:
             return _malformed(error, place)
         if (alert.status or self._group_status) == "resolved":
             return Ignored("resolved")
-        target = target_of(alert.labels)
-        if isinstance(target, Poison):
-            return Poison(target.reason, f"alerts[{place}].labels: {target.message}")
         labels = alert.labels
+        signal_name = cut_utf8(labels.get("alertname") or _UNKNOWN, limit=_NAME_BYTES)
+        target = target_of(labels)
+        if isinstance(target, Ignored):
+            return replace(target, signal_name=signal_name)
         cluster = labels.get("cluster", "")
         return NormalizedSignal(
             fingerprint=fingerprint_of(target, cluster=cluster),
-            signal_name=cut_utf8(labels.get("alertname") or _UNKNOWN, limit=_NAME_BYTES),
+            signal_name=signal_name,
             severity=cut_utf8(labels.get("severity") or _UNKNOWN, limit=_SEVERITY_BYTES),
             signal_type=self._signal_type,
             signal_source=SOURCE,
             target=target,
             cluster_id=cut_utf8(cluster, limit=_CLUSTER_BYTES),
-            environment=labels.get("environment", ""),
-            priority=labels.get("priority", ""),
+            environment=cut_utf8(labels.get("environment", ""), limit=_LABEL_BYTES),
+            priority=cut_utf8(labels.get("priority", ""), limit=_LABEL_BYTES),
             firing_time=_moment(alert.starts_at) or self._received_time,
             received_time=self._received_time,
-            labels=labels,
-            annotations=alert.annotations or {},
+            labels=bounded_texts(labels),
+            annotations=bounded_texts(alert.annotations),
             payload=partial(self._payload, raw),
         )
 
     def _payload(self, raw: object) -> bytes:
         """Write the webhook reduced to this one alert, newer and unknown fields included."""
-        return b"".join((self._payload_start, _json(raw), b"]}"))
-
-
-def _json(value: object) -> bytes:
-    # 1e400 is JSON, but no float: it is read as infinity, for which JSON has no word.
-    return to_json(value, inf_nan_mode="strings")
+        return b"".join((self._payload_start, bounded_json(raw, limit=PAYLOAD_BYTES - _ENVELOPE_BYTES), b"]}"))
 
 
 def _malformed(error: ValidationError, place: int) -> Poison:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import to_json
 
+from core.adapters.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
 from core.adapters.complaints import complaint
-from core.adapters.targets import target_of
+from core.adapters.targets import NO_TARGET, target_of
 from core.fingerprint import fingerprint_of
 from core.models.batch import Entry, Ignored, Poison
 from core.models.signal import NormalizedSignal, TargetResource
@@ -67,13 +68,14 @@ def read_incident(body: Mapping[str, Any], *, received_time: datetime) -> Entry:
     if state != "open":
         return Poison("malformed_incident", f"incident.state is {excerpt(incident.state)}; it must be open or closed")
     resource = (incident.resource and incident.resource.labels) or {}
+    signal_name = cut_utf8(incident.policy_name or incident.condition_name or "unknown", limit=_NAME_BYTES)
     target = _target(incident.resource)
-    if isinstance(target, Poison):
-        return target
+    if isinstance(target, Ignored):
+        return replace(target, signal_name=signal_name)
     cluster = resource.get("cluster_name", "")
     return NormalizedSignal(
         fingerprint=fingerprint_of(target, cluster=cluster),
-        signal_name=cut_utf8(incident.policy_name or incident.condition_name or "unknown", limit=_NAME_BYTES),
+        signal_name=signal_name,
         severity=cut_utf8((incident.severity or "unknown").lower(), limit=_SEVERITY_BYTES),
         signal_type=SIGNAL_TYPE,
         signal_source=SOURCE,
@@ -81,16 +83,18 @@ def read_incident(body: Mapping[str, Any], *, received_time: datetime) -> Entry:
         cluster_id=cut_utf8(cluster, limit=_NAME_BYTES),
         firing_time=_moment(incident.started_at) or received_time,
         received_time=received_time,
-        labels={"incident_id": incident.incident_id or "", **resource, **(incident.policy_user_labels or {})},
-        annotations=_annotations(incident),
-        payload=partial(to_json, dict(body), inf_nan_mode="strings"),
+        labels=bounded_texts(
+            {"incident_id": incident.incident_id or "", **resource, **(incident.policy_user_labels or {})}
+        ),
+        annotations=bounded_texts(_annotations(incident)),
+        payload=partial(bounded_json, dict(body), limit=PAYLOAD_BYTES),
     )
 
 
-def _target(resource: _Resource | None) -> TargetResource | Poison:
+def _target(resource: _Resource | None) -> TargetResource | Ignored:
     if resource is None or resource.type not in _TARGETS:
-        return Poison(
-            "no_target",
+        return Ignored(
+            NO_TARGET,
             f"incident.resource.type is {excerpt(resource and resource.type)}; only {', '.join(_TARGETS)} name a "
             "Kubernetes object: route other policies elsewhere",
         )
@@ -98,9 +102,9 @@ def _target(resource: _Resource | None) -> TargetResource | Poison:
     known = resource.labels or {}
     labels = {label: known.get(carrier, ""), "namespace": known.get("namespace_name", "")}
     target = target_of(labels)
-    if isinstance(target, Poison):
-        return Poison(
-            target.reason,
+    if isinstance(target, Ignored):
+        return Ignored(
+            NO_TARGET,
             f"incident.resource.labels of a {resource.type}: {carrier} is {excerpt(labels[label])}, namespace_name is "
             f"{excerpt(labels['namespace'])}; both must be names of Kubernetes objects",
         )

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
+from core.adapters.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
 from core.adapters.complaints import complaint
 from core.adapters.event_object import EventObject
 from core.adapters.object_names import NAME, NAMESPACE
+from core.adapters.targets import NO_TARGET
 from core.errors import PayloadError
 from core.fingerprint import fingerprint_of
 from core.models.batch import Entry, Ignored, Poison
@@ -102,24 +104,26 @@ class EventReader:
         if self.received_time - happened > timedelta(seconds=self.max_age):
             return Ignored("old_event")
         target = event.target
+        signal_name = cut_utf8(event.reason or "unknown", limit=_NAME_BYTES)
         if target is None:
-            return Poison(
-                "no_target",
+            return Ignored(
+                NO_TARGET,
                 f"involvedObject (regarding) of Event {excerpt(event.metadata.name)} is "
                 f"{excerpt(raw.get('involvedObject') or raw.get('regarding'))}; its kind, name, namespace and "
                 "apiVersion must be ones that Kubernetes can have",
+                signal_name=signal_name,
             )
         return NormalizedSignal(
             fingerprint=fingerprint_of(target),
-            signal_name=cut_utf8(event.reason or "unknown", limit=_NAME_BYTES),
+            signal_name=signal_name,
             severity=event.type,
             signal_type=SIGNAL_TYPE,
             signal_source=SOURCE,
             target=target,
             firing_time=event.first_time or happened,
             received_time=self.received_time,
-            labels=event.labels,
-            annotations={"message": event.message} if event.message else {},
+            labels=bounded_texts(event.labels),
+            annotations=bounded_texts({"message": event.message}) if event.message else {},
             payload=partial(_payload, raw),
             event_namespace=event.metadata.namespace,
         )
@@ -141,7 +145,7 @@ def occurrence_of(raw: dict[str, Any]) -> bytes:
 
 def _payload(raw: dict[str, Any]) -> bytes:
     metadata = {key: value for key, value in raw.get("metadata", {}).items() if key != "managedFields"}
-    return to_json(raw | {"metadata": metadata}, inf_nan_mode="strings")
+    return bounded_json(raw | {"metadata": metadata}, limit=PAYLOAD_BYTES)
 
 
 def _is_text(data: object) -> bool:

@@ -16,9 +16,9 @@ from core.adapters.complaints import complaint
 from core.adapters.kubernetes_event import SOURCE as EVENT_SOURCE
 from core.adapters.kubernetes_event import EventReader
 from core.errors import PayloadError
-from core.models.batch import Batch
+from core.models.batch import Batch, Entry, Unread
 from core.models.signal import NormalizedSignal
-from core.text import excerpt
+from core.text import cut_utf8, excerpt
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MESSAGE_PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
 MESSAGE_ID_ANNOTATION = "gateway.kubernaut.ai/pubsub-message-id"
 PUBLISH_TIME_ANNOTATION = "gateway.kubernaut.ai/pubsub-publish-time"
+
+_PROVENANCE_BYTES = 253
 
 
 class PubSubMessage(BaseModel):
@@ -42,7 +44,7 @@ class PubSubMessage(BaseModel):
     def provenance(self) -> dict[str, str]:
         """Annotations that lead from a request back to the message."""
         known = {MESSAGE_ID_ANNOTATION: self.message_id, PUBLISH_TIME_ANNOTATION: self.publish_time}
-        return {key: value for key, value in known.items() if value}
+        return {key: cut_utf8(value, limit=_PROVENANCE_BYTES) for key, value in known.items() if value}
 
     def content(self) -> bytes:
         """Return the decoded data.
@@ -87,6 +89,7 @@ class ContentReader:
     received_time: datetime
     signal_type: str
     event_max_age: float
+    max_alerts: int = alertmanager.MAX_ALERTS
 
     def read(self, content: bytes, *, provenance: dict[str, str]) -> Batch:
         """Return the batch in a message; its signals carry `provenance`.
@@ -95,13 +98,13 @@ class ContentReader:
             PayloadError: it is none of the four.
         """
         batch = self._batch(content)
-        entries = [
-            dataclasses.replace(entry, provenance={**entry.provenance, **provenance})
-            if isinstance(entry, NormalizedSignal)
-            else entry
-            for entry in batch.entries
-        ]
-        return dataclasses.replace(batch, entries=entries)
+
+        def read(entry: Entry, _place: int) -> Entry:
+            if not isinstance(entry, NormalizedSignal):
+                return entry
+            return dataclasses.replace(entry, provenance={**entry.provenance, **provenance})
+
+        return dataclasses.replace(batch, entries=Unread(batch.entries, read))
 
     def _batch(self, content: bytes) -> Batch:
         document = _parse(content)
@@ -123,7 +126,9 @@ class ContentReader:
         )
 
     def _webhook(self, content: bytes) -> Batch:
-        return alertmanager.decode_alertmanager(content, received_time=self.received_time, signal_type=self.signal_type)
+        return alertmanager.decode_alertmanager(
+            content, received_time=self.received_time, signal_type=self.signal_type, max_alerts=self.max_alerts
+        )
 
 
 def _parse(content: bytes) -> dict[str, Any]:

@@ -9,6 +9,9 @@
    it its own.
 4. `job`, `service`, `instance`, `endpoint`, `container` and `namespace` say how a sample was scraped, or
    where: they never name the target.
+
+An alert whose labels name no object is well-formed: label values are free text, and many alerts are about no
+object. So it is ignored with a reason, never refused.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.models.batch import Poison
+from core.models.batch import Ignored
 from core.models.signal import TargetResource
 from core.text import excerpt
 
@@ -55,7 +58,11 @@ _KINDS = {
 _EXPORTED_KINDS = {f"exported_{label}": kind for label, kind in _KINDS.items()}
 
 
-def target_of(labels: Mapping[str, str]) -> TargetResource | Poison:
+NO_TARGET = "no_target"
+"""Reason of what is ignored because it names no object."""
+
+
+def target_of(labels: Mapping[str, str]) -> TargetResource | Ignored:
     """Return the target that `labels` name, or why there is none."""
     refused: list[str] = []
     for label, kind in _candidates(labels):
@@ -66,7 +73,7 @@ def target_of(labels: Mapping[str, str]) -> TargetResource | Poison:
         if not kind.namespaced:
             return TargetResource(kind=kind.kind, name=name, api_version=kind.api_version)
         namespace = _namespace(labels)
-        if isinstance(namespace, Poison):
+        if isinstance(namespace, Ignored):
             return namespace
         return TargetResource(kind=kind.kind, name=name, namespace=namespace, api_version=kind.api_version)
     return _no_target(refused)
@@ -97,14 +104,16 @@ def _component(scraped: str) -> str:
     return scraped.rpartition("/")[2].replace("_", "-")
 
 
-def _namespace(labels: Mapping[str, str]) -> str | Poison:
+def _namespace(labels: Mapping[str, str]) -> str | Ignored:
     label = "exported_namespace" if labels.get("exported_namespace") else "namespace"
     namespace = labels.get(label, "")
     if not namespace:
-        return Poison("no_namespace", "labels name a target but no namespace: add a `namespace` label to the alert")
+        return Ignored(
+            NO_TARGET, "the labels name a target but no namespace: keep the label `namespace` (or exported_namespace)"
+        )
     if not _LABEL.match(namespace):
-        return Poison(
-            "invalid_namespace",
+        return Ignored(
+            NO_TARGET,
             f"label {label}={excerpt(namespace)} is no Kubernetes namespace: lower-case letters, digits and '-', "
             "at most 63 characters",
         )
@@ -115,14 +124,14 @@ def _is_name(text: str) -> bool:
     return len(text) <= _LONGEST_NAME and _SUBDOMAIN.match(text) is not None
 
 
-def _no_target(refused: list[str]) -> Poison:
+def _no_target(refused: list[str]) -> Ignored:
     if refused:
-        return Poison(
-            "invalid_target",
+        return Ignored(
+            NO_TARGET,
             f"no label is a valid Kubernetes name: {', '.join(refused)}; names have lower-case letters, digits, '-' "
             "and '.', at most 253 characters",
         )
-    return Poison(
-        "no_target",
+    return Ignored(
+        NO_TARGET,
         f"no label names a target: keep one of {', '.join(_KINDS)} (or exported_*) on the alert, or route it elsewhere",
     )

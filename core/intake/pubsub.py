@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from core.pipeline import Pipeline
 
 SOURCE = "pubsub"
+REASONS = 20
+"""Told with a message that is put aside; it holds many thousands of alerts at most."""
 
 
 class PubSubIntake:
@@ -36,6 +38,7 @@ class PubSubIntake:
         clock: Clock,
         signal_type: str,
         event_max_age: float,
+        max_alerts: int,
     ) -> None:
         self._pipeline = pipeline
         self._redeliveries = redeliveries
@@ -43,6 +46,7 @@ class PubSubIntake:
         self._clock = clock
         self._signal_type = signal_type
         self._event_max_age = event_max_age
+        self._max_alerts = max_alerts
 
     @classmethod
     def over(cls, gateway: Gateway) -> Self:
@@ -56,6 +60,7 @@ class PubSubIntake:
             clock=gateway.clock,
             signal_type=settings.signal_type,
             event_max_age=settings.event_max_age,
+            max_alerts=settings.max_alerts,
         )
 
     async def close(self) -> None:
@@ -83,12 +88,15 @@ class PubSubIntake:
         results = await self._process(batch, key, deadline)
         if any(result.status is Status.FAILED for result in results):
             return results  # it comes again, poison and all
-        await self._put_aside(event, [each.error for each in results if each.status is Status.INVALID], key, deadline)
+        await self._put_aside(event, _reasons(results), key, deadline)
         return results
 
     def _read(self, message: PubSubMessage) -> Batch:
         reader = ContentReader(
-            received_time=self._clock.now(), signal_type=self._signal_type, event_max_age=self._event_max_age
+            received_time=self._clock.now(),
+            signal_type=self._signal_type,
+            event_max_age=self._event_max_age,
+            max_alerts=self._max_alerts,
         )
         return reader.read(message.content(), provenance=message.provenance)
 
@@ -108,6 +116,13 @@ class PubSubIntake:
 
     async def _process(self, batch: Batch, digest: bytes, deadline: Deadline) -> list[SignalResult]:
         return await self._pipeline.process(batch, digest=digest, deadline=deadline)
+
+
+def _reasons(results: Sequence[SignalResult]) -> list[str]:
+    """Return why parts of a message can never work: a few of the sentences, and how many there are beyond."""
+    reasons = [result.error for result in results if result.status is Status.INVALID]
+    more = len(reasons) - REASONS
+    return reasons if more <= 0 else [*reasons[:REASONS], f"and {more} more"]
 
 
 def _key(event: CloudEvent, message: PubSubMessage) -> bytes:

@@ -1,7 +1,8 @@
 """What an adapter makes of one payload: an entry for each alert, in the payload's order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar, overload
 
 from core.models.signal import NormalizedSignal
 
@@ -29,6 +30,36 @@ class Poison:
 
 
 Entry = NormalizedSignal | Ignored | Poison
+
+T = TypeVar("T")
+
+
+class Unread(Sequence[Entry], Generic[T]):
+    """Entries that are read one by one, each when it is asked for.
+
+    Whoever goes through a large batch can let others have their turn in between, and pays for no entry that it
+    does not get to.
+
+    Args:
+        parts: of the payload, one for each entry.
+        read: makes an entry of a part and its place.
+    """
+
+    def __init__(self, parts: Sequence[T], read: Callable[[T, int], Entry]) -> None:
+        self._parts = parts
+        self._read = read
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    @overload
+    def __getitem__(self, place: int) -> Entry: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, place: int | slice) -> Entry | Sequence[Entry]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        return self._read(self._parts[place], place)
 
 
 @dataclass(frozen=True, slots=True)

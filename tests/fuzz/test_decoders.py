@@ -109,7 +109,7 @@ class TestAdapters:
     @effort(120)
     def test_target(self, labels):
         target = target_of(labels)
-        assert isinstance(target, TargetResource | Poison)
+        assert isinstance(target, TargetResource | Ignored)
         if isinstance(target, TargetResource):
             assert target.name in labels.values()
             assert not target.namespace or target.namespace in labels.values()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.alertmanager_binary import find_alertmanager
 from tests.knative.programs import definition_folders, kubectl, prometheus_operator_definitions
 from tests.manifests.building import FOLDERS, ROOT, objects
 from tests.support.waiting import HANGS_AFTER, wait_for
@@ -148,16 +147,3 @@ def test_examples_are_taken(run: Kubectl) -> None:
         applied = run("apply", "--server-side", "--validate=strict", "-f", str(example))
         assert (applied.returncode, applied.stderr) == (0, "")
     assert len(examples) == 3
-
-
-def test_example_of_alertmanagers_own_file_is_one_it_takes() -> None:
-    alertmanager = find_alertmanager()
-    checked = subprocess.run(
-        [str(alertmanager.path.with_name("amtool")), "check-config", str(ROOT / "examples" / "alertmanager.yml")],
-        cwd=alertmanager.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stderr
-    assert "SUCCESS" in checked.stdout

@@ -40,6 +40,12 @@ def signal(event: dict[str, Any], *, later: float = 0.0) -> NormalizedSignal:
     return entry
 
 
+def ignored(body: dict[str, Any]) -> Ignored:
+    entry = read(body)
+    assert isinstance(entry, Ignored), entry
+    return entry
+
+
 def poison(event: dict[str, Any]) -> Poison:
     entry = read(event)
     assert isinstance(entry, Poison), entry
@@ -211,20 +217,20 @@ class TestTimes:
         assert signal(event).firing_time == datetime(2026, 1, 2, 3, 0, 0, 123456, tzinfo=UTC)
 
 
-class TestPoison:
+class TestNoTarget:
     @pytest.mark.parametrize("about", [None, {}, {"kind": "Pod"}, {"name": POD}, {"kind": None, "name": POD}])
     @pytest.mark.parametrize(
         ("event", "field"), [(kubelet_event(), "involvedObject"), (scheduler_event(), "regarding")], ids=["core", "new"]
     )
-    def test_event_about_nothing_is_poison(self, event, field, about):
-        found = poison(event | {field: about})
+    def test_event_about_nothing_is_ignored(self, event, field, about):
+        found = ignored(event | {field: about})
         assert found.reason == "no_target"
         assert "involvedObject (regarding)" in found.message
 
-    def test_event_whose_object_is_missing_altogether_is_poison(self):
+    def test_event_whose_object_is_missing_altogether_is_ignored(self):
         event = kubelet_event()
         del event["involvedObject"]
-        assert poison(event).reason == "no_target"
+        assert ignored(event).reason == "no_target"
 
     @pytest.mark.parametrize(
         "part",
@@ -243,15 +249,17 @@ class TestPoison:
             {"apiVersion": "apps/v1/deployments"},
         ],
     )
-    def test_part_that_would_lead_a_url_elsewhere_is_poison(self, part):
+    def test_part_that_would_lead_a_url_elsewhere_is_ignored(self, part):
         event = kubelet_event()
-        assert poison(event | {"involvedObject": event["involvedObject"] | part}).reason == "no_target"
+        assert ignored(event | {"involvedObject": event["involvedObject"] | part}).reason == "no_target"
 
     @pytest.mark.parametrize("name", ["system:node-proxier", "Web_1", "web.1", "n" * 253])
     def test_name_of_any_kind_is_taken(self, name):
         event = kubelet_event()
         assert signal(event | {"involvedObject": event["involvedObject"] | {"name": name}}).target.name == name
 
+
+class TestPoison:
     @pytest.mark.parametrize(
         ("fields", "named"),
         [

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.adapters.alertmanager import decode_alertmanager
-from core.models.batch import Batch, Poison
+from core.models.batch import Batch, Ignored, Poison
 from core.models.signal import NormalizedSignal
 
 RECEIVED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -64,4 +64,11 @@ def only_poison(batch: Batch) -> Poison:
     """The one entry, poison."""
     (entry,) = batch.entries
     assert isinstance(entry, Poison), entry
+    return entry
+
+
+def only_ignored(batch: Batch) -> Ignored:
+    """The one entry, ignored."""
+    (entry,) = batch.entries
+    assert isinstance(entry, Ignored), entry
     return entry

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.answers import JSON, PROBLEM, Answer, answer, problem
+from core.answers import JSON, PROBLEM, SENTENCES_OF_A_KIND, Answer, answer, problem
 from core.models.metadata import DeduplicationMetadata
 from core.models.result import SignalResult, Status
 
@@ -15,8 +15,9 @@ CREATED = SignalResult(status=Status.CREATED, fingerprint="f1", rr_name="rr-1", 
 DUPLICATE = SignalResult(
     status=Status.DEDUPLICATED, fingerprint="f1", rr_name="rr-1", rr_namespace="ops", metadata=METADATA
 )
-IGNORED = SignalResult(status=Status.IGNORED)
-INVALID = SignalResult(status=Status.INVALID, error="alerts[0].labels: no label names a target")
+IGNORED = SignalResult(status=Status.IGNORED, reason="resolved")
+NO_TARGET = SignalResult(status=Status.IGNORED, reason="no_target", error="no label names a target")
+INVALID = SignalResult(status=Status.INVALID, reason="malformed_alert", error="alerts[0].labels is 7")
 FAILED = SignalResult(status=Status.FAILED, fingerprint="f1", error="etcd is down", retry_after=2.0)
 
 NOTHING = dict.fromkeys(["received", *Status], 0)
@@ -37,6 +38,8 @@ def decoded(given: Answer) -> Any:
         ([], 200),
         ([IGNORED], 200),
         ([IGNORED, INVALID], 200),
+        ([NO_TARGET], 200),
+        ([CREATED, NO_TARGET], 201),
         ([INVALID], 400),
         ([INVALID, INVALID], 400),
         ([FAILED], 503),
@@ -67,7 +70,7 @@ def test_success_lists_one_result_for_each_alert_in_order():
         "summary": NOTHING
         | {"received": 4, "created": 1, "deduplicated": 1, "ignored": 1, "invalid": 1, "failed": 0, "truncated": 3},
         "results": [
-            {"status": "invalid", "error": "alerts[0].labels: no label names a target"},
+            {"status": "invalid", "reason": "malformed_alert", "error": "alerts[0].labels is 7"},
             {
                 "status": "created",
                 "fingerprint": "f1",
@@ -76,7 +79,7 @@ def test_success_lists_one_result_for_each_alert_in_order():
                 "duplicate": False,
                 "metadata": {"fingerprint": "f1", "count": 2, "remediationRequestRef": "rr-1"},
             },
-            {"status": "ignored"},
+            {"status": "ignored", "reason": "resolved"},
             {
                 "status": "deduplicated",
                 "fingerprint": "f1",
@@ -115,7 +118,7 @@ def test_poison_says_why_and_never_asks_to_come_again():
     assert (given.media_type, given.headers) == (PROBLEM, {})
     body = decoded(given)
     assert (body["title"], body["status"]) == ("Bad Request", 400)
-    assert body["detail"] == ("no alert in this body can ever be stored: alerts[0].labels: no label names a target")
+    assert body["detail"] == "no alert in this body can ever be stored: alerts[0].labels is 7"
     assert len(body["results"]) == 2
 
 
@@ -145,3 +148,23 @@ def test_title_of_a_problem_is_the_codes_own_phrase(status):
 def test_detail_with_any_text_is_valid_json():
     detail = 'quote " backslash \\ newline \n nul \x00 emoji 😀'
     assert decoded(problem(400, detail))["detail"] == detail
+
+
+def test_what_is_ignored_says_why_without_calling_it_an_error():
+    (line,) = decoded(answer([NO_TARGET]))["results"]
+    assert line == {"status": "ignored", "reason": "no_target", "detail": "no label names a target"}
+
+
+@pytest.mark.parametrize("alike", [INVALID, NO_TARGET, FAILED])
+def test_results_alike_say_why_in_words_a_few_times_only(alike):
+    few, many = (len(answer([alike] * count).body) for count in (SENTENCES_OF_A_KIND, 10_000))
+    lines = decoded(answer([alike] * 10_000))["results"]
+    assert len(lines) == 10_000
+    assert sum("error" in line or "detail" in line for line in lines) == SENTENCES_OF_A_KIND
+    assert (many - few) / (10_000 - SENTENCES_OF_A_KIND) < 60, "bytes of a result that says only its reason"
+
+
+def test_long_sentence_is_cut():
+    long = SignalResult(status=Status.INVALID, error="x" * 1_000_000)
+    assert len(answer([long, CREATED]).body) < 2000
+    assert len(answer([long]).body) < 4000

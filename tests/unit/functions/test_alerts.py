@@ -34,11 +34,12 @@ async def test_each_alert_of_a_group_has_its_result_in_its_place(function, wire)
     assert [line["status"] for line in answered.json["results"]] == [
         "created",
         "ignored",
-        "invalid",
+        "ignored",
         "deduplicated",
         "created",
     ]
-    assert answered.json["results"][2]["error"].startswith("alerts[2].labels: no label names a target")
+    assert [line["reason"] for line in answered.json["results"][1:3]] == ["resolved", "no_target"]
+    assert answered.json["results"][2]["detail"].startswith("no label names a target")
 
 
 @pytest.mark.parametrize(

@@ -58,15 +58,6 @@ async def test_body_that_can_never_work_is_refused_with_the_reason(function, scr
         {"labels": {"pod": 7}},
         alert(status="exploded"),
         alert(status=7),
-        alert(annotations="none"),
-        alert(labels={"alertname": "NoTarget"}),
-        alert(labels={"namespace": "prod", "pod": "Not A Name"}),
-        alert(labels={"namespace": "prod", "pod": "x" * 254}),
-        alert(labels={"namespace": "prod", "pod": "../../etc"}),
-        alert(labels={"namespace": "Not A Namespace", "pod": "web-1"}),
-        alert(labels={"pod": "web-1"}),
-        alert(labels={"namespace": "prod", "pod": "web-1\x00"}),
-        alert(labels={"namespace": "prod", "pod": "web-1\n"}),
         alert(annotations={"summary": "half a pair \ud800"}),
         alert(labels={"namespace": "prod", "pod": "web-1", "note": "\udfff"}),
     ],
@@ -79,8 +70,30 @@ async def test_broken_alert_is_reported_in_its_place_and_blocks_nobody(function,
     assert b"Traceback" not in answered.body
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"alertname": "NoTarget"},
+        {"namespace": "prod", "pod": "Not A Name"},
+        {"namespace": "prod", "pod": "x" * 254},
+        {"namespace": "prod", "pod": "../../etc"},
+        {"namespace": "Not A Namespace", "pod": "web-1"},
+        {"pod": "web-1"},
+        {"namespace": "prod", "pod": "web-1\x00"},
+        {"namespace": "prod", "pod": "web-1\n"},
+    ],
+)
+async def test_alert_that_names_no_object_is_ignored_however_it_is_grouped(function, wire, labels):
+    alone = await function.post(webhook(alert(labels=labels)))
+    assert alone.status == 200
+    assert [(line["status"], line["reason"]) for line in alone.json["results"]] == [("ignored", "no_target")]
+    grouped = await function.post(webhook(alert("a"), alert(labels=labels), alert("b")))
+    assert grouped.status == 201
+    assert [line["status"] for line in grouped.json["results"]] == ["created", "ignored", "created"]
+
+
 async def test_body_of_nothing_but_poison_is_refused_and_never_comes_again(function, scripted):
-    answered = await function.post(webhook({}, alert(labels={"alertname": "NoTarget"})))
+    answered = await function.post(webhook({}, {"labels": {"pod": 7}}))
     assert answered.problem(400).startswith("no alert in this body can ever be stored: alerts[0]")
     assert "Retry-After" not in answered.headers
     assert [line["status"] for line in answered.json["results"]] == ["invalid", "invalid"]
@@ -98,6 +111,8 @@ async def test_body_of_nothing_but_poison_is_refused_and_never_comes_again(funct
         alert(startsAt="9999-12-31T23:59:59-14:00"),
         {key: value for key, value in GOOD.items() if key != "startsAt"},
         alert(annotations=None),
+        alert(annotations="none"),
+        alert(annotations={"value": 3}),
         alert(annotations={"summary": "nul \x00 and emoji 😀"}),
         alert(annotations={"summary": "ä" * 300_000}),
         alert(labels=GOOD["labels"] | {"alertname": "ä" * 1000, "severity": "s" * 1000, "note": "n" * 1000}),

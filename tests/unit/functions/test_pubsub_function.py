@@ -67,7 +67,15 @@ async def test_signal_type_of_alerts_is_a_setting(function, wire):
 
 
 @pytest.mark.parametrize(
-    "content", [webhook(), alert(status="resolved"), incident(state="closed"), kubelet_event(type="Normal")]
+    "content",
+    [
+        webhook(),
+        alert(status="resolved"),
+        alert(labels={}),
+        incident(state="closed"),
+        incident(resource=None),
+        kubelet_event(type="Normal"),
+    ],
 )
 async def test_nothing_to_do_is_acknowledged_and_calls_nobody(function, scripted, content):
     acknowledged(await function.send(message(content)))
@@ -93,8 +101,8 @@ POISON = [
     (message(b""), "message.data is empty"),
     (message(b"{"), "no JSON"),
     (message({"hello": 1}), "publish an Alertmanager webhook"),
-    (message(alert(labels={})), "no label names a target"),
-    (message(incident(resource=None)), "incident.resource.type is None"),
+    (message(alert(labels={"pod": 7})), "alerts[0].labels.pod is 7"),
+    (message(incident(state=7)), "incident.state is 7"),
 ]
 
 
@@ -126,7 +134,7 @@ async def test_poison_that_cannot_be_published_comes_again(function, scripted, t
 
 
 async def test_good_alerts_of_a_partly_poisoned_webhook_are_stored(function, wire, topic):
-    acknowledged(await function.send(message(webhook(alert(), alert(labels={})))))
+    acknowledged(await function.send(message(webhook(alert(), alert(labels={"pod": 7})))))
     assert len(await stored(wire)) == 1
     assert len(topic.messages) == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from core.errors import TransientError
 from core.intake.dead_letters import DeadLetters
-from core.intake.pubsub import PubSubIntake
+from core.intake.pubsub import REASONS, PubSubIntake
 from core.intake.redeliveries import Redeliveries
 from core.models.cloud_event import CloudEvent
 from core.models.result import Status
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 REJECTED = "gateway_signals_rejected_total"
 IGNORED = "gateway_signals_ignored_total"
-GOOD, BAD = alert(pod="web-1", namespace="prod"), alert(job="node-exporter")
-NO_TARGET = "alerts[1].labels: no label names a target"
+GOOD, BAD = alert(pod="web-1", namespace="prod"), {"labels": {"pod": 7}}
+BROKEN = "alerts[1].labels.pod is 7"
 
 
 class Topic:
@@ -63,6 +64,7 @@ def intake(instance: Any, topic: Topic) -> PubSubIntake:
         clock=gateway.clock,
         signal_type="prometheus-alert",
         event_max_age=300.0,
+        max_alerts=1000,
     )
 
 
@@ -154,9 +156,9 @@ class TestPoison:
             (envelope({}, data="%%%"), "no_base64", "message.data is '%%%', no base64"),
             (envelope(b""), "empty", "message.data is empty"),
             (envelope({"hello": "world"}), "unknown_content", "the message is {'hello': 'world'}"),
-            (envelope(BAD), "no_target", "alerts[0].labels: no label names a target"),
-            (envelope(incident(resource=None)), "no_target", "incident.resource.type is None"),
-            (envelope(kubelet_event(involvedObject=None)), "no_target", "involvedObject (regarding) of Event"),
+            (envelope(BAD), "malformed_alert", "alerts[0].labels.pod is 7"),
+            (envelope(incident(state=7)), "malformed_incident", "incident.state is 7"),
+            (envelope(kubelet_event(involvedObject=7)), "malformed_event", "Event.involvedObject is 7"),
             ({"subscription": "s"}, "malformed_message", "data.message is None"),
             ("text", "malformed_message", "data.message is 'text'"),
             (b"\xff\xfe", "malformed_message", r"data.message is b'\xff\xfe'"),
@@ -175,6 +177,12 @@ class TestPoison:
         }
         assert letter
         assert instance.metric(REJECTED, reason=reason) == 1
+
+    @pytest.mark.parametrize("content", [alert(job="x"), incident(resource=None), kubelet_event(involvedObject=None)])
+    async def test_what_names_no_object_is_ignored_and_not_put_aside(self, send, instance, topic, content):
+        assert await send(envelope(content)) == ["ignored"]
+        assert topic.published == []
+        assert instance.metric(IGNORED, reason="no_target") == 1
 
     async def test_poison_is_logged_in_full(self, send, caplog):
         await send(envelope({"hello": "world"}))
@@ -202,7 +210,7 @@ class TestPoison:
         assert await send(envelope(webhook(GOOD, BAD))) == ["created", "invalid"]
         assert len(await requests(world)) == 1
         ((_, attributes),) = topic.published
-        assert attributes["reason"].startswith(NO_TARGET)
+        assert attributes["reason"].startswith(BROKEN)
 
     async def test_signal_that_the_api_server_refuses_for_ever_is_put_aside(self, send, instance, topic):
         answer = refused(422, "Invalid", message="spec.severity: too long", details=TOO_LONG)
@@ -218,6 +226,26 @@ class TestPoison:
         assert result.status is Status.INVALID
         assert "is put aside" in caplog.text
         await intake.close()
+
+
+class TestLargeMessages:
+    """A message that kills an instance is a pill: nobody acknowledges it, and it comes again for ever."""
+
+    async def test_message_of_too_many_alerts_is_put_aside_whole(self, send, instance, topic):
+        assert await send(envelope({"alerts": [0] * 1001})) == ["invalid"]
+        ((letter, attributes),) = topic.published
+        assert attributes["reason"].startswith("alerts has 1001 entries, the limit is 1000; split the group")
+        assert json.loads(letter) == envelope({"alerts": [0] * 1001})
+        assert instance.metric(REJECTED, reason="too_many_alerts") == 1
+
+    async def test_many_broken_alerts_are_put_aside_with_few_words(self, send, topic, caplog):
+        caplog.set_level(logging.INFO)
+        assert await send(envelope({"alerts": [0] * 1000})) == ["invalid"] * 1000
+        (line,) = [record for record in caplog.records if "is put aside" in record.getMessage()]
+        assert line.getMessage().endswith(f"and {1000 - REASONS} more")
+        assert len(line.getMessage()) < 5000
+        assert len(caplog.records) < 20
+        assert len(topic.published) == 1
 
 
 class TestTopicOutOfOrder:
@@ -240,10 +268,10 @@ class TestTopicOutOfOrder:
         topic.broken = False
         assert await send(envelope(webhook(GOOD, BAD))) == ["ignored"]
         ((_, attributes),) = topic.published
-        assert attributes["reason"].startswith(NO_TARGET)
+        assert attributes["reason"].startswith(BROKEN)
         assert await send(envelope(webhook(GOOD, BAD))) == ["ignored"]
         assert len(topic.published) == 1
-        assert instance.metric(REJECTED, reason="no_target") == 1
+        assert instance.metric(REJECTED, reason="malformed_alert") == 1
 
     async def test_poison_waits_until_its_neighbours_are_stored(self, send, instance, topic):
         instance.wire.on("LIST remediationrequests", drop=True)

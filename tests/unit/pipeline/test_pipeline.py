@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,12 +12,16 @@ from prometheus_client import CollectorRegistry
 
 from core.clock import Deadline, MockClock
 from core.credits import CREDIT_SECONDS, Credits
+from core.errors import DeadlineExceededError
 from core.metrics import Metrics
 from core.models.batch import Batch, Entry, Ignored, Poison
 from core.models.result import SignalResult, Status
 from core.models.signal import NormalizedSignal
-from core.pipeline import Pipeline
+from core.notices import NOTICE_SECONDS, REMEMBERED_NOTICES, Notices
+from core.pace import STEPS_IN_A_ROW
+from core.pipeline import GROUPS_AT_ONCE, Pipeline
 from core.qualification import Qualification
+from core.reporting import LINES_OF_A_KIND, Reporter
 from core.workloads.kinds import Kinds
 from core.workloads.own import OwnDoing
 from tests.support.instances import fingerprint, signal
@@ -74,8 +78,11 @@ class Processing:
             ),
             rounds=rounds,
             stored_earlier=Credits(clock=self.clock, capacity=100),
-            metrics=Metrics(registry=self.registry),
-            logger=logging.getLogger("pipeline.test"),
+            reporter=Reporter(
+                metrics=Metrics(registry=self.registry),
+                logger=logging.getLogger("pipeline.test"),
+                notices=Notices(clock=self.clock),
+            ),
         )
 
     async def process(self, *entries: Entry, digest: bytes = b"body", **more: Any) -> list[SignalResult]:
@@ -124,14 +131,14 @@ async def test_what_asks_for_nothing_is_ignored_in_its_place(processing):
 
 
 async def test_poison_stands_in_its_place_counted_and_logged_and_blocks_nobody(processing, caplog):
-    poison = Poison("no_target", "alerts[1].labels: no label names a target")
+    poison = Poison("malformed_alert", "alerts[1].labels is 7")
     results = await processing.process(signal("a"), poison, signal("b"))
     assert statuses(results) == ["created", "invalid", "created"]
-    assert results[1] == SignalResult(status=Status.INVALID, error="alerts[1].labels: no label names a target")
-    assert processing.metric("gateway_signals_rejected_total", reason="no_target") == 1
+    assert results[1] == SignalResult(status=Status.INVALID, reason="malformed_alert", error="alerts[1].labels is 7")
+    assert processing.metric("gateway_signals_rejected_total", reason="malformed_alert") == 1
     (record,) = caplog.records
     assert (record.levelname, record.getMessage()) == ("WARNING", poison.message)
-    assert (vars(record)["reason"], vars(record)["source"]) == ("no_target", "alertmanager")
+    assert (vars(record)["reason"], vars(record)["source"]) == ("malformed_alert", "alertmanager")
 
 
 async def test_poison_with_a_percent_sign_is_logged_as_it_is(processing, caplog):
@@ -199,6 +206,103 @@ async def test_bug_in_a_round_is_passed_on(processing):
     processing.rounds.outcomes = {"b": KeyError("a bug")}
     with pytest.raises(KeyError, match="a bug"):
         await processing.process(signal("a"), signal("b"), signal("c"))
+
+
+def no_target(name: str = "Watchdog") -> Ignored:
+    return Ignored("no_target", "no label names a target", signal_name=name)
+
+
+class TestIgnored:
+    async def test_reason_is_in_the_result_and_counted_each_time(self, processing):
+        results = await processing.process(no_target(), Ignored("resolved"), no_target())
+        assert [(result.status, result.reason) for result in results] == [
+            (Status.IGNORED, "no_target"),
+            (Status.IGNORED, "resolved"),
+            (Status.IGNORED, "no_target"),
+        ]
+        assert processing.metric("gateway_signals_ignored_total", reason="no_target") == 2
+
+    async def test_logged_once_for_each_name_and_hour(self, processing, caplog):
+        caplog.set_level(logging.INFO)
+        for _ in range(3):
+            await processing.process(no_target(), no_target("InfoInhibitor"), no_target())
+        assert [vars(record)["alertname"] for record in caplog.records] == ["Watchdog", "InfoInhibitor"]
+        assert "alerts named 'Watchdog' are ignored: no label names a target" in caplog.messages[0]
+        processing.clock.advance(timedelta(seconds=NOTICE_SECONDS))
+        await processing.process(no_target())
+        assert len(caplog.records) == 3
+
+    async def test_resolved_ones_are_not_logged(self, processing, caplog):
+        caplog.set_level(logging.INFO)
+        await processing.process(Ignored("resolved"))
+        assert caplog.records == []
+
+    async def test_names_without_end_fill_neither_log_nor_memory(self, processing, caplog):
+        caplog.set_level(logging.INFO)
+        await processing.process(*(no_target(f"alert-{number}") for number in range(3 * REMEMBERED_NOTICES)))
+        assert len(caplog.records) == REMEMBERED_NOTICES
+        processing.clock.advance(timedelta(seconds=NOTICE_SECONDS))
+        await processing.process(no_target("another"))
+        assert len(caplog.records) == REMEMBERED_NOTICES + 1
+
+
+class TestManyAlerts:
+    @pytest.mark.parametrize("status", [Status.INVALID, Status.FAILED, Status.REJECTED])
+    async def test_lines_alike_are_few_and_the_last_one_says_how_many_more(self, processing, caplog, status):
+        caplog.set_level(logging.INFO)
+        signals = [signal(f"pod-{number}") for number in range(1000)]
+        processing.rounds.outcomes = {signal.target.name: status for signal in signals}
+        await processing.process(*signals)
+        assert len(caplog.records) == LINES_OF_A_KIND + 1
+        assert caplog.messages[-1] == f"{1000 - LINES_OF_A_KIND} more alerts of this body are {status} in the same way"
+        assert vars(caplog.records[0])["alertname"] == "HighMemoryUsage"
+        assert vars(caplog.records[0])["labels"] == signals[0].labels
+
+    async def test_poison_alike_is_logged_a_few_times_and_counted_each_time(self, processing, caplog):
+        await processing.process(*(Poison("malformed_alert", f"alerts[{place}] is 0") for place in range(1000)))
+        assert len(caplog.records) == LINES_OF_A_KIND + 1
+        assert processing.metric("gateway_signals_rejected_total", reason="malformed_alert") == 1000
+
+    @pytest.mark.parametrize(
+        "entries",
+        [
+            [Poison("malformed_alert", "alerts[0] is 0")] * 1000,
+            [Ignored("resolved")] * 1000,
+            [signal("a")] * 1000,
+            [signal(f"pod-{number}") for number in range(1000)],
+        ],
+        ids=["poison", "resolved", "one problem", "many problems"],
+    )
+    async def test_others_get_their_turn_all_along(self, processing, entries):
+        turns = 0
+
+        async def other_requests() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(other_requests())
+        await processing.process(*entries)
+        other.cancel()
+        assert turns >= 2 * 1000 / STEPS_IN_A_ROW
+
+    async def test_groups_side_by_side_are_bounded(self, processing):
+        results = await processing.process(*(signal(f"pod-{number}") for number in range(3 * GROUPS_AT_ONCE)))
+        assert processing.rounds.most_at_once == GROUPS_AT_ONCE
+        assert [result.rr_name for result in results] == [f"rr-pod-{number}" for number in range(3 * GROUPS_AT_ONCE)]
+
+    async def test_nothing_is_stored_where_the_time_is_over_before_all_is_read(self, processing):
+        def entries() -> Iterator[Entry]:
+            for number in range(1000):
+                processing.clock.advance(timedelta(seconds=0.1))
+                yield signal(f"pod-{number}")
+
+        slow: Any = entries()
+        batch = Batch(slow, "alertmanager")
+        with pytest.raises(DeadlineExceededError):
+            await processing.pipeline.process(batch, digest=b"", deadline=Deadline(clock=processing.clock, seconds=8.0))
+        assert processing.rounds.groups == []
 
 
 class TestSameBodyAgain:

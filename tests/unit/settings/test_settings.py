@@ -41,6 +41,7 @@ def test_nothing_needs_to_be_set():
         "api_timeout": 3.0,
         "max_concurrent": 100,
         "max_body": 16 * 1024 * 1024,
+        "max_alerts": 10_000,
         "memory_requests": 10_000,
         "log_level": "INFO",
         "log_sink": "stdout",
