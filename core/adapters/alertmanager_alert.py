@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from core.adapters.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
 from core.adapters.complaints import complaint
-from core.adapters.targets import target_of
+from core.adapters.targets import candidates_of
 from core.fingerprint import fingerprint_of
 from core.models.batch import Entry, Ignored, Poison
 from core.models.signal import NormalizedSignal
@@ -72,9 +72,10 @@ class AlertReader:
             return Ignored("resolved")
         labels = alert.labels
         signal_name = cut_utf8(labels.get("alertname") or _UNKNOWN, limit=_NAME_BYTES)
-        target = target_of(labels)
-        if isinstance(target, Ignored):
-            return replace(target, signal_name=signal_name)
+        candidates = candidates_of(labels, alert.annotations)
+        if isinstance(candidates, Ignored):
+            return replace(candidates, signal_name=signal_name)
+        target = candidates[0].target  # until the cluster has decided
         cluster = labels.get("cluster", "")
         return NormalizedSignal(
             fingerprint=fingerprint_of(target, cluster=cluster),
@@ -83,6 +84,7 @@ class AlertReader:
             signal_type=self._signal_type,
             signal_source=SOURCE,
             target=target,
+            candidates=candidates,
             cluster_id=cut_utf8(cluster, limit=_CLUSTER_BYTES),
             environment=cut_utf8(labels.get("environment", ""), limit=_LABEL_BYTES),
             priority=cut_utf8(labels.get("priority", ""), limit=_LABEL_BYTES),

@@ -178,7 +178,7 @@ class TestNoTarget:
         [
             ({"alertname": "Watchdog"}, "no label names a target"),
             ({"job": "x"}, "no label names a target"),
-            ({"pod": "web-1"}, "a target but no namespace"),
+            ({"pod": "web-1"}, "names a target but no label its namespace"),
             ({"pod": "my pod", "namespace": "prod"}, "pod='my pod'"),
             ({"pod": "web-1", "namespace": "Prod"}, "namespace='Prod' is no Kubernetes namespace"),
         ],

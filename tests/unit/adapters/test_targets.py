@@ -2,8 +2,9 @@
 
 import pytest
 
-from core.adapters.targets import target_of
+from core.adapters.targets import MOST_CANDIDATES, candidates_of, target_of
 from core.models.batch import Ignored
+from core.models.candidate import Lookup
 from core.models.signal import TargetResource
 
 KSM = {
@@ -116,7 +117,7 @@ class TestExportedLabels:
         )
 
     def test_exported_namespace_comes_before_the_plain_one(self):
-        assert named(pod="web-1", namespace="monitoring", exported_namespace="shop").namespace == "shop"
+        assert named(deployment="web", namespace="monitoring", exported_namespace="shop").namespace == "shop"
 
     def test_plain_label_beside_an_unusable_exported_one_is_still_the_exporters(self):
         labels = {"exported_pod": "Web_1", "pod": "collector-1", "namespace": "obs", "exported_namespace": "shop"}
@@ -171,3 +172,139 @@ class TestNames:
     @pytest.mark.parametrize("namespace", ["Prod", "prod.eu", "p" * 64, "prod\0"])
     def test_target_in_a_namespace_that_is_no_name_is_none(self, namespace):
         assert "namespace=" in refused(pod="web-1", namespace=namespace).message
+
+
+def offered(**labels: str) -> list[str]:
+    """The candidates in order, as `kind namespace/name by label, rule`; a question mark where it must exist."""
+    found = candidates_of(labels)
+    assert not isinstance(found, Ignored), found
+    return [
+        f"{each.target} by {each.label}, {each.rule}{'?' if each.must_exist else ''}"
+        + ("" if each.lookup is Lookup.OBJECT else f" ({each.lookup})")
+        for each in found
+    ]
+
+
+class TestOrder:
+    def test_hints_come_first(self):
+        labels = {"namespace": "shop", "pod": "checkout-1", "target_kind": "Deployment", "target_name": "payment"}
+        assert offered(**labels) == [
+            "Deployment shop/payment by target_name, hint",
+            "Pod shop/checkout-1 by pod, pod",
+        ]
+
+    def test_hint_has_its_own_namespace(self):
+        labels = {"namespace": "shop", "target_kind": "statefulset", "target_name": "db", "target_namespace": "data"}
+        assert offered(**labels) == ["StatefulSet data/db by target_name, hint"]
+
+    def test_hint_of_a_kind_without_a_namespace_has_none(self):
+        assert offered(target_kind="Node", target_name="n1", namespace="shop") == ["Node n1 by target_name, hint"]
+
+    def test_hint_of_a_custom_kind_is_for_the_api_server_to_know(self):
+        assert offered(target_kind="Rollout", target_name="web", namespace="shop") == [
+            "rollout shop/web by target_name, hint? (singular)"
+        ]
+
+    def test_hint_may_be_an_annotation(self):
+        found = candidates_of({"namespace": "shop"}, {"target_kind": "Deployment", "target_name": "web"})
+        assert not isinstance(found, Ignored)
+        assert str(found[0].target) == "Deployment shop/web"
+
+    def test_workload_comes_before_its_pod_and_the_pod_before_its_node(self):
+        labels = {"namespace": "shop", "pod": "web-1", "node": "n1", "statefulset": "web", "job": "kubelet"}
+        assert offered(**labels) == [
+            "StatefulSet shop/web by statefulset, workload",
+            "Pod shop/web-1 by pod, pod",
+            "Node n1 by node, node",
+        ]
+
+    def test_exported_ones_come_before_the_plain(self):
+        labels = {"exported_pod": "web-1", "exported_namespace": "shop", "deployment": "ksm", "namespace": "obs"}
+        assert offered(**labels) == [
+            "Pod shop/web-1 by exported_pod, exported",
+            "Deployment shop/ksm by deployment, workload",
+        ]
+
+    def test_plain_pod_beside_an_exported_namespace_must_be_there(self):
+        assert offered(pod="cert-manager-1", namespace="cert-manager", exported_namespace="shop") == [
+            "Pod shop/cert-manager-1 by pod, pod?"
+        ]
+
+    def test_number_of_candidates_is_bounded(self):
+        kinds = {"".join(chr(97 + (number // 26**place) % 26) for place in range(4)): "x" for number in range(1000)}
+        assert len(offered(namespace="shop", **kinds)) == MOST_CANDIDATES
+
+
+class TestNodes:
+    def test_node_where_the_scraped_pod_runs_names_nothing(self):
+        labels = {
+            "exported_namespace": "shop",
+            "namespace": "monitoring",
+            "node": "worker-3",
+            "service": "x-kube-state-metrics",
+        }
+        refused(**labels, job="kubernetes-service-endpoints")
+        refused(namespace="shop", node="worker-3", job="my-app")
+
+    @pytest.mark.parametrize("job", ["kubelet", "cadvisor", "node-exporter", "kube-state-metrics"])
+    def test_node_that_its_own_exporter_measured_is_meant(self, job):
+        assert named(namespace="kube-system", node="worker-3", job=job).kind == "Node"
+
+    def test_node_without_a_namespace_is_meant(self):
+        assert named(node="worker-3", instance="i").kind == "Node"
+
+    @pytest.mark.parametrize("job", ["node-exporter", "prom/node_exporter", "node-problem-detector"])
+    def test_exporter_of_a_node_speaks_of_the_node_of_its_pod(self, job):
+        labels = {"job": job, "namespace": "monitoring", "pod": "prom-node-exporter-x1y2z"}
+        pod = "Pod monitoring/prom-node-exporter-x1y2z by pod, node_exporter? (node-of-pod)"
+        found = [each for each in offered(**labels, instance="worker-1:9100") if "node_exporter" in each]
+        assert found == ["Node worker-1 by instance, node_exporter?", pod]
+        assert [each for each in offered(**labels, instance="10.0.0.7:9100") if "node_exporter" in each] == [pod]
+
+
+class TestOtherNames:
+    @pytest.mark.parametrize("separator", ["_", "."])
+    def test_opentelemetrys(self, separator):
+        attributes = {
+            "k8s_namespace_name": "shop",
+            "k8s_pod_name": "web-1",
+            "k8s_deployment_name": "web",
+            "k8s_node_name": "n1",
+        }
+        assert offered(**{key.replace("_", separator): text for key, text in attributes.items()}) == [
+            f"Deployment shop/web by k8s{separator}deployment{separator}name, opentelemetry",
+            f"Pod shop/web-1 by k8s{separator}pod{separator}name, opentelemetry",
+        ]
+
+    def test_opentelemetrys_node_alone(self):
+        assert offered(k8s_node_name="n1") == ["Node n1 by k8s_node_name, opentelemetry"]
+
+    @pytest.mark.parametrize("label", ["kubernetes_pod_name", "pod_name"])
+    @pytest.mark.parametrize("namespace", ["namespace", "kubernetes_namespace", "namespace_name"])
+    def test_older_names_of_a_pod(self, label, namespace):
+        assert named(**{label: "web-1", namespace: "shop"}).name == "web-1"
+
+    @pytest.mark.parametrize(("kind", "expected"), [("deployment", "Deployment"), ("StatefulSet", "StatefulSet")])
+    def test_workload_and_its_type(self, kind, expected):
+        assert str(named(namespace="shop", workload="web", workload_type=kind)) == f"{expected} shop/web"
+
+    def test_workload_without_a_type_names_nothing(self):
+        refused(namespace="shop", workload="web")
+
+    def test_claim_beside_the_storages_own_pod(self):
+        labels = {"pvc": "data-0", "pvc_namespace": "shop", "namespace": "longhorn-system", "pod": "longhorn-manager-x"}
+        assert offered(**labels)[0] == "PersistentVolumeClaim shop/data-0 by pvc, pvc"
+
+    def test_workload_of_a_mesh_is_of_one_of_three_kinds(self):
+        labels = {"destination_workload": "web", "destination_workload_namespace": "shop"}
+        assert [each.split()[0] for each in offered(**labels)] == ["Deployment", "StatefulSet", "DaemonSet"]
+        refused(**labels)
+        refused(destination_workload="unknown", destination_workload_namespace="shop")
+
+    @pytest.mark.parametrize("kind", ["rollout", "route", "certificate", "application", "ingress"])
+    def test_any_kinds_singular_name_is_for_the_api_server_to_know(self, kind):
+        assert offered(**{kind: "web", "namespace": "shop"}) == [f"{kind} shop/web by {kind}, kind? (singular)"]
+        refused(**{kind: "web", "namespace": "shop"})
+        assert offered(**{f"exported_{kind}": "web", "namespace": "x", "exported_namespace": "shop"})[0] == (
+            f"{kind} shop/web by exported_{kind}, kind? (singular)"
+        )
