@@ -136,6 +136,7 @@ def build_gateway(
             rounds=rounds,
             stored_earlier=Credits(clock=clock, capacity=_CREDITED_ALERTS),
             reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock)),
+            reject_untargeted=settings.untargeted == "reject",
         ),
         logger=logger,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from core.adapters.targets import NO_TARGET
 from core.errors import DeadlineExceededError
 from core.failures import failure
 from core.models.batch import Ignored, Poison
@@ -29,8 +31,15 @@ class Pipeline:
     """What every trigger feeds its batches into."""
 
     def __init__(
-        self, *, qualification: Qualification, rounds: Rounds, stored_earlier: Credits, reporter: Reporter
+        self,
+        *,
+        qualification: Qualification,
+        rounds: Rounds,
+        stored_earlier: Credits,
+        reporter: Reporter,
+        reject_untargeted: bool = False,
     ) -> None:
+        self._reject_untargeted = reject_untargeted
         self._qualification = qualification
         self._rounds = rounds
         self._stored_earlier = stored_earlier
@@ -53,7 +62,7 @@ class Pipeline:
             DeadlineExceededError: the request's time ended before all entries were read; nothing is stored.
         """
         report = self._reporter.opened(batch)
-        entries = [entry async for entry in paced(batch.entries, deadline=deadline)]
+        entries = [self._judged(entry) async for entry in paced(batch.entries, deadline=deadline)]
         qualified = await self._qualify(entries, deadline)
         groups = _group(qualified)
         unsettled = any(isinstance(each, SignalResult) and each.status is Status.FAILED for each in qualified)
@@ -66,10 +75,21 @@ class Pipeline:
         await report.settled(entries, results)
         return results
 
+    def _judged(self, entry: Entry) -> Entry:
+        """Make poison of what names no object, where the settings say so."""
+        if self._reject_untargeted and isinstance(entry, Ignored) and entry.reason == NO_TARGET:
+            return Poison(entry.reason, entry.message)
+        return entry
+
     async def _qualify(self, entries: Sequence[Entry], deadline: Deadline) -> list[Entry | SignalResult]:
         signals = [entry for entry in entries if isinstance(entry, NormalizedSignal)]
         qualified = iter(await self._qualification.qualify(signals, deadline=deadline))
-        return [next(qualified) if isinstance(entry, NormalizedSignal) else entry for entry in entries]
+        return [self._rejudged(next(qualified)) if isinstance(entry, NormalizedSignal) else entry for entry in entries]
+
+    def _rejudged(self, qualified: NormalizedSignal | SignalResult) -> NormalizedSignal | SignalResult:
+        if self._reject_untargeted and isinstance(qualified, SignalResult) and qualified.reason == NO_TARGET:
+            return replace(qualified, status=Status.INVALID)
+        return qualified
 
     async def _record(
         self, groups: Mapping[str, Sequence[NormalizedSignal]], digest: bytes, deadline: Deadline, *, unsettled: bool

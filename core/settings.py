@@ -78,6 +78,11 @@ class Settings(BaseModel):
         description="this cluster's name in `cluster` labels; alerts of other clusters are taken as they name their "
         "target, for it cannot be looked up here",
     )
+    untargeted: Literal["ignore", "namespace", "reject"] = Field(
+        "ignore",
+        description="alerts that name no object: `ignore` answers 200, `namespace` makes the alert's Namespace the "
+        "target, `reject` makes them poison (400, dead letters)",
+    )
     owners: Literal["resolve", "as-named"] = Field(
         "resolve",
         description="`resolve` makes one problem of all Pods, Jobs and ReplicaSets of a workload; `as-named` looks "

@@ -22,7 +22,9 @@ WEBHOOK_ROUTES = Routes(signals=("/", "/api/v1/signals/prometheus"), description
 class Decode(Protocol):
     """Turns a body into a batch, or raises PayloadError."""
 
-    def __call__(self, body: bytes, *, received_time: datetime, signal_type: str, max_alerts: int) -> Batch:
+    def __call__(
+        self, body: bytes, *, received_time: datetime, signal_type: str, max_alerts: int, untargeted: str
+    ) -> Batch:
         """Decode `body`."""
 
 
@@ -47,6 +49,7 @@ class WebhookReceiver:
             received_time=gateway.clock.now(),
             signal_type=settings.signal_type,
             max_alerts=settings.max_alerts,
+            untargeted=settings.untargeted,
         )
         digest = hashlib.sha256(body).digest()
         results = await gateway.pipeline.process(batch, digest=digest, deadline=deadline)

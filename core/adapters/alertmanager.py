@@ -25,7 +25,12 @@ _UNWRITABLE = "half a surrogate pair, which is no text, or is nested too deeply"
 
 
 def decode_alertmanager(
-    body: bytes, *, received_time: datetime, signal_type: str, max_alerts: int = MAX_ALERTS
+    body: bytes,
+    *,
+    received_time: datetime,
+    signal_type: str,
+    max_alerts: int = MAX_ALERTS,
+    untargeted: str = "ignore",
 ) -> Batch:
     """Decode a webhook (Alertmanager configuration, `webhook_config`).
 
@@ -34,6 +39,7 @@ def decode_alertmanager(
         received_time: timezone-aware; stands in for a missing `startsAt`.
         signal_type: `spec.signalType` of the requests.
         max_alerts: most that a body may have.
+        untargeted: `namespace` makes the Namespace the target of an alert that names no other object.
 
     Returns:
         One entry for each alert, in order, read when it is asked for; a broken alert is Poison in its place.
@@ -65,7 +71,7 @@ def decode_alertmanager(
     envelope = {key: value for key, value in webhook.items() if key != "alerts"}
     if not clean and not _is_text(envelope):
         raise PayloadError(f"the webhook holds {_UNWRITABLE}; send UTF-8, and flat fields", reason="encoding")
-    reader = AlertReader(envelope=envelope, received_time=received_time, signal_type=signal_type)
+    reader = AlertReader(envelope=envelope, received_time=received_time, signal_type=signal_type, untargeted=untargeted)
     return Batch(
         entries=Unread(alerts, partial(_entry, reader, clean)),
         source=SOURCE,

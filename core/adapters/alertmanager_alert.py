@@ -52,9 +52,11 @@ class AlertReader:
         envelope: the webhook without its alerts.
         received_time: when the webhook came.
         signal_type: `spec.signalType` of the requests.
+        untargeted: `namespace` makes the Namespace the target of an alert that names no other object.
     """
 
-    def __init__(self, *, envelope: dict[str, Any], received_time: datetime, signal_type: str) -> None:
+    def __init__(self, *, envelope: dict[str, Any], received_time: datetime, signal_type: str, untargeted: str) -> None:
+        self._to_namespace = untargeted == "namespace"
         self._group_status = envelope.get("status")
         self._received_time = received_time
         self._signal_type = signal_type
@@ -72,7 +74,7 @@ class AlertReader:
             return Ignored("resolved")
         labels = alert.labels
         signal_name = cut_utf8(labels.get("alertname") or _UNKNOWN, limit=_NAME_BYTES)
-        candidates = candidates_of(labels, alert.annotations)
+        candidates = candidates_of(labels, alert.annotations, to_namespace=self._to_namespace)
         if isinstance(candidates, Ignored):
             return replace(candidates, signal_name=signal_name)
         target = candidates[0].target  # until the cluster has decided

@@ -16,6 +16,7 @@ class NamedKind:
 
 POD = NamedKind("Pod", "v1")
 NODE = NamedKind("Node", "v1", namespaced=False)
+NAMESPACE = NamedKind("Namespace", "v1", namespaced=False)
 VOLUME_CLAIM = NamedKind("PersistentVolumeClaim", "v1")
 
 # Most specific first: kube-state-metrics' labels, https://github.com/kubernetes/kube-state-metrics.

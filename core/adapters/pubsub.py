@@ -90,6 +90,7 @@ class ContentReader:
     signal_type: str
     event_max_age: float
     max_alerts: int = alertmanager.MAX_ALERTS
+    untargeted: str = "ignore"
 
     def read(self, content: bytes, *, provenance: dict[str, str]) -> Batch:
         """Return the batch in a message; its signals carry `provenance`.
@@ -127,7 +128,11 @@ class ContentReader:
 
     def _webhook(self, content: bytes) -> Batch:
         return alertmanager.decode_alertmanager(
-            content, received_time=self.received_time, signal_type=self.signal_type, max_alerts=self.max_alerts
+            content,
+            received_time=self.received_time,
+            signal_type=self.signal_type,
+            max_alerts=self.max_alerts,
+            untargeted=self.untargeted,
         )
 
 

@@ -62,11 +62,14 @@ def target_of(labels: Mapping[str, str]) -> TargetResource | Ignored:
 
 
 def candidates_of(
-    labels: Mapping[str, str], annotations: Mapping[str, str] | None = None
+    labels: Mapping[str, str], annotations: Mapping[str, str] | None = None, *, to_namespace: bool = False
 ) -> Sequence[Candidate] | Ignored:
-    """Return what an alert may be about, the likeliest first; or why there is nothing."""
+    """Return what an alert may be about, the likeliest first; or why there is nothing.
+
+    With `to_namespace` the alert's Namespace is the last.
+    """
     reading = _Reading(labels, annotations or {})
-    found = reading.candidates()
+    found = [*reading.candidates(), *(reading.namespaces() if to_namespace else ())]
     return found or Ignored(NO_TARGET, reading.complaint())
 
 
@@ -92,6 +95,11 @@ class _Reading:
         ):
             found.setdefault((candidate.target, candidate.lookup), candidate)
         return list(found.values())[:MOST_CANDIDATES]
+
+    def namespaces(self) -> Iterator[Candidate]:
+        """Yield the Namespace that the alert names, if it does."""
+        if _LABEL.match(self._namespace()):
+            yield from self._named("namespace", self._namespace(), names.NAMESPACE, "untargeted", "")
 
     def complaint(self) -> str:
         """Say why no label names a target."""

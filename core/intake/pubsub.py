@@ -39,6 +39,7 @@ class PubSubIntake:
         signal_type: str,
         event_max_age: float,
         max_alerts: int,
+        untargeted: str = "ignore",
     ) -> None:
         self._pipeline = pipeline
         self._redeliveries = redeliveries
@@ -47,6 +48,7 @@ class PubSubIntake:
         self._signal_type = signal_type
         self._event_max_age = event_max_age
         self._max_alerts = max_alerts
+        self._untargeted = untargeted
 
     @classmethod
     def over(cls, gateway: Gateway) -> Self:
@@ -61,6 +63,7 @@ class PubSubIntake:
             signal_type=settings.signal_type,
             event_max_age=settings.event_max_age,
             max_alerts=settings.max_alerts,
+            untargeted=settings.untargeted,
         )
 
     async def close(self) -> None:
@@ -97,6 +100,7 @@ class PubSubIntake:
             signal_type=self._signal_type,
             event_max_age=self._event_max_age,
             max_alerts=self._max_alerts,
+            untargeted=self._untargeted,
         )
         return reader.read(message.content(), provenance=message.provenance)
 

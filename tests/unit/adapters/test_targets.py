@@ -235,6 +235,26 @@ class TestOrder:
         assert len(offered(namespace="shop", **kinds)) == MOST_CANDIDATES
 
 
+class TestNamespaces:
+    @pytest.mark.parametrize("label", ["namespace", "exported_namespace"])
+    def test_namespace_of_an_alert_is_the_last_candidate_where_that_is_wanted(self, label):
+        labels = {label: "shop", "job_name": "report-1"}
+        found = candidates_of(labels, to_namespace=True)
+        assert not isinstance(found, Ignored)
+        assert [str(each.target) for each in found] == ["Job shop/report-1", "Namespace shop"]
+
+    def test_alert_that_names_nothing_else_is_about_its_namespace(self):
+        found = candidates_of({"namespace": "shop", "pod": "my pod"}, to_namespace=True)
+        assert not isinstance(found, Ignored)
+        assert [(str(each.target), each.label, each.rule) for each in found] == [
+            ("Namespace shop", "namespace", "untargeted")
+        ]
+
+    @pytest.mark.parametrize("labels", [{}, {"namespace": "Not One"}])
+    def test_alert_without_a_namespace_still_names_nothing(self, labels):
+        assert isinstance(candidates_of(labels, to_namespace=True), Ignored)
+
+
 class TestNodes:
     def test_node_where_the_scraped_pod_runs_names_nothing(self):
         labels = {

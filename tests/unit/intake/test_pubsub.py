@@ -228,6 +228,28 @@ class TestPoison:
         await intake.close()
 
 
+class TestUntargeted:
+    async def test_rejected_they_are_put_aside(self, world, deadline, topic):
+        instance = world.instance(untargeted="reject")
+        intake = PubSubIntake.over(instance.gateway)
+        event = CloudEvent(type=PUBLISHED, source=SOURCE, id=MESSAGE_ID, data=envelope(webhook(GOOD, alert(job="x"))))
+        results = await intake.receive(event, deadline=deadline)
+        assert [(result.status, result.reason) for result in results] == [
+            (Status.CREATED, ""),
+            (Status.INVALID, "no_target"),
+        ]
+        assert instance.metric(REJECTED, reason="no_target") == 1
+
+    async def test_their_namespace_is_the_target_where_that_is_set(self, world, deadline):
+        intake = PubSubIntake.over(world.instance(untargeted="namespace").gateway)
+        data = envelope(webhook(alert(job="x", namespace="shop")))
+        event = CloudEvent(type=PUBLISHED, source=SOURCE, id=MESSAGE_ID, data=data)
+        (result,) = await intake.receive(event, deadline=deadline)
+        assert result.status is Status.CREATED
+        (request,) = await requests(world)
+        assert request["spec"]["targetResource"] == {"kind": "Namespace", "name": "shop", "apiVersion": "v1"}
+
+
 class TestLargeMessages:
     """A message that kills an instance is a pill: nobody acknowledges it, and it comes again for ever."""
 

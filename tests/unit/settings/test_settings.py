@@ -30,6 +30,7 @@ def test_nothing_needs_to_be_set():
         "payload_encoding": "base64",
         "signal_type": "prometheus-alert",
         "cluster": "",
+        "untargeted": "ignore",
         "owners": "resolve",
         "owner_cache": 600.0,
         "scope_label": "",

@@ -1,0 +1,107 @@
+"""The objects that a file of cases says exist, made on the embedded API.
+
+A file's `cluster` lists objects by kind, namespace and name. `pods` of a Deployment get a ReplicaSet between, as the
+Pods' names tell; those of a StatefulSet or DaemonSet belong to it at once, and `jobs` to their CronJob. `node` is where
+the pods run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from core.clock import MockClock
+from core.kube.resources import Resource
+from core.local.embedded import EmbeddedApi
+from tests.support.instances import NAMESPACE, START, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+RESOURCES = {
+    resource.kind: resource
+    for resource in (
+        Resource("", "v1", "pods", "Pod"),
+        Resource("", "v1", "nodes", "Node"),
+        Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
+        Resource("", "v1", "persistentvolumes", "PersistentVolume"),
+        Resource("apps", "v1", "deployments", "Deployment"),
+        Resource("apps", "v1", "replicasets", "ReplicaSet"),
+        Resource("apps", "v1", "statefulsets", "StatefulSet"),
+        Resource("apps", "v1", "daemonsets", "DaemonSet"),
+        Resource("batch", "v1", "jobs", "Job"),
+        Resource("batch", "v1", "cronjobs", "CronJob"),
+    )
+}
+NOT_SERVED = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "PersistentVolume")
+"""Kinds that the embedded API has not; they are their own workload and taken as they are named."""
+
+_POD = {"containers": [{"name": "c", "image": "i"}]}
+_TEMPLATE = {"metadata": {"labels": {"app": "x"}}, "spec": _POD}
+_REPLICATED = {"selector": {"matchLabels": {"app": "x"}}, "template": _TEMPLATE}
+_SPECS: dict[str, Any] = {
+    "Pod": _POD,
+    "Deployment": _REPLICATED,
+    "ReplicaSet": _REPLICATED,
+    "DaemonSet": _REPLICATED,
+    "StatefulSet": _REPLICATED | {"serviceName": "x"},
+    "Job": {"template": _TEMPLATE},
+    "CronJob": {"schedule": "0 * * * *", "jobTemplate": {"spec": {"template": _TEMPLATE}}},
+    "PersistentVolumeClaim": {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+    },
+}
+
+
+async def cluster_of(objects: Iterable[Mapping[str, Any]]) -> World:
+    """Return an API server with `objects`, and the gateway's own namespace."""
+    objects = [each for each in objects if each["kind"] not in NOT_SERVED]
+    namespaces = {NAMESPACE, *(each["namespace"] for each in objects if "namespace" in each)}
+    clock = MockClock(START)
+    world = World(EmbeddedApi(clock=clock, namespaces=sorted(namespaces)).app, clock)
+    made: set[tuple[str, ...]] = set()
+    for each in objects:
+        namespace = each.get("namespace", "")
+        top = await _make(world, each["kind"], namespace, each["name"])
+        for job in each.get("jobs", ()):
+            await _make(world, "Job", namespace, job, owner=top)
+        for pod in each.get("pods", ()):
+            owner = top
+            if each["kind"] == "Deployment":
+                set_name = pod.rpartition("-")[0]
+                if (namespace, set_name) not in made:
+                    made.add((namespace, set_name))
+                    replicas = await _make(world, "ReplicaSet", namespace, set_name, owner=top)
+                owner = replicas
+            await _make(world, "Pod", namespace, pod, owner=owner, node=each.get("node", ""))
+    return world
+
+
+async def _make(
+    world: World, kind: str, namespace: str, name: str, *, owner: Mapping[str, Any] | None = None, node: str = ""
+) -> Mapping[str, Any]:
+    resource = RESOURCES[kind]
+    metadata: dict[str, Any] = {"name": name, "labels": {"app": "x"}}
+    if namespace:
+        metadata["namespace"] = namespace
+    if owner is not None:
+        metadata["ownerReferences"] = [
+            {
+                "apiVersion": owner["apiVersion"],
+                "kind": owner["kind"],
+                "name": owner["metadata"]["name"],
+                "uid": owner["metadata"]["uid"],
+                "controller": True,
+            }
+        ]
+    spec = _SPECS.get(kind, {}) | ({"nodeName": node} if node else {})
+    made = await world.call(
+        "POST",
+        resource,
+        namespace=namespace,
+        apiVersion=resource.api_version,
+        kind=kind,
+        metadata=metadata,
+        **({"spec": spec} if spec else {}),
+    )
+    return {"apiVersion": resource.api_version, "kind": kind, "metadata": made["metadata"]}
