@@ -27,15 +27,8 @@ FILES = ("signals", "kube-prometheus")
 DATA = {name: json.loads((Path(__file__).parent / f"{name}.json").read_text()) for name in FILES}
 
 KNOWN_WRONG = frozenset(
-    {
-        "CertManagerCertNotReady",
-        "QuotaExceeded",
-        "KubeQuotaAlmostFull",
-        "KubeQuotaFullyUsed",
-        "KubeQuotaExceeded",
-        # Needs a rule that is built in: it is about Alertmanager, whose delivery to us fails.
-        "AlertmanagerFailedToSendAlerts",
-    }
+    # Needs a rule that is built in: it is about Alertmanager, whose delivery to us fails.
+    {"AlertmanagerFailedToSendAlerts"}
 )
 
 
