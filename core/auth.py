@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import re
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.errors import AccessError, DeadlineExceededError, PermissionDeniedError, UnauthenticatedError
 from core.kube.errors import UnreadableAnswerError
 from core.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Resource
+from core.memory import BoundedMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,9 +73,14 @@ class KubernetesGate:
         self._resource = resource
         self._namespace = namespace
         self._audiences = list(audiences)
-        self._granted = _Memory[None](clock=clock, seconds=GRANT_SECONDS)
+        # The API server is asked again at the full minute already, not only after it.
+        self._granted: BoundedMemory[bytes, bool] = BoundedMemory(
+            clock=clock, capacity=_REMEMBERED_SENDERS, max_age=math.nextafter(GRANT_SECONDS, 0.0)
+        )
         # Apart, so that tokens somebody made up never push those of good senders out.
-        self._refused = _Memory[AccessError](clock=clock, seconds=REFUSAL_SECONDS)
+        self._refused: BoundedMemory[bytes, AccessError] = BoundedMemory(
+            clock=clock, capacity=_REMEMBERED_SENDERS, max_age=REFUSAL_SECONDS
+        )
         self._reviews: dict[bytes, asyncio.Task[None]] = {}
 
     async def admit(self, authorization: str, *, deadline: Deadline) -> None:
@@ -89,10 +95,10 @@ class KubernetesGate:
                 "A-Z a-z 0-9 - . _ ~ + / are taken"
             )
         key = hashlib.sha256(token.encode()).digest()
-        if key in self._granted:
+        if self._granted.get(key):
             return
-        if key in self._refused:
-            refusal = self._refused[key]
+        refusal = self._refused.get(key)
+        if refusal is not None:
             raise type(refusal)(str(refusal))
         await self._reviewed(key, token, deadline)
 
@@ -112,9 +118,9 @@ class KubernetesGate:
             user = await self._authenticate(token, deadline)
             await self._authorize(user, deadline)
         except AccessError as refusal:
-            self._refused[key] = refusal
+            self._refused.put(key, refusal)
             raise
-        self._granted[key] = None
+        self._granted.put(key, True)  # noqa: FBT003 - a value like any other
 
     def _end(self, key: bytes, review: asyncio.Task[None]) -> None:
         del self._reviews[key]
@@ -125,9 +131,7 @@ class KubernetesGate:
         spec: dict[str, Any] = {"token": token}
         if self._audiences:
             spec["audiences"] = self._audiences
-        review = {"apiVersion": TOKEN_REVIEWS.api_version, "kind": TOKEN_REVIEWS.kind, "spec": spec}
-        reply = await self._client.create(TOKEN_REVIEWS, review, deadline=deadline)
-        status = _object(reply.obj, "status")
+        status = await self._ask(TOKEN_REVIEWS, spec, deadline)
         if status.get("authenticated") is not True:
             asked = f" for the audience {' or '.join(self._audiences)}" if self._audiences else ""
             raise UnauthenticatedError(f"the API server does not know this bearer token{asked}; it may have expired")
@@ -136,59 +140,48 @@ class KubernetesGate:
             raise UnauthenticatedError(
                 f"the API server does not say that this bearer token is for {' or '.join(self._audiences)}"
             )
-        return _object(status, "user")
+        user = _object(status, "user")
+        if not isinstance(user.get("username"), str) or not user["username"]:
+            raise UnreadableAnswerError("the API server's review of a good token names no user")
+        return user
 
     async def _authorize(self, user: dict[str, Any], deadline: Deadline) -> None:
-        review = {
-            "apiVersion": SUBJECT_ACCESS_REVIEWS.api_version,
-            "kind": SUBJECT_ACCESS_REVIEWS.kind,
-            "spec": {
-                "user": user.get("username", ""),
-                "uid": user.get("uid", ""),
-                "groups": user.get("groups") or [],
-                "extra": user.get("extra") or {},
-                "resourceAttributes": {
-                    "verb": "create",
-                    "group": self._resource.group,
-                    "version": self._resource.version,
-                    "resource": self._resource.plural,
-                    "subresource": "signals",
-                    "namespace": self._namespace,
-                },
+        spec = {
+            "user": user["username"],
+            "uid": user.get("uid", ""),
+            "groups": user.get("groups") or [],
+            "extra": user.get("extra") or {},
+            "resourceAttributes": {
+                "verb": "create",
+                "group": self._resource.group,
+                "version": self._resource.version,
+                "resource": self._resource.plural,
+                "subresource": "signals",
+                "namespace": self._namespace,
             },
         }
-        reply = await self._client.create(SUBJECT_ACCESS_REVIEWS, review, deadline=deadline)
-        if _object(reply.obj, "status").get("allowed") is not True:
+        status = await self._ask(SUBJECT_ACCESS_REVIEWS, spec, deadline)
+        if status.get("allowed") is not True:
             raise PermissionDeniedError(
                 f"{user.get('username')} may not send signals: bind it to a Role in {self._namespace} with "
                 f'apiGroups: ["{self._resource.group}"], resources: ["{self._resource.plural}/signals"], '
                 'verbs: ["create"]'
             )
 
+    async def _ask(self, kind: Resource, spec: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+        """Return the status of a review, believed only where it answers this question: a proxy's may be another's."""
+        review = {"apiVersion": kind.api_version, "kind": kind.kind, "spec": spec}
+        reply = await self._client.create(kind, review, deadline=deadline)
+        if reply.obj.get("kind") != kind.kind or not _repeats(reply.obj.get("spec"), spec):
+            raise UnreadableAnswerError(f"the API server's answer is not the {kind.kind} that was asked for")
+        return _object(reply.obj, "status")
 
-T = TypeVar("T")
 
-
-class _Memory(Generic[T]):
-    """Bounded; each entry is there for `seconds`, and the oldest goes first."""
-
-    def __init__(self, *, clock: Clock, seconds: float) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._entries: OrderedDict[bytes, tuple[float, T]] = OrderedDict()
-
-    def __contains__(self, key: bytes) -> bool:
-        entry = self._entries.get(key)
-        return entry is not None and entry[0] > self._clock.monotonic()
-
-    def __getitem__(self, key: bytes) -> T:
-        return self._entries[key][1]
-
-    def __setitem__(self, key: bytes, value: T) -> None:
-        self._entries[key] = (self._clock.monotonic() + self._seconds, value)
-        self._entries.move_to_end(key)
-        if len(self._entries) > _REMEMBERED_SENDERS:
-            self._entries.popitem(last=False)
+def _repeats(answered: object, asked: object) -> bool:
+    """Tell whether an answer has all that was asked; what was empty the API server may leave out."""
+    if not isinstance(asked, dict):
+        return answered == asked
+    return isinstance(answered, dict) and all(_repeats(answered.get(key), asked[key]) for key in asked if asked[key])
 
 
 def _texts(value: object) -> list[str]:

@@ -8,8 +8,9 @@ Forgetting a credit costs one more PATCH and a count too many, never an alert.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
+
+from core.memory import BoundedMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,33 +28,21 @@ class Credits:
     """Stored results by body and fingerprint; at most `capacity` alerts in all."""
 
     def __init__(self, *, clock: Clock, capacity: int) -> None:
-        self._clock = clock
-        self._capacity = capacity
-        self._alerts = 0
-        self._bodies: OrderedDict[bytes, tuple[float, _Stored]] = OrderedDict()
+        self._bodies: BoundedMemory[bytes, _Stored] = BoundedMemory(
+            clock=clock, capacity=capacity, max_age=CREDIT_SECONDS, weigh=_alerts
+        )
 
     def take(self, body: bytes) -> _Stored:
         """Return what an earlier delivery of `body` (its digest) stored, and forget it."""
-        kept_at, stored = self._bodies.pop(body, (0.0, {}))
-        self._alerts -= _alerts(stored)
-        return stored if self._clock.monotonic() - kept_at <= CREDIT_SECONDS else {}
+        return self._bodies.pop(body) or {}
 
     def keep(self, body: bytes, stored: Mapping[str, Sequence[SignalResult]]) -> None:
-        """Remember what was stored of `body` although it is not acknowledged; an empty digest is nobody's."""
-        if not body:
-            return
-        self.take(body)
-        now = self._clock.monotonic()
-        self._bodies[body] = (now, dict(stored))
-        self._alerts += _alerts(stored)
-        # A sender that goes on to another instance never asks for what is kept here.
-        while self._bodies and (self._alerts > self._capacity or now - self._oldest_kept_at() > CREDIT_SECONDS):
-            _, (_, oldest) = self._bodies.popitem(last=False)
-            self._alerts -= _alerts(oldest)
+        """Remember what was stored of `body` although it is not acknowledged; an empty digest is nobody's.
 
-    def _oldest_kept_at(self) -> float:
-        kept_at, _ = next(iter(self._bodies.values()))
-        return kept_at
+        A sender that goes on to another instance never asks for it.
+        """
+        if body:
+            self._bodies.put(body, dict(stored))
 
 
 def _alerts(stored: Mapping[str, Sequence[SignalResult]]) -> int:

@@ -5,8 +5,9 @@ Forgetting one costs a count too many, never a signal: only what was stored is r
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING
+
+from core.memory import BoundedMemory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,24 +23,19 @@ class Redeliveries:
     """A bounded set of keys with an age; the oldest goes first."""
 
     def __init__(self, *, clock: Clock, capacity: int = REMEMBERED_DELIVERIES) -> None:
-        self._clock = clock
-        self._capacity = capacity
-        self._stored: OrderedDict[bytes, tuple[float, Sequence[str]]] = OrderedDict()
+        self._stored: BoundedMemory[bytes, Sequence[str]] = BoundedMemory(
+            clock=clock, capacity=capacity, max_age=REMEMBERED_SECONDS
+        )
 
     def known(self, key: bytes) -> bool:
         """Tell whether `key` was stored lately; an empty one never was."""
-        stored = self._stored.get(key)
-        return stored is not None and self._clock.monotonic() - stored[0] <= REMEMBERED_SECONDS
+        return self._stored.get(key) is not None
 
     def owed(self, key: bytes) -> Sequence[str]:
         """Return why parts of a known delivery are still to be put aside; nothing where none are."""
-        return self._stored[key][1]
+        return self._stored.get(key) or ()
 
     def remember(self, key: bytes, *, owed: Sequence[str] = ()) -> None:
         """Note that what `key` stands for is stored, but for the parts that are `owed` to the dead letters."""
-        if not key:
-            return
-        self._stored[key] = (self._clock.monotonic(), owed)
-        self._stored.move_to_end(key)
-        if len(self._stored) > self._capacity:
-            self._stored.popitem(last=False)
+        if key:
+            self._stored.put(key, owed)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from core.errors import DeduplicationError, SluiceError
 from core.failures import failure
 from core.kube.errors import ConflictError, KubernetesError
+from core.memory import BoundedMemory
 from core.models.metadata import DeduplicationMetadata
 from core.models.result import Recorded, SignalResult, Status
 from core.protocol.placement import Place
@@ -34,16 +34,16 @@ class RemediationRequestMemory:
     problem's RR is never handed out.
     """
 
-    def __init__(self, *, capacity: int) -> None:
-        self._capacity = capacity
-        self._requests: OrderedDict[str, RemediationRequest] = OrderedDict()
+    def __init__(self, *, clock: Clock, capacity: int) -> None:
+        self._requests: BoundedMemory[str, RemediationRequest] = BoundedMemory(
+            clock=clock, capacity=capacity, by_use=True
+        )
 
     def get(self, fingerprint: str) -> RemediationRequest | None:
         """Return the remembered request, or None."""
         request = self._requests.get(fingerprint)
         if request is None or request.fingerprint != fingerprint:
             return None
-        self._requests.move_to_end(fingerprint)
         return request
 
     def remember(self, request: RemediationRequest) -> None:
@@ -51,14 +51,11 @@ class RemediationRequestMemory:
         if not request.active:  # one that has ended and still holds does so for a time: it is looked up each time
             self.forget(request.fingerprint)
             return
-        self._requests[request.fingerprint] = request
-        self._requests.move_to_end(request.fingerprint)
-        if len(self._requests) > self._capacity:
-            self._requests.popitem(last=False)
+        self._requests.put(request.fingerprint, request)
 
     def forget(self, fingerprint: str) -> None:
         """Drop what is remembered of a fingerprint."""
-        self._requests.pop(fingerprint, None)
+        self._requests.pop(fingerprint)
 
 
 class Recorder:

@@ -68,6 +68,21 @@ def answered(status: int, body: object = None, **headers: str) -> ApiResponse:
     return ApiResponse(status, CIMultiDict({"Date": DATE} | given), content)
 
 
+def reviewed(status: object = None, *, spec: object = ..., **fields: object) -> Callable[[ApiRequest], ApiResponse]:
+    """Answer a TokenReview or SubjectAccessReview as the API server does: the question with its `status`.
+
+    A `spec` and other fields that are given stand in place of the question's.
+    """
+
+    def answer(request: ApiRequest) -> ApiResponse:
+        review: dict[str, Any] = json.loads(request.body or b"{}") | {"metadata": {}} | fields
+        if spec is not ...:
+            review["spec"] = spec
+        return answered(201, review if status is None else review | {"status": status})
+
+    return answer
+
+
 TOO_LONG = {"causes": [{"reason": "FieldValueTooLong", "message": "too long", "field": "spec.severity"}]}
 """Details of a Status that names a field which the alert fills."""
 

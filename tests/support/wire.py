@@ -32,7 +32,7 @@ class Fault:
     after: Hook | None = None
     drop: bool = False
     lose_answer: bool = False
-    answer: ApiResponse | None = None
+    answer: ApiResponse | Callable[[ApiRequest], ApiResponse] | None = None
 
 
 @dataclass
@@ -60,7 +60,8 @@ class Wire:
             await fault.before()
         if fault.drop:
             raise ApiUnreachableError(f"{call} was dropped on its way")
-        response = fault.answer or await deliver(self.app, request)
+        scripted = fault.answer(request) if callable(fault.answer) else fault.answer
+        response = scripted or await deliver(self.app, request)
         if fault.after:
             await fault.after()
         if fault.lose_answer:

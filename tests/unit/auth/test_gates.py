@@ -1,8 +1,9 @@
 """Who is let in, what the API server is asked for it, and for how long its yes is remembered."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,12 @@ from core.breaker import CircuitBreaker
 from core.clock import Deadline, MockClock
 from core.errors import CircuitOpenError, DeadlineExceededError, PermissionDeniedError, UnauthenticatedError
 from core.kube.client import KubeClient
-from core.kube.errors import ApiUnreachableError, ForbiddenError, ServerError
+from core.kube.errors import ApiUnreachableError, ForbiddenError, ServerError, UnreadableAnswerError
 from core.kube.resources import remediation_requests
-from core.kube.transport import ApiResponse
-from tests.support.scripted import Scripted, answered, refused
+from core.kube.transport import ApiRequest, ApiResponse
+from tests.support.scripted import Scripted, refused, reviewed
 
+Answer = ApiResponse | Exception | Callable[[ApiRequest], ApiResponse]
 WHO = "CREATE tokenreviews"
 MAY = "CREATE subjectaccessreviews"
 USER = {
@@ -24,10 +26,10 @@ USER = {
     "groups": ["system:serviceaccounts"],
     "extra": {"authentication.kubernetes.io/pod-name": ["alertmanager-0"]},
 }
-KNOWN = answered(201, {"status": {"authenticated": True, "user": USER}})
-STRANGER = answered(201, {"status": {"authenticated": False}})
-ALLOWED = answered(201, {"status": {"allowed": True}})
-DENIED = answered(201, {"status": {"allowed": False, "reason": "no rule"}})
+KNOWN = reviewed({"authenticated": True, "user": USER})
+STRANGER = reviewed({"authenticated": False})
+ALLOWED = reviewed({"allowed": True})
+DENIED = reviewed({"allowed": False, "reason": "no rule"})
 
 
 class Entrance:
@@ -51,7 +53,7 @@ class Entrance:
     def wait(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
 
-    def will_be_asked(self, who: ApiResponse | Exception = KNOWN, may: ApiResponse | Exception = ALLOWED) -> None:
+    def will_be_asked(self, who: Answer = KNOWN, may: Answer = ALLOWED) -> None:
         self.api.then(WHO, who)
         self.api.then(MAY, may)
 
@@ -71,10 +73,10 @@ async def test_open_gate_lets_everybody_in():
 
 @pytest.mark.parametrize("yes", ["true", "false", 1, [True], {}])
 async def test_only_true_lets_anybody_in(entrance, yes):
-    entrance.api.then(WHO, answered(201, {"status": {"authenticated": yes, "user": USER}}))
+    entrance.api.then(WHO, reviewed({"authenticated": yes, "user": USER}))
     with pytest.raises(UnauthenticatedError):
         await entrance.admit()
-    entrance.will_be_asked(may=answered(201, {"status": {"allowed": yes}}))
+    entrance.will_be_asked(may=reviewed({"allowed": yes}))
     with pytest.raises(PermissionDeniedError):
         await entrance.admit("Bearer another")
 
@@ -115,7 +117,7 @@ async def test_api_server_is_asked_who_it_is_and_whether_they_may(entrance, auth
 
 
 async def test_user_without_groups_or_extra_is_asked_for_all_the_same(entrance):
-    entrance.will_be_asked(answered(201, {"status": {"authenticated": True, "user": {"username": "x"}}}))
+    entrance.will_be_asked(reviewed({"authenticated": True, "user": {"username": "x"}}))
     await entrance.admit()
     assert {key: entrance.api.bodies[1]["spec"][key] for key in ("user", "uid", "groups", "extra")} == {
         "user": "x",
@@ -127,12 +129,12 @@ async def test_user_without_groups_or_extra_is_asked_for_all_the_same(entrance):
 
 @pytest.mark.parametrize("status", [{"authenticated": False, "error": "expired"}, {}, None])
 async def test_token_that_the_api_server_does_not_know_is_refused(entrance, status):
-    entrance.api.then(WHO, answered(201, {"status": status} if status is not None else {}))
+    entrance.api.then(WHO, reviewed(status))
     with pytest.raises(UnauthenticatedError, match="does not know this bearer token"):
         await entrance.admit()
 
 
-@pytest.mark.parametrize("answer", [DENIED, answered(201, {})])
+@pytest.mark.parametrize("answer", [DENIED, reviewed()])
 async def test_user_without_the_rule_is_told_which_one(entrance, answer):
     entrance.will_be_asked(may=answer)
     with pytest.raises(PermissionDeniedError) as caught:
@@ -258,14 +260,14 @@ class TestAudiences:
 
     @pytest.mark.parametrize("named", [["sluice"], ["other", "gateway"]])
     async def test_token_for_one_of_them_is_taken(self, entrance, named):
-        entrance.will_be_asked(answered(201, {"status": {"authenticated": True, "user": USER, "audiences": named}}))
+        entrance.will_be_asked(reviewed({"authenticated": True, "user": USER, "audiences": named}))
         await entrance.admit()
         assert entrance.api.bodies[0]["spec"] == {"token": "secret", "audiences": ["sluice", "gateway"]}
 
     @pytest.mark.parametrize("named", [None, [], ["https://kubernetes.default.svc"], "sluice", [["sluice"], 7]])
     async def test_token_of_which_the_api_server_does_not_say_so_is_refused(self, entrance, named):
         status = {"authenticated": True, "user": USER, "audiences": named}
-        entrance.api.then(WHO, answered(201, {"status": status}))
+        entrance.api.then(WHO, reviewed(status))
         with pytest.raises(UnauthenticatedError, match="does not say that this bearer token is for sluice or gateway"):
             await entrance.admit()
 
@@ -308,6 +310,62 @@ async def test_failure_to_ask_is_no_refusal(entrance, failed, error):
         await entrance.admit()
     entrance.will_be_asked()
     await entrance.admit()
+
+
+ANOTHER_QUESTION = {
+    "another token": {"spec": {"token": "another"}},
+    "no token": {"spec": {}},
+    "no question": {"spec": None},
+    "another kind": {"kind": "SubjectAccessReview"},
+    "no kind": {"kind": None},
+}
+
+
+@pytest.mark.parametrize("change", ANOTHER_QUESTION.values(), ids=ANOTHER_QUESTION)
+async def test_yes_to_a_token_that_was_not_asked_about_lets_nobody_in(entrance, change):
+    entrance.api.then(WHO, reviewed({"authenticated": True, "user": USER}, **change))
+    with pytest.raises(UnreadableAnswerError, match="is not the TokenReview that was asked for"):
+        await entrance.admit()
+
+
+ASKED: dict[str, Any] = {
+    "user": USER["username"],
+    "groups": USER["groups"],
+    "uid": USER["uid"],
+    "extra": USER["extra"],
+    "resourceAttributes": {
+        "verb": "create",
+        "group": "remediation.kubernaut.ai",
+        "version": "v1alpha1",
+        "resource": "remediationrequests",
+        "subresource": "signals",
+        "namespace": "ops",
+    },
+}
+ANOTHER_RIGHT = {
+    "another user": {"user": "system:admin"},
+    "other groups": {"groups": ["system:masters"]},
+    "another user's extra": {"extra": {}},
+    "another verb": {"resourceAttributes": ASKED["resourceAttributes"] | {"verb": "get"}},
+    "another namespace": {"resourceAttributes": ASKED["resourceAttributes"] | {"namespace": "default"}},
+    "no resource": {"resourceAttributes": None},
+}
+
+
+@pytest.mark.parametrize("change", ANOTHER_RIGHT.values(), ids=ANOTHER_RIGHT)
+async def test_yes_to_a_right_that_was_not_asked_about_lets_nobody_in(entrance, change):
+    entrance.will_be_asked(may=reviewed({"allowed": True}, spec=ASKED | change))
+    with pytest.raises(UnreadableAnswerError, match="is not the SubjectAccessReview that was asked for"):
+        await entrance.admit()
+    entrance.will_be_asked(may=reviewed({"allowed": True}, spec=ASKED))
+    await entrance.admit()
+
+
+@pytest.mark.parametrize("user", [{}, {"username": ""}, {"username": 7}, None])
+async def test_user_without_a_name_is_nobody(entrance, user):
+    entrance.api.then(WHO, reviewed({"authenticated": True, "user": user}))
+    with pytest.raises(UnreadableAnswerError, match="names no user"):
+        await entrance.admit()
 
 
 async def test_gateways_own_missing_rule_is_named(entrance):

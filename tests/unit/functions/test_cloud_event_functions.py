@@ -14,7 +14,7 @@ from tests.support.cloud_events import Sent, batch, binary, structured
 from tests.support.http import send
 from tests.support.kubernetes_events import kubelet_event
 from tests.support.pubsub_messages import PUBLISHED, envelope
-from tests.support.scripted import answered
+from tests.support.scripted import answered, reviewed
 from tests.support.scripted import refused as refusal
 from tests.unit.functions.answered_events import acknowledged, comes_again, logged, refused, stored
 from tests.unit.functions.webhooks import alert, webhook
@@ -135,8 +135,8 @@ async def test_event_without_a_token_is_refused_unread_where_tokens_are_asked_fo
 
 async def test_event_of_a_sender_without_the_rule_is_refused_unread(function, scripted, good):
     function.set(auth="kubernetes")
-    scripted.then("CREATE tokenreviews", answered(201, {"status": {"authenticated": True, "user": {"username": "u"}}}))
-    scripted.then("CREATE subjectaccessreviews", answered(201, {"status": {"allowed": False}}))
+    scripted.then("CREATE tokenreviews", reviewed({"authenticated": True, "user": {"username": "u"}}))
+    scripted.then("CREATE subjectaccessreviews", reviewed({"allowed": False}))
     sent = binary(*good)
     answer = await function.send(Sent({**sent.headers, "Authorization": "Bearer t"}, sent.body))
     assert answer.problem(403).startswith("u may not send signals")
@@ -146,8 +146,8 @@ async def test_event_of_a_sender_without_the_rule_is_refused_unread(function, sc
 async def test_event_of_a_sender_with_the_rule_is_stored(function, wire, good):
     function.set(auth="kubernetes", audiences="sluice")
     status = {"authenticated": True, "user": {"username": "u"}, "audiences": ["sluice"]}
-    wire.on("CREATE tokenreviews", answer=answered(201, {"status": status}))
-    wire.on("CREATE subjectaccessreviews", answer=answered(201, {"status": {"allowed": True}}))
+    wire.on("CREATE tokenreviews", answer=reviewed(status))
+    wire.on("CREATE subjectaccessreviews", answer=reviewed({"allowed": True}))
     sent = binary(*good)
     acknowledged(await function.send(Sent({**sent.headers, "Authorization": "Bearer t"}, sent.body)))
     assert len(await stored(wire)) == 1

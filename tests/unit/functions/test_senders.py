@@ -3,15 +3,15 @@
 import pytest
 
 from core.kube.errors import ApiUnreachableError
-from tests.support.scripted import answered, refused
+from tests.support.scripted import refused, reviewed
 from tests.unit.functions.webhooks import alert, webhook
 
 WHO = "CREATE tokenreviews"
 MAY = "CREATE subjectaccessreviews"
-KNOWN = answered(201, {"status": {"authenticated": True, "user": {"username": "alertmanager"}}})
-STRANGER = answered(201, {"status": {"authenticated": False}})
-ALLOWED = answered(201, {"status": {"allowed": True}})
-DENIED = answered(201, {"status": {"allowed": False}})
+KNOWN = reviewed({"authenticated": True, "user": {"username": "alertmanager"}})
+STRANGER = reviewed({"authenticated": False})
+ALLOWED = reviewed({"allowed": True})
+DENIED = reviewed({"allowed": False})
 RESOLVED = webhook(alert(status="resolved"))
 
 

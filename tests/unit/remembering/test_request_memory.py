@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.clock import RealClock
 from core.protocol.recorder import RemediationRequestMemory
 from core.protocol.remediation_request import RemediationRequest
 
@@ -22,7 +23,7 @@ def request(fingerprint: str, *, phase: str = "", version: str = "1") -> Remedia
 
 @pytest.fixture
 def memory():
-    return RemediationRequestMemory(capacity=2)
+    return RemediationRequestMemory(clock=RealClock(), capacity=2)
 
 
 def test_nothing_is_known_at_first(memory):
@@ -71,6 +72,6 @@ def test_remembering_again_counts_as_use(memory):
 
 
 def test_memory_of_none_keeps_nothing():
-    memory = RemediationRequestMemory(capacity=0)
+    memory = RemediationRequestMemory(clock=RealClock(), capacity=0)
     memory.remember(request("a"))
     assert memory.get("a") is None
