@@ -137,7 +137,7 @@ def test_alert_that_fired_while_the_api_server_was_down_arrives_afterwards(
     assert all(each.retry_after for each in recorder.deliveries if each.status == 503)
 
 
-def test_poison_is_given_up_and_its_neighbours_are_stored(
+def test_alert_without_a_target_is_taken_and_its_neighbours_are_stored(
     start_function: StartFunction, start_alertmanager: StartAlertmanager, recorder: Recorder, cluster: Cluster
 ) -> None:
     recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
@@ -145,12 +145,12 @@ def test_poison_is_given_up_and_its_neighbours_are_stored(
     without_target = {"alertname": "HighMemoryUsage", "namespace": "prod", "container": "app"}
 
     alertmanager.fire(pod("web-1"), without_target, without_target | {"alertname": "Watchdog"})
-    recorder.wait_for(lambda all_: {201, 400} <= {each.status for each in all_}, what="both groups")
-    wait_for(lambda: alertmanager.metric("alertmanager_notifications_failed_total"), what="a failure", within=5)
+    recorder.wait_for(lambda all_: {201, 200} <= {each.status for each in all_}, what="both groups")
     alertmanager.stop()
 
     counts = check_counts(cluster, recorder)
     assert counts == {fingerprint(pod("web-1")): 1}
+    assert {each.status for each in recorder.deliveries} == {200, 201}
     stored = next(each for each in recorder.deliveries if each.status == 201)
     assert without_target in stored.firing
 

@@ -205,9 +205,10 @@ def _alert(workload: Workload, place: int, started: datetime) -> Alert:
 
 
 def _poison(neighbour: Workload, started: datetime) -> Alert:
-    """An alert of `neighbour`'s group whose rule lost the label that names the workload."""
+    """An alert of `neighbour`'s group from a sender that writes a label as a number."""
     alert = _alert(neighbour, 0, started)
-    return replace(alert, labels={name: alert.labels[name] for name in alert.labels if name != neighbour.kind})
+    broken: dict[str, Any] = {**alert.labels, neighbour.kind: 7}
+    return replace(alert, labels=broken)
 
 
 def _scraped() -> dict[str, str]:
