@@ -78,7 +78,7 @@ class Judge:
         if commit.verb == "CREATE":
             return
         if commit.verb == "DELETE":
-            if holds(commit.before, self._wall(-2.0)):
+            if holds(commit.before, self._wall(2.0)):
                 self.fail("none lost", f"{commit.actor} pruned {commit.name}, which holds its problem")
             return
         if commit.verb != "PATCH":
@@ -100,6 +100,10 @@ class Judge:
             if commit.name in self._used and commit.name not in self.leases.done_names:
                 # Nobody could say that it had been used: its creator died, or lost its answers, and never could.
                 self._trace.state("a name used twice: its Lease was never marked done")
+            elif commit.name in self._used and not self._busy[commit.actor, fingerprint[:12]]:
+                # It was on its way long after its sender had given up (docs/protocol.md, what is left).
+                self._trace.state("a name used twice by a CREATE that came late")
+                self._outlaws.add(commit.name)
             elif commit.name in self._used:
                 self.fail("a name once", f"{commit.name} was used before, by {self._used[commit.name]}")
             self._used[commit.name] = commit.actor
