@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from core.adapters.alertmanager import decode_alertmanager
 from core.errors import PayloadError
+from core.fingerprint import fingerprint_of
 from core.models.batch import Ignored, Poison
+from core.workloads.finding import as_named
 from tests.fuzz.corpus import entries
 from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded, mutated_bytes, mutated_json
@@ -65,9 +67,11 @@ def check_webhook(served: Any, body: bytes) -> None:
         elif isinstance(entry, Poison):
             assert (line["status"], line["error"]) == ("invalid", entry.message)
             assert line["error"].startswith(f"alerts[{place}]")
-        else:
+        elif found := as_named(entry.candidates):
             assert line["status"] in ("created", "deduplicated"), line
-            assert line["fingerprint"] == entry.fingerprint
+            assert line["fingerprint"] == fingerprint_of(found.target, cluster=entry.cluster_id)
+        else:
+            assert (line["status"], line["reason"]) == ("ignored", "no_target")
 
 
 @given(mutated_bytes(st.sampled_from(BODIES)))
