@@ -57,7 +57,7 @@ def pods_of(machine: Machine, service: str) -> Pods:
     found = machine.get(f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=serving.knative.dev/service={service}")
     pods = found["items"]
     alive = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    return Pods(all=len(pods), alive=len(alive), ready=sum(map(_is_ready, alive)))
+    return Pods(all=len(pods), alive=len(alive), ready=sum(map(is_ready, alive)))
 
 
 def remediation_requests(machine: Machine, *, namespace: str) -> list[Any]:
@@ -75,6 +75,7 @@ def _target(rr: Mapping[str, Any]) -> Mapping[str, Any]:
     return target
 
 
-def _is_ready(pod: Mapping[str, Any]) -> bool:
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Whether its condition Ready says so."""
     conditions = pod.get("status", {}).get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
