@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from tests.cluster.api import Api, Object
 
-GATEWAY_ADDRESS, GATEWAY = "10.0.0.254", "gateway.ingress.svc.cluster.local"
+GATEWAY_ADDRESS, GATEWAY = (
+    "10.0.1.1",
+    "gateway.ingress.svc.cluster.local",
+)  # beyond the API server's range of cluster IPs
 _DOMAIN = ".cluster.local"
 _SETTLES = 0.05  # seconds in which changes are gathered
 _BACKLOG = 2048

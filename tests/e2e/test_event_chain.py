@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.fixtures import RESTS_WITHIN
 from tests.cluster.product import (
     KUBERNETES_EVENT,
     NAMESPACE,
     host_of,
     is_ready,
     occurrences,
-    pods_of,
     remediation_requests,
 )
 from tests.cluster.workloads import create_warning, create_workloads, repeat_warning
@@ -116,10 +114,3 @@ async def test_events_wait_while_the_api_server_is_away(machine: Machine, worklo
             await control.post("/api-server/resume")
     assert_stored(machine, namespace, rrs=10, counted=10)
     assert namespace not in dead_letters(machine)
-
-
-@pytest.mark.parametrize("service", [KUBERNETES_EVENT, "sluice-dead-letters"])
-def test_what_happens_to_sluice_itself_does_not_wake_it(machine: Machine, service: str) -> None:
-    """Its pods' starts and ends make Events too, Warnings of the kubelet among them."""
-    wait_for(lambda: pods_of(machine, service).all == 0, what=f"{service} to rest", within=RESTS_WITHIN)
-    assert remediation_requests(machine, namespace=NAMESPACE) == []

@@ -9,9 +9,17 @@ import pytest
 
 from tests.cluster.burst import Burst, Outcome
 from tests.cluster.fixtures import RESTS_WITHIN
-from tests.cluster.product import ALERTMANAGER, occurrences, pods_of, remediation_requests
+from tests.cluster.product import (
+    ALERTMANAGER,
+    KUBERNETES_EVENT,
+    NAMESPACE,
+    is_ready,
+    occurrences,
+    pods_of,
+    remediation_requests,
+)
 from tests.cluster.workloads import create_workloads
-from tests.support.waiting import wait_for
+from tests.support.waiting import eventually, wait_for
 
 if TYPE_CHECKING:
     from tests.cluster.machine import Machine
@@ -25,6 +33,13 @@ def token(machine: Machine) -> str:
 def prepare(machine: Machine, burst: Burst) -> Burst:
     create_workloads(machine, namespace=burst.namespace, number=burst.problems)
     return burst
+
+
+def running(machine: Machine, namespace: str, prefix: str) -> tuple[str, str]:
+    """Namespace and name of the first pod that is ready and whose name begins so."""
+    pods = machine.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
+    names = [each["metadata"]["name"] for each in pods if is_ready(each)]
+    return namespace, next(each for each in names if each.startswith(prefix))
 
 
 def assert_nothing_is_lost(machine: Machine, burst: Burst, *outcomes: Outcome) -> None:
@@ -45,6 +60,25 @@ async def test_burst_at_zero_becomes_one_rr_for_each_problem_and_counts_every_we
     outcome = await burst.send(machine_at_zero, token=token)
     assert pods_of(machine_at_zero, ALERTMANAGER).alive >= 1
     assert_nothing_is_lost(machine_at_zero, burst, outcome)
+
+
+async def test_killed_activator_and_killed_function_lose_nothing(machine: Machine, token: str) -> None:
+    burst = prepare(machine, Burst(namespace="shop-killed", problems=40, repeats=5, senders=20))
+    sending = asyncio.create_task(burst.send(machine, token=token))
+
+    async def some_are_stored() -> bool:
+        return len(await asyncio.to_thread(remediation_requests, machine, namespace=burst.namespace)) > 5
+
+    await eventually(some_are_stored, what="the burst to be under way", within=60)
+    async with machine.control() as control:
+        for namespace, pod in (
+            running(machine, "knative-serving", "activator"),
+            running(machine, NAMESPACE, ALERTMANAGER),
+        ):
+            killed = await control.post(f"/pods/{namespace}/{pod}/kill")
+            assert killed.status == 200, await killed.text()
+    outcome = await sending
+    assert_nothing_is_lost(machine, burst, outcome)
 
 
 async def test_burst_into_terminating_pods_is_not_lost(machine: Machine, token: str) -> None:
@@ -68,3 +102,10 @@ async def test_function_comes_to_rest_after_a_burst_and_then_counts_on(machine: 
     )
     again = await burst.send(machine, token=token)
     assert_nothing_is_lost(machine, burst, first, again)
+
+
+@pytest.mark.parametrize("service", [KUBERNETES_EVENT, "sluice-dead-letters"])
+def test_what_happens_to_sluice_itself_wakes_nothing(machine: Machine, service: str) -> None:
+    """Its pods' starts and ends make Events too, Warnings of the kubelet among them."""
+    wait_for(lambda: pods_of(machine, service).all == 0, what=f"{service} to rest", within=RESTS_WITHIN)
+    assert remediation_requests(machine, namespace=NAMESPACE) == []
