@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Deploys the functions to Google Cloud (second generation: Cloud Run functions). Safe to run again.
+# Deploys the functions to Google Cloud (second generation: Cloud Run functions), and first makes what they need and
+# the project does not have: enabled APIs, the service account, topics, and the two roles below. Safe to run again.
 #
 #   functions/deploy-google.sh [--dry-run] [alertmanager|kubernetes_event|pubsub ...]    all three by default
 #
@@ -8,6 +9,9 @@
 # Optional: REGION (europe-west1), RUNTIME (python312), MIN_INSTANCES (0), MAX_INSTANCES (20), INGRESS (internal-only),
 # VPC_CONNECTOR for a private endpoint, DEAD_LETTER_TOPIC (projects/P/topics/T) for what can never work, and every
 # other SLUICE_* variable that is set.
+#
+# The service account gets no role in the project. On the dead letter topic it may publish; the function behind the
+# topic it may call, which Eventarc does in its name. What it may do in the cluster, the cluster's own rules say.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -41,9 +45,58 @@ settings() {
   printf '^@@^%s' "${list#@@}"
 }
 
+# unless DESCRIBE... -- CREATE...: creates a thing that cannot be described, for it is not there.
+unless() {
+  local -a described=()
+  while [[ "$1" != -- ]]; do
+    described+=("$1")
+    shift
+  done
+  shift
+  if [[ -n "${dry_run}" ]]; then
+    printf '# unless there: %s\n' "${described[*]@Q}" >&2
+  elif "${described[@]}" >/dev/null 2>&1; then
+    return
+  fi
+  run "$@"
+}
+
+enable() {
+  # build, image, function, trigger
+  run gcloud services enable "--project=${GOOGLE_CLOUD_PROJECT}" \
+    cloudbuild.googleapis.com artifactregistry.googleapis.com cloudfunctions.googleapis.com run.googleapis.com \
+    eventarc.googleapis.com pubsub.googleapis.com
+}
+
+account() {
+  local name="${SERVICE_ACCOUNT%%@*}" home="${SERVICE_ACCOUNT#*@}"
+  # One of another project, or of Google's own, is not ours to make.
+  [[ "${home}" == "${GOOGLE_CLOUD_PROJECT}.iam.gserviceaccount.com" ]] || return 0
+  unless gcloud iam service-accounts describe "${SERVICE_ACCOUNT}" "--project=${GOOGLE_CLOUD_PROJECT}" -- \
+    gcloud iam service-accounts create "${name}" "--project=${GOOGLE_CLOUD_PROJECT}" "--display-name=Sluice"
+}
+
+topic() {
+  unless gcloud pubsub topics describe "$1" "--project=${GOOGLE_CLOUD_PROJECT}" -- \
+    gcloud pubsub topics create "$1" "--project=${GOOGLE_CLOUD_PROJECT}"
+}
+
+topics() {
+  topic "${TOPIC}"
+  [[ -n "${DEAD_LETTER_TOPIC:-}" ]] || return 0
+  topic "${DEAD_LETTER_TOPIC}"
+  run gcloud pubsub topics add-iam-policy-binding "${DEAD_LETTER_TOPIC}" "--project=${GOOGLE_CLOUD_PROJECT}" \
+    "--member=serviceAccount:${SERVICE_ACCOUNT}" --role=roles/pubsub.publisher
+}
+
+let_eventarc_call() {
+  run gcloud functions add-invoker-policy-binding "$1" \
+    "--project=${GOOGLE_CLOUD_PROJECT}" "--region=${region}" "--member=serviceAccount:${SERVICE_ACCOUNT}"
+}
+
 trigger() {
   case "$1" in
-    pubsub) printf '%s\n' "--trigger-topic=${TOPIC}" --retry ;;
+    pubsub) printf '%s\n' "--trigger-topic=${TOPIC}" --retry "--trigger-service-account=${SERVICE_ACCOUNT}" ;;
     *) printf '%s\n' --trigger-http --no-allow-unauthenticated ;;
   esac
 }
@@ -76,4 +129,10 @@ for function in "${functions[@]}"; do
   [[ "${function}" =~ ^[a-z][a-z_]*$ && -f "functions/${function}.py" ]] || fail "there is no function ${function}"
   [[ "${function}" != pubsub ]] || need TOPIC
 done
-for function in "${functions[@]}"; do deploy "${function}"; done
+enable
+account
+for function in "${functions[@]}"; do
+  [[ "${function}" != pubsub ]] || topics
+  deploy "${function}"
+  [[ "${function}" != pubsub ]] || let_eventarc_call "sluice-${function}"
+done

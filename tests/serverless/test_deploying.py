@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -23,8 +24,43 @@ GCLOUD = """#!{python}
 import json, os, sys
 with open({calls!r}, "a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
-sys.exit({exit_code})
+sys.exit(1 if {missing} and "describe" in sys.argv else {exit_code})
 """
+
+# Flags of the commands that the script uses, from gcloud's reference; `--project` is one of all commands.
+DOCUMENTED = {
+    "services enable": set(),
+    "iam service-accounts describe": set(),
+    "iam service-accounts create": {"--display-name"},
+    "pubsub topics describe": set(),
+    "pubsub topics create": set(),
+    "pubsub topics add-iam-policy-binding": {"--member", "--role"},
+    "functions add-invoker-policy-binding": {"--region", "--member"},
+    "functions deploy": {
+        "--gen2",
+        "--region",
+        "--runtime",
+        "--source",
+        "--entry-point",
+        "--trigger-topic",
+        "--retry",
+        "--trigger-service-account",
+        "--trigger-http",
+        "--no-allow-unauthenticated",
+        "--service-account",
+        "--ingress-settings",
+        "--cpu",
+        "--memory",
+        "--concurrency",
+        "--timeout",
+        "--min-instances",
+        "--max-instances",
+        "--set-build-env-vars",
+        "--set-env-vars",
+        "--vpc-connector",
+        "--egress-settings",
+    },
+}
 
 
 class Google:
@@ -35,15 +71,21 @@ class Google:
         self._calls = folder / "calls"
         self.answer(0)
 
-    def answer(self, exit_code: int) -> None:
-        """Let gcloud end with this code from now on."""
+    def answer(self, exit_code: int, *, missing: bool = False) -> None:
+        """Let gcloud end with this code from now on; `missing`: it can describe nothing."""
         gcloud = self._folder / "gcloud"
-        gcloud.write_text(GCLOUD.format(python=sys.executable, calls=str(self._calls), exit_code=exit_code))
+        gcloud.write_text(
+            GCLOUD.format(python=sys.executable, calls=str(self._calls), exit_code=exit_code, missing=missing)
+        )
         gcloud.chmod(0o755)
 
     @property
     def calls(self) -> list[list[str]]:
         return [json.loads(line) for line in self._calls.read_text().splitlines()] if self._calls.exists() else []
+
+    @property
+    def deployments(self) -> list[list[str]]:
+        return [call for call in self.calls if call[:2] == ["functions", "deploy"]]
 
     def deploy(self, *arguments: str, without: str = "", **more: str) -> subprocess.CompletedProcess[str]:
         given = {name: value for name, value in (REQUIRED | more).items() if name != without}
@@ -65,10 +107,10 @@ def flags(call: list[str]) -> dict[str, str]:
 def test_all_three_functions_are_deployed(google: Google) -> None:
     done = google.deploy()
     assert done.returncode == 0, done.stderr
-    assert [call[:4] for call in google.calls] == [
+    assert [call[:4] for call in google.deployments] == [
         ["functions", "deploy", f"sluice-{name}", "--gen2"] for name in ("alertmanager", "kubernetes-event", "pubsub")
     ]
-    for call, name in zip(google.calls, ("alertmanager", "kubernetes_event", "pubsub"), strict=True):
+    for call, name in zip(google.deployments, ("alertmanager", "kubernetes_event", "pubsub"), strict=True):
         given = flags(call)
         assert given["--entry-point"] == name
         assert given["--set-build-env-vars"] == f"GOOGLE_FUNCTION_SOURCE=functions/{name}.py"
@@ -81,16 +123,17 @@ def test_all_three_functions_are_deployed(google: Google) -> None:
 
 def test_events_come_by_topic_with_retry_and_alerts_by_http_with_a_token(google: Google) -> None:
     google.deploy()
-    alertmanager, events, pubsub = google.calls
+    alertmanager, events, pubsub = google.deployments
     for call in (alertmanager, events):
         assert {"--trigger-http", "--no-allow-unauthenticated"} <= set(call)
-    assert {"--trigger-topic=incidents", "--retry"} <= set(pubsub)
+    account = f"--trigger-service-account={REQUIRED['SERVICE_ACCOUNT']}"
+    assert {"--trigger-topic=incidents", "--retry", account} <= set(pubsub)
     assert "--trigger-http" not in pubsub
 
 
 def test_settings_reach_the_function_whatever_they_hold(google: Google) -> None:
     google.deploy("pubsub", SLUICE_SCOPE_LABEL="kubernaut.ai/managed=true", DEAD_LETTER_TOPIC="projects/p/topics/dead")
-    (call,) = google.calls
+    (call,) = google.deployments
     settings = flags(call)["--set-env-vars"].removeprefix("^@@^").split("@@")
     assert "SLUICE_SCOPE_LABEL=kubernaut.ai/managed=true" in settings
     assert "SLUICE_DEAD_LETTER_TOPIC=projects/p/topics/dead" in settings
@@ -98,10 +141,72 @@ def test_settings_reach_the_function_whatever_they_hold(google: Google) -> None:
 
 def test_private_endpoint_is_reached_through_a_connector(google: Google) -> None:
     google.deploy("alertmanager", VPC_CONNECTOR="inside", MIN_INSTANCES="1", REGION="us-east1")
-    given = flags(google.calls[0])
+    given = flags(google.deployments[0])
     assert given["--vpc-connector"] == "inside"
     assert given["--egress-settings"] == "private-ranges-only"
     assert (given["--min-instances"], given["--region"]) == ("1", "us-east1")
+
+
+def test_what_the_project_lacks_is_made_before_it_is_used(google: Google) -> None:
+    google.answer(0, missing=True)
+    assert google.deploy("pubsub", DEAD_LETTER_TOPIC="projects/shop/topics/dead").returncode == 0
+    account, project = REQUIRED["SERVICE_ACCOUNT"], "--project=shop"
+    deployed = google.calls.index(google.deployments[0])
+    assert google.calls[:deployed] == [
+        [
+            "services",
+            "enable",
+            project,
+            *(f"{api}.googleapis.com" for api in ("cloudbuild", "artifactregistry", "cloudfunctions", "run")),
+            "eventarc.googleapis.com",
+            "pubsub.googleapis.com",
+        ],
+        ["iam", "service-accounts", "describe", account, project],
+        ["iam", "service-accounts", "create", "sluice", project, "--display-name=Sluice"],
+        ["pubsub", "topics", "describe", "incidents", project],
+        ["pubsub", "topics", "create", "incidents", project],
+        ["pubsub", "topics", "describe", "projects/shop/topics/dead", project],
+        ["pubsub", "topics", "create", "projects/shop/topics/dead", project],
+        [
+            *("pubsub", "topics", "add-iam-policy-binding", "projects/shop/topics/dead", project),
+            *(f"--member=serviceAccount:{account}", "--role=roles/pubsub.publisher"),
+        ],
+    ]
+    assert google.calls[deployed + 1 :] == [
+        [
+            *("functions", "add-invoker-policy-binding", "sluice-pubsub", project),
+            *("--region=europe-west1", f"--member=serviceAccount:{account}"),
+        ]
+    ]
+
+
+def test_second_run_makes_nothing_again(google: Google) -> None:
+    google.deploy(DEAD_LETTER_TOPIC="projects/shop/topics/dead")
+    assert not [call for call in google.calls if "create" in call]
+
+
+def test_account_of_another_project_is_not_made_here(google: Google) -> None:
+    google.answer(0, missing=True)
+    google.deploy("alertmanager", SERVICE_ACCOUNT="sluice@elsewhere.iam.gserviceaccount.com")
+    assert not [call for call in google.calls if call[0] == "iam"]
+
+
+def test_no_role_is_given_in_the_whole_project(google: Google) -> None:
+    google.deploy(DEAD_LETTER_TOPIC="projects/shop/topics/dead")
+    assert not [call for call in google.calls if call[0] == "projects"]
+
+
+def test_each_line_of_the_dry_run_has_documented_flags_only(google: Google) -> None:
+    shown = google.deploy("--dry-run", DEAD_LETTER_TOPIC="projects/shop/topics/dead", VPC_CONNECTOR="inside")
+    lines = shown.stderr.splitlines()
+    assert len(lines) == 12, shown.stderr  # three things are described and made, three deployed, and three commands
+    for line in lines:
+        gcloud, *words = shlex.split(line.removeprefix("+ ").removeprefix("# unless there: "))
+        assert gcloud == "gcloud"
+        command = next(each for each in DOCUMENTED if words[: len(each.split())] == each.split())
+        used = {word.split("=", 1)[0] for word in words if word.startswith("--")}
+        assert used - {"--project"} <= DOCUMENTED[command], line
+        assert "--project" in used
 
 
 def test_dry_run_shows_the_commands_and_runs_none(google: Google) -> None:
