@@ -7,12 +7,13 @@ import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.gobuild import GoProgram, Report, to_stderr
+from tests.gobuild import GoProgram, ModuleCopy, Report, to_stderr
 from tests.gobuild.program import cache_folder
 from tests.knative.programs import components, queue_proxy
 
 ROOT = Path(__file__).parents[2]
 SLUICE = "example.com/sluice:0.1.0"
+ALERTMANAGER_IMAGE = "prom/alertmanager"
 _EVENT_DISPLAY = "gcr.io/knative-releases/knative.dev/eventing/cmd/event_display:latest"
 _CONTROLLERS = GoProgram(
     name="kube-controllers",
@@ -20,6 +21,16 @@ _CONTROLLERS = GoProgram(
     module="k8s.io/kubernetes",
     package="./controllers",
     duration="20 seconds",
+)
+_ALERTMANAGER = ModuleCopy(
+    name="alertmanager",
+    module="github.com/prometheus/alertmanager",
+    version="v0.35.0",
+    digest="h1:nbXMjr+P2JaoFd7aHNDxKifEwTPN+TWxM0gNPonuH5w=",
+    package="cmd/alertmanager",
+    # Its web pages, which are made with Node and are in no module.
+    files={f"ui/app/dist/{each}/index.html": "no web pages here\n" for each in ("elm", "mantine")},
+    duration="90 seconds",
 )
 
 
@@ -41,7 +52,11 @@ def all_images(*, report: Report = to_stderr) -> dict[str, Image]:
     """By the name that manifests have. Raises BuildError."""
     programs = components(report=report) | {"ko://knative.dev/serving/cmd/queue": queue_proxy(report=report)}
     images = {name: Image(command=[str(program)]) for name, program in programs.items()}
-    return images | {SLUICE: _sluice(), _EVENT_DISPLAY: images["ko://knative.dev/eventing/cmd/event_display"]}
+    return images | {
+        SLUICE: _sluice(),
+        ALERTMANAGER_IMAGE: Image(command=[str(_ALERTMANAGER.build(report=report))]),
+        _EVENT_DISPLAY: images["ko://knative.dev/eventing/cmd/event_display"],
+    }
 
 
 def needed_folders() -> list[Path]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.cluster.kubelet import Kubelet
 
 _DEFAULT_GRACE = 30
-_NO_CAPABILITIES = ("setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all")
+NO_CAPABILITIES = ("setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all")
 
 
 class Pod:
@@ -74,7 +74,7 @@ class Pod:
         with (self._folder / f"{container['name']}.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *self._sandbox.enter(folder=str(image.folder)),
-                *(_NO_CAPABILITIES if "ALL" in dropped or "all" in dropped else ()),
+                *(NO_CAPABILITIES if "ALL" in dropped or "all" in dropped else ()),
                 *command,
                 *container.get("args", []),
                 stdin=asyncio.subprocess.DEVNULL,

@@ -96,12 +96,7 @@ class Sandbox:
                 )
             yield from _bind_folder(self._folder / "config-maps" / volume["configMap"]["name"], path)
         elif "emptyDir" in volume:
-            kept = [str(each) for each in needed_folders() if str(each).startswith(f"{path}/")]
-            for number, each in enumerate(kept):
-                yield from _bind_folder(each, f"/run/kept/{number}")
-            yield f"mkdir -p {path} && mount -t tmpfs -o mode=1777 empty {path}"
-            for number, each in enumerate(kept):
-                yield from _bind_folder(f"/run/kept/{number}", each)
+            yield from empty_volume(path)
         else:
             raise SandboxError(f"volume {volume['name']}: this kubelet knows emptyDir and configMap only")
 
@@ -135,6 +130,16 @@ class Sandbox:
             folder.mkdir(parents=True, exist_ok=True)
             for key, text in (found.get("data") or {}).items():
                 (folder / key).write_text(text)
+
+
+def empty_volume(path: str) -> Iterable[str]:
+    """Commands that mount an empty folder in memory; programs of ours that are below it stay. /run is writable."""
+    kept = [str(each) for each in needed_folders() if str(each).startswith(f"{path}/")]
+    for number, each in enumerate(kept):
+        yield from _bind_folder(each, f"/run/kept/{number}")
+    yield f"mkdir -p {path} && mount -t tmpfs -o mode=1777 empty {path}"
+    for number, each in enumerate(kept):
+        yield from _bind_folder(f"/run/kept/{number}", each)
 
 
 def _bind_folder(source: object, target: str) -> Iterable[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.alertmanager import failed_notifications, post_alerts, start_alertmanager
 from tests.cluster.burst import Burst, Outcome
 from tests.cluster.fixtures import RESTS_WITHIN
 from tests.cluster.product import (
@@ -60,6 +61,19 @@ async def test_burst_at_zero_becomes_one_rr_for_each_problem_and_counts_every_we
     outcome = await burst.send(machine_at_zero, token=token)
     assert pods_of(machine_at_zero, ALERTMANAGER).alive >= 1
     assert_nothing_is_lost(machine_at_zero, burst, outcome)
+
+
+def test_real_alertmanager_gives_up_no_alert(machine: Machine) -> None:
+    namespace = "shop-alertmanager"
+    workloads = create_workloads(machine, namespace=namespace, number=40)
+    start_alertmanager(machine)
+    labels = {"alertname": "KubeStatefulSetReplicasMismatch", "severity": "critical", "namespace": namespace}
+    alerts = [{"labels": labels | {"statefulset": each}, "annotations": {"summary": "s"}} for each in workloads]
+    post_alerts(machine, alerts)
+    wait_for(
+        lambda: len(remediation_requests(machine, namespace=namespace)) == len(workloads), what="40 RRs", within=60
+    )
+    assert failed_notifications(machine) == 0
 
 
 async def test_killed_activator_and_killed_function_lose_nothing(machine: Machine, token: str) -> None:

@@ -1,6 +1,7 @@
 """Programs that tests need and that come as Go modules: built once for each user and state of the sources."""
 
+from tests.gobuild.module_copy import ModuleCopy
 from tests.gobuild.program import GoProgram, Report, to_stderr
 from tests.gobuild.toolchain import BuildError
 
-__all__ = ["BuildError", "GoProgram", "Report", "to_stderr"]
+__all__ = ["BuildError", "GoProgram", "ModuleCopy", "Report", "to_stderr"]
