@@ -12,7 +12,7 @@ import yaml
 from tests.knative.programs import kubectl, validator
 
 ROOT = Path(__file__).parents[2] / "knative"
-FOLDERS = ("base", "overlays/dev", "overlays/labelled", "overlays/production", "overlays/sender-tokens")
+FOLDERS = ("base", "overlays/dev", "overlays/production", "overlays/sender-tokens", "overlays/labelled")
 
 Manifest = dict[str, Any]
 
