@@ -220,8 +220,9 @@ def own_group(kube_apiserver: KubeApiserver) -> Iterator[str]:
 
 def _counts(shown: str) -> dict[str, int]:
     """Occurrences by request, as the table shows them."""
-    rows = [[cell.strip() for cell in line.split("│")] for line in shown.splitlines() if line.startswith("│ rr-")]
-    return {row[1]: int(row[5].split()[0]) for row in rows}
+    rows = [line.split() for line in shown.splitlines() if line.lstrip().startswith("rr-")]
+    assert rows, shown
+    return {name: int(count) for name, _alert, _kind, _target, _phase, count, *_ in rows}
 
 
 def _pid(run: SluiceRun) -> int:

@@ -62,7 +62,7 @@ class Scene:
         target = TargetResource(
             kind=kind,
             name=name,
-            namespace="" if kind in ("Node", "PersistentVolume") else self.cluster.namespace,
+            namespace="" if kind in ("Node", "PersistentVolume") else "prod",
             api_version=api_version,
         )
         sent = dataclasses.replace(signal(name), target=target)

@@ -136,11 +136,15 @@ _SEAL = frozenset(("resourceVersion", "managedFields"))
 
 @dataclass(frozen=True)
 class Stored:
-    """One object at one revision, with its JSON text made once, when somebody asks."""
+    """One object at one revision, with its JSON text made once, when somebody asks.
+
+    `given` is what no writer wrote: etcd does not hold it, the definition's defaults make it at each read.
+    """
 
     value: JsonObject
     revision: int
     entries: tuple[Entry, ...] = field(default=(), repr=False)
+    given: JsonObject = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -368,10 +372,11 @@ class Store:
     def write(self, kind: Kind, before: Stored | None, content: JsonObject, author: Author | None) -> Stored:
         """Commit an object and return it; an update that changes nothing commits nothing.
 
+        The first one after a CREATE always does: it writes the defaults that were only made at reads before.
         `content` has no resourceVersion and no managedFields. Without an `author`, ownership stays as it is.
         Raises ApiError 500 for an object that is too large.
         """
-        if before and before.content == content:
+        if before and before.content == content and not before.given:
             return before
         after = self.sealed(kind, before, content, author, revision=self.revision + 1)
         if len(after.json) > _MAX_STORED:
@@ -384,13 +389,19 @@ class Store:
         self, kind: Kind, before: Stored | None, content: JsonObject, author: Author | None, *, revision: int
     ) -> Stored:
         """Return what a write makes of an object, ownership included, without committing it."""
-        old, entries = (before.content, before.entries) if before else ({}, ())
+        given = {} if before else _given(kind, content)
+        old, entries = (before.content, before.entries) if before else (given, ())
         if author:
             entries = updated(entries, old=old, new=content, author=author, time=self.timestamp(), custom=kind.custom)
-        return Stored.seal(content, revision, entries)
+        return replace(Stored.seal(content, revision, entries), given=given)
 
     def remove(self, kind: Kind, before: Stored) -> None:
         """Commit a deletion."""
         self.revision += 1
         last = Stored.seal(before.content, self.revision, before.entries)
         self.collection(kind).commit(Change(self.revision, self.now(), before, None, last))
+
+
+def _given(kind: Kind, created: JsonObject) -> JsonObject:
+    """What of a new object nobody wrote: its status, which the definition's defaults made when it was read."""
+    return {"status": created["status"]} if kind.custom and kind.status_subresource and "status" in created else {}
