@@ -151,6 +151,8 @@ _SCHEMAS: dict[str, Any] = {
             "remediationRequestNamespace": _TEXT,
             "duplicate": {"type": "boolean"},
             "metadata": _reference("DeduplicationMetadata"),
+            "reason": _TEXT,
+            "detail": _TEXT,
             "error": _TEXT,
         },
         "additionalProperties": False,
