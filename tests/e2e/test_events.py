@@ -44,7 +44,9 @@ def start(start_function: StartFunction, cluster: Cluster) -> Callable[..., Func
         event = f"/api/v1/namespaces/{cluster.namespace}/events/none"
         for path, status in ((requests, 200), (event, 404)):
             wait_for(lambda: _status(cluster, path) == status, what=path, within=WITHIN)  # noqa: B023 - used at once
-        return start_function(command=production(target), ready=False, **environment)
+        # The Events are in the gateway's own namespace, whose own doing it ignores otherwise.
+        taken = {"SLUICE_OWN_NAMESPACE": "take"} | environment
+        return start_function(command=production(target), ready=False, **taken)
 
     return start
 
