@@ -279,10 +279,8 @@ BUILTIN: tuple[Kind, ...] = (
 
 
 DEFAULT_GROUP = "remediation.kubernaut.ai"
-_INSTALLED_CRD = Path(__file__).with_name("crd.yaml")
-_CRD_OF_CHECKOUT = Path(__file__).parents[3] / "knative" / "cluster" / "crd.yaml"
-CRD_FILE = _INSTALLED_CRD if _INSTALLED_CRD.is_file() else _CRD_OF_CHECKOUT
-"""The definition of RemediationRequest: in a wheel the copy that the build made, in a checkout the source itself."""
+CRD_FILE = Path(__file__).with_name("crd.yaml")
+"""The definition of RemediationRequest: in a wheel a copy, in a checkout a link to the source in knative/."""
 
 
 def load_crd(path: Path = CRD_FILE, *, group: str = DEFAULT_GROUP) -> JsonObject:
