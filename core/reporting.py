@@ -82,7 +82,9 @@ class BatchReport:
                 self._ignored(entry.reason, entry.message, entry.signal_name)
             case Poison():
                 self._metrics.signals_rejected.labels(reason=entry.reason).inc()
-                self._log(logging.WARNING, entry.message, kind=(result.status, entry.reason), reason=entry.reason)
+                about = _named(entry.labels.get("alertname", ""), entry.labels)
+                kind = (result.status, entry.reason)
+                self._log(logging.WARNING, entry.message, kind=kind, reason=entry.reason, **about)
 
     def _close(self) -> None:
         for (status, reason), count in self._kinds.items():
@@ -130,7 +132,11 @@ class BatchReport:
 
 
 def _about(signal: NormalizedSignal) -> dict[str, Any]:
-    return {"alertname": signal.signal_name, "labels": _shown(signal.labels)}
+    return _named(signal.signal_name, signal.labels)
+
+
+def _named(alertname: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    return {"alertname": cut_utf8(alertname, limit=_LOGGED_LABEL_BYTES), "labels": _shown(labels)}
 
 
 def _shown(labels: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from core.adapters.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
-from core.adapters.complaints import complaint
+from core.adapters.complaints import complaint, texts_of
 from core.adapters.targets import candidates_of
 from core.fingerprint import fingerprint_of
 from core.models.batch import Entry, Ignored, Poison
@@ -69,7 +69,7 @@ class AlertReader:
         try:
             alert = Alert.model_validate(raw)
         except ValidationError as error:
-            return _malformed(error, place)
+            return _malformed(error, raw, place)
         if (alert.status or self._group_status) == "resolved":
             return Ignored("resolved")
         labels = alert.labels
@@ -102,8 +102,9 @@ class AlertReader:
         return b"".join((self._payload_start, bounded_json(raw, limit=PAYLOAD_BYTES - _ENVELOPE_BYTES), b"]}"))
 
 
-def _malformed(error: ValidationError, place: int) -> Poison:
-    return Poison("malformed_alert", complaint(error, root=f"alerts[{place}]")[1])
+def _malformed(error: ValidationError, raw: object, place: int) -> Poison:
+    labels = raw.get("labels") if isinstance(raw, dict) else None
+    return Poison("malformed_alert", complaint(error, root=f"alerts[{place}]")[1], texts_of(labels))
 
 
 def _moment(text: object) -> datetime | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.adapters.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
-from core.adapters.complaints import complaint
+from core.adapters.complaints import complaint, texts_of
 from core.adapters.targets import NO_TARGET, target_of
 from core.fingerprint import fingerprint_of
 from core.models.batch import Entry, Ignored, Poison
@@ -56,17 +56,26 @@ class Incident(BaseModel):
     policy_user_labels: dict[str, str] | None = None
 
 
+_NAMED_BY = ("incident_id", "policy_name", "condition_name")
+
+
 def read_incident(body: Mapping[str, Any], *, received_time: datetime) -> Entry:
     """Return what becomes of a notification: `open` is firing, `closed` is resolved."""
     try:
         incident = Incident.model_validate(body.get("incident"))
     except ValidationError as error:
-        return Poison("malformed_incident", complaint(error, root="incident")[1])
+        return Poison(
+            "malformed_incident", complaint(error, root="incident")[1], texts_of(body.get("incident"), *_NAMED_BY)
+        )
     state = incident.state.lower()  # the console's test notification writes OPEN
     if state == "closed":
         return Ignored("resolved")
     if state != "open":
-        return Poison("malformed_incident", f"incident.state is {excerpt(incident.state)}; it must be open or closed")
+        return Poison(
+            "malformed_incident",
+            f"incident.state is {excerpt(incident.state)}; it must be open or closed",
+            texts_of(body.get("incident"), *_NAMED_BY),
+        )
     resource = (incident.resource and incident.resource.labels) or {}
     signal_name = cut_utf8(incident.policy_name or incident.condition_name or "unknown", limit=_NAME_BYTES)
     target = _target(incident.resource)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from core.text import excerpt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import ValidationError
 
 _SHOWN_KEY = 80
@@ -20,6 +22,17 @@ def complaint(error: ValidationError, *, root: str) -> tuple[str, str]:
     first = error.errors(include_url=False)[0]
     field = ".".join([root, *(_step(str(key)) for key in first["loc"])])
     return field, f"{field} is {excerpt(first['input'])}: {first['msg']}"
+
+
+def texts_of(document: object, *keys: str) -> Mapping[str, str]:
+    """Return the fields of a document that are texts, of `keys` or all: they tell people which one it was."""
+    if not isinstance(document, dict):
+        return {}
+    return {
+        key: text
+        for key, text in document.items()
+        if isinstance(key, str) and isinstance(text, str) and (not keys or key in keys)
+    }
 
 
 def _step(key: str) -> str:

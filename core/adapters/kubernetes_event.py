@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
 from core.adapters.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
-from core.adapters.complaints import complaint
+from core.adapters.complaints import complaint, texts_of
 from core.adapters.event_object import EventObject
 from core.adapters.object_names import NAME, NAMESPACE
 from core.adapters.targets import NO_TARGET
@@ -97,7 +97,9 @@ class EventReader:
         try:
             event = EventObject.model_validate(raw)
         except ValidationError as error:
-            return Poison("malformed_event", complaint(error, root="Event")[1])
+            return Poison(
+                "malformed_event", complaint(error, root="Event")[1], texts_of(raw, "reason", "type", "message")
+            )
         if event.type not in _SIGNAL_TYPES:
             return Ignored("normal_event")
         happened = event.last_time or self.received_time

@@ -1,7 +1,7 @@
 """What an adapter makes of one payload: an entry for each alert, in the payload's order."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar, overload
 
 from core.models.signal import NormalizedSignal
@@ -23,10 +23,11 @@ class Ignored:
 @dataclass(frozen=True, slots=True)
 class Poison:
     """An alert that can never become a request: `reason` is a short word for metrics, `message` tells people
-    the field, its value and the remedy."""
+    the field, its value and the remedy, `labels` which alert it is, as far as it could be read."""
 
     reason: str
     message: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 Entry = NormalizedSignal | Ignored | Poison

@@ -131,7 +131,8 @@ async def test_what_asks_for_nothing_is_ignored_in_its_place(processing):
 
 
 async def test_poison_stands_in_its_place_counted_and_logged_and_blocks_nobody(processing, caplog):
-    poison = Poison("malformed_alert", "alerts[1].labels is 7")
+    labels = {"alertname": "KubePodCrashLooping", "pod": "web-1", "long": "x" * 1000}
+    poison = Poison("malformed_alert", "alerts[1].labels is 7", labels)
     results = await processing.process(signal("a"), poison, signal("b"))
     assert statuses(results) == ["created", "invalid", "created"]
     assert results[1] == SignalResult(status=Status.INVALID, reason="malformed_alert", error="alerts[1].labels is 7")
@@ -139,6 +140,9 @@ async def test_poison_stands_in_its_place_counted_and_logged_and_blocks_nobody(p
     (record,) = caplog.records
     assert (record.levelname, record.getMessage()) == ("WARNING", poison.message)
     assert (vars(record)["reason"], vars(record)["source"]) == ("malformed_alert", "alertmanager")
+    assert vars(record)["alertname"] == "KubePodCrashLooping"
+    assert vars(record)["labels"]["pod"] == "web-1"
+    assert len(vars(record)["labels"]["long"]) < 110
 
 
 async def test_poison_with_a_percent_sign_is_logged_as_it_is(processing, caplog):
