@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from core.local.cluster import Cluster
 
-_RECEIVER = """\
+_ALERTMANAGER = """\
+route:
+  receiver: sluice
 receivers:
   - name: sluice
     webhook_configs:
@@ -49,8 +51,8 @@ def curl_line(url: str, *, now: datetime) -> str:
 
 
 def receiver_snippet(url: str) -> str:
-    """Return the part of an alertmanager.yml that sends everything to `url`, uncut."""
-    return _RECEIVER.format(url=url + SIGNAL_PATH)
+    """Return an alertmanager.yml that sends everything to `url`, uncut."""
+    return _ALERTMANAGER.format(url=url + SIGNAL_PATH)
 
 
 def _past_proxy() -> list[str]:

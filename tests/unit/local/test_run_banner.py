@@ -73,7 +73,8 @@ def test_curl_line_goes_past_a_proxy_that_would_be_asked(monkeypatch: pytest.Mon
 
 def test_receiver_snippet_is_yaml_that_cuts_nothing_off() -> None:
     text = banner()
-    snippet: Any = yaml.safe_load(text[text.index("receivers:") : text.index("Logs follow")].rpartition("\n")[0])
+    snippet: Any = yaml.safe_load(text[text.index("route:") : text.index("Logs follow")].rpartition("\n")[0])
+    assert snippet["route"] == {"receiver": "sluice"}
     (webhook,) = snippet["receivers"][0]["webhook_configs"]
     assert webhook == {"url": f"{URL}/api/v1/signals/prometheus", "send_resolved": True, "max_alerts": 0}
 
