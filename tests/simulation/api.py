@@ -65,6 +65,7 @@ class Api:
     def __init__(self, *, etcd: Etcd, now: Callable[[], float], random: random.Random, defaults: bool = True) -> None:
         self.etcd = etcd
         self._defaults = defaults
+        self._given: set[str] = set()  # uids whose status etcd does not hold: it is made at each read
         self._now = now
         self._random = random
 
@@ -133,6 +134,8 @@ class Api:
         status = {"deduplication": {"occurrenceCount": 1}}
         given = {"status": status} if self._defaults and target.plural == "remediationrequests" else {}
         obj = {key: body[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": metadata} | given
+        if given:
+            self._given.add(metadata["uid"])
         return self._commit(target, "CREATE", obj, author)
 
     def _update(self, target: Target, body: JsonObject, author: Author) -> tuple[int, JsonObject]:
@@ -173,10 +176,12 @@ class Api:
     def _commit(
         self, target: Target, verb: str, obj: JsonObject, author: Author, *, subresource: str = ""
     ) -> JsonObject:
-        """Store an object, unless that would change nothing."""
+        """Store an object, unless that would change nothing. The first write after a CREATE stores the defaults."""
         before = self.etcd.current(target.plural, target.name)
-        if before is not None and content(before) == content(obj):
+        if before is not None and content(before) == content(obj) and before["metadata"]["uid"] not in self._given:
             return before
+        if before is not None:
+            self._given.discard(before["metadata"]["uid"])
         entry = {"manager": author.manager, "operation": "Update", "apiVersion": target.api_version}
         entry |= {"subresource": subresource} if subresource else {}
         sealed = {
