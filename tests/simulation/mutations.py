@@ -76,7 +76,11 @@ MUTATIONS = (
         "success before the write",
         0,
         Replace(
-            _UPDATE, "await self._patch(A, B, C)", "__import__('asyncio').ensure_future(self._patch(A, B, C)) and A"
+            _UPDATE,
+            "await self._patch(A, B, C)",
+            # What it meets is nobody's: unread, it would fail whatever runs when it is collected.
+            "__import__('asyncio').ensure_future(self._patch(A, B, C))"
+            ".add_done_callback(lambda task: task.cancelled() or task.exception()) or A",
         ),
     ),
     _mistake("no join in one instance", 0, Prepend(Rounds._enqueue, "fingerprint = ticket")),
@@ -93,7 +97,7 @@ MUTATIONS = (
         "an unknown phase counts as ended", 13, Prepend(is_terminal_phase, 'if phase == "Rebalancing": return True')
     ),
     _mistake("the name's fingerprint is not checked", 23, Replace(_Search._belongs, "rr.fingerprint == A and B", "B")),
-    _mistake("a credit is used twice", 16, Replace(Credits.take, "self._bodies.pop(A, B)", "self._bodies.get(A, B)")),
+    _mistake("a credit is used twice", 16, Replace(Credits.take, "self._bodies.pop(A)", "self._bodies.get(A)")),
     _mistake(
         "no deadline for a request that waits for its round",
         1,
