@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from core.models.result import Status
-from core.text import cut_utf8
+from core.common.text import cut_utf8
+from core.results import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from core.models.result import SignalResult
+    from core.results import SignalResult
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"  # RFC 9457

@@ -15,15 +15,15 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, Protocol
 
+from core.common.memory import BoundedMemory
 from core.errors import AccessError, DeadlineExceededError, PermissionDeniedError, UnauthenticatedError
 from core.kube.errors import UnreadableAnswerError
 from core.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Resource
-from core.memory import BoundedMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from core.clock import Clock, Deadline
+    from core.common.clock import Clock, Deadline
     from core.kube.client import KubeClient
 
 GRANT_SECONDS = 60.0

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from core.auth import Gate, KubernetesGate, OpenGate
-from core.breaker import BreakerState, CircuitBreaker
-from core.clock import Clock, Deadline, RealClock
-from core.credits import Credits
+from core.common.breaker import BreakerState, CircuitBreaker
+from core.common.clock import Clock, Deadline, RealClock
 from core.kube.client import KubeClient
 from core.kube.resources import Resource, remediation_requests
-from core.notices import Notices
-from core.pipeline import Pipeline
+from core.pipeline import EarlierDeliveries, Pipeline
 from core.protocol.creator import CRDCreator, LoggingObserver
 from core.protocol.deduplication import PhaseBasedDeduplicationChecker
 from core.protocol.lease import LeaseStore
@@ -25,14 +23,12 @@ from core.protocol.remediation_request import RemediationRequestBuilder
 from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
 from core.protocol.sweeping import LeaseSweeper
-from core.qualification import Qualification
-from core.reporting import Reporter
-from core.workloads.finding import TargetFinder
+from core.reporting import Notices, Reporter
 from core.workloads.kinds import Kinds
 from core.workloads.metadata import MetadataReader
-from core.workloads.own import OwnDoing
 from core.workloads.owners import OwnerResolver
-from core.workloads.scope import Scope
+from core.workloads.qualification import Qualification, TargetFinder
+from core.workloads.scope import OwnDoing, Scope
 
 if TYPE_CHECKING:
     import logging
@@ -41,7 +37,7 @@ if TYPE_CHECKING:
     from core.metrics import Metrics
     from core.settings import Settings
 
-_CREDITED_ALERTS = 50_000
+_REMEMBERED_ALERTS = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +130,7 @@ def build_gateway(
         pipeline=Pipeline(
             qualification=_qualification(settings, client, metrics, clock),
             rounds=rounds,
-            stored_earlier=Credits(clock=clock, capacity=_CREDITED_ALERTS),
+            earlier_deliveries=EarlierDeliveries(clock=clock, capacity=_REMEMBERED_ALERTS),
             reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock)),
             reject_untargeted=settings.untargeted == "reject",
         ),

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from core.text import excerpt
-from core.timestamps import rfc3339
+from core.common.text import excerpt, rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.settings import Settings
 
 LOGGER_NAME = "sluice"
@@ -87,3 +88,11 @@ def _cloud_handler() -> logging.Handler:
     client: Any = cloud_logging.Client()
     handler: logging.Handler = client.get_default_handler()
     return handler
+
+
+def trace_of(headers: Mapping[str, str]) -> str:
+    """Return the trace that a request belongs to, or nothing (W3C Trace Context, X-Cloud-Trace-Context)."""
+    traceparent = headers.get("traceparent", "").split("-")
+    if len(traceparent) == 4:
+        return traceparent[1]
+    return headers.get("x-cloud-trace-context", "").split("/")[0]

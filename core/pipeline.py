@@ -5,26 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.adapters.targets import NO_TARGET
+from core.common.concurrency import paced, side_by_side
+from core.common.memory import BoundedMemory
 from core.errors import DeadlineExceededError
-from core.failures import failure
-from core.models.batch import Ignored, Poison
-from core.models.result import SignalResult, Status
-from core.models.signal import NormalizedSignal
-from core.pace import paced, side_by_side
+from core.results import SignalResult, Status, failure
+from core.signals.batch import Ignored, Poison
+from core.signals.signal import NormalizedSignal
+from core.signals.targets import NO_TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from core.clock import Deadline
-    from core.credits import Credits
-    from core.models.batch import Batch, Entry
+    from core.common.clock import Clock, Deadline
     from core.protocol.rounds import Rounds
-    from core.qualification import Qualification
     from core.reporting import Reporter
+    from core.signals.batch import Batch, Entry
+    from core.workloads.qualification import Qualification
 
 GROUPS_AT_ONCE = 200
 """Of one batch; more would only wait for a round's slot, and fill the memory meanwhile."""
+
+REMEMBERED_DELIVERY_SECONDS = 120.0
+"""Longer than Alertmanager's longest pause between two tries of one notification (60 s)."""
+
+_Stored = dict[str, "Sequence[SignalResult]"]
 
 
 class Pipeline:
@@ -35,14 +39,14 @@ class Pipeline:
         *,
         qualification: Qualification,
         rounds: Rounds,
-        stored_earlier: Credits,
+        earlier_deliveries: EarlierDeliveries,
         reporter: Reporter,
         reject_untargeted: bool = False,
     ) -> None:
         self._reject_untargeted = reject_untargeted
         self._qualification = qualification
         self._rounds = rounds
-        self._stored_earlier = stored_earlier
+        self._earlier_deliveries = earlier_deliveries
         self._reporter = reporter
 
     async def process(self, batch: Batch, *, digest: bytes, deadline: Deadline) -> list[SignalResult]:
@@ -63,15 +67,9 @@ class Pipeline:
         """
         report = self._reporter.opened(batch)
         entries = [self._judged(entry) async for entry in paced(batch.entries, deadline=deadline)]
-        qualified = await self._qualify(entries, deadline)
-        groups = _group(qualified)
-        unsettled = any(isinstance(each, SignalResult) and each.status is Status.FAILED for each in qualified)
-        recorded = await self._record(groups, digest, deadline, unsettled=unsettled)
-        iterators = {fingerprint: iter(results) for fingerprint, results in recorded.items()}
-        results = [
-            next(iterators[each.fingerprint]) if isinstance(each, NormalizedSignal) else _settled(each)
-            for each in qualified
-        ]
+        settled, signals = await self._qualify(entries, deadline)
+        settled |= await self._record(signals, digest, deadline, unsettled=_any_failed(settled.values()))
+        results = [settled[place] for place in range(len(entries))]
         await report.settled(entries, results)
         return results
 
@@ -81,40 +79,61 @@ class Pipeline:
             return Poison(entry.reason, entry.message)
         return entry
 
-    async def _qualify(self, entries: Sequence[Entry], deadline: Deadline) -> list[Entry | SignalResult]:
-        signals = [entry for entry in entries if isinstance(entry, NormalizedSignal)]
-        qualified = iter(await self._qualification.qualify(signals, deadline=deadline))
-        return [self._rejudged(next(qualified)) if isinstance(entry, NormalizedSignal) else entry for entry in entries]
+    async def _qualify(
+        self, entries: Sequence[Entry], deadline: Deadline
+    ) -> tuple[dict[int, SignalResult], dict[int, NormalizedSignal]]:
+        """Return by place what is settled without a remediation request, and the signals that are to be recorded."""
+        read = {place: entry for place, entry in enumerate(entries) if isinstance(entry, NormalizedSignal)}
+        settled = {
+            place: _settled(entry) for place, entry in enumerate(entries) if not isinstance(entry, NormalizedSignal)
+        }
+        signals: dict[int, NormalizedSignal] = {}
+        qualified = await self._qualification.qualify(list(read.values()), deadline=deadline)
+        for place, each in zip(read, qualified, strict=True):
+            if isinstance(each, SignalResult):
+                settled[place] = self._rejudged(each)
+            else:
+                signals[place] = each
+        return settled, signals
 
-    def _rejudged(self, qualified: NormalizedSignal | SignalResult) -> NormalizedSignal | SignalResult:
-        if self._reject_untargeted and isinstance(qualified, SignalResult) and qualified.reason == NO_TARGET:
-            return replace(qualified, status=Status.INVALID)
-        return qualified
+    def _rejudged(self, settled: SignalResult) -> SignalResult:
+        if self._reject_untargeted and settled.reason == NO_TARGET:
+            return replace(settled, status=Status.INVALID)
+        return settled
 
     async def _record(
-        self, groups: Mapping[str, Sequence[NormalizedSignal]], digest: bytes, deadline: Deadline, *, unsettled: bool
-    ) -> dict[str, Sequence[SignalResult]]:
-        async def join(fingerprint: str) -> Sequence[SignalResult]:
-            if deadline.passed:
-                return _too_late(groups[fingerprint])
-            return await self._rounds.join(groups[fingerprint], deadline=deadline)
+        self, signals: Mapping[int, NormalizedSignal], digest: bytes, deadline: Deadline, *, unsettled: bool
+    ) -> dict[int, SignalResult]:
+        """Record the signals of each fingerprint together, and return their results by place."""
+        places = _by_fingerprint(signals)
 
-        earlier = self._stored_earlier.take(digest)
-        stored = {key: results for key, results in earlier.items() if len(groups.get(key, ())) == len(results)}
-        missing = [fingerprint for fingerprint in groups if fingerprint not in stored]
+        async def join(fingerprint: str) -> Sequence[SignalResult]:
+            group = [signals[place] for place in places[fingerprint]]
+            return _too_late(group) if deadline.passed else await self._rounds.join(group, deadline=deadline)
+
+        earlier = self._earlier_deliveries.take(digest)
+        stored = {key: results for key, results in earlier.items() if len(places.get(key, ())) == len(results)}
+        missing = [fingerprint for fingerprint in places if fingerprint not in stored]
         answers = await side_by_side(missing, join, at_once=GROUPS_AT_ONCE)
         recorded = stored | dict(zip(missing, answers, strict=True))
-        if unsettled or any(result.status is Status.FAILED for results in answers for result in results):
-            self._stored_earlier.keep(digest, _wholly_stored(recorded))
-        return recorded
+        if unsettled or any(map(_any_failed, answers)):
+            self._earlier_deliveries.keep(digest, _wholly_stored(recorded))
+        return {
+            place: result
+            for fingerprint, results in recorded.items()
+            for place, result in zip(places[fingerprint], results, strict=True)
+        }
 
 
-def _group(qualified: Sequence[Entry | SignalResult]) -> dict[str, list[NormalizedSignal]]:
-    groups: dict[str, list[NormalizedSignal]] = {}
-    for entry in qualified:
-        if isinstance(entry, NormalizedSignal):
-            groups.setdefault(entry.fingerprint, []).append(entry)
-    return groups
+def _by_fingerprint(signals: Mapping[int, NormalizedSignal]) -> dict[str, list[int]]:
+    places: dict[str, list[int]] = {}
+    for place, signal in signals.items():
+        places.setdefault(signal.fingerprint, []).append(place)
+    return places
+
+
+def _any_failed(results: Iterable[SignalResult]) -> bool:
+    return any(result.status is Status.FAILED for result in results)
 
 
 def _too_late(signals: Sequence[NormalizedSignal]) -> list[SignalResult]:
@@ -122,12 +141,41 @@ def _too_late(signals: Sequence[NormalizedSignal]) -> list[SignalResult]:
     return [failure(late, fingerprint=signal.fingerprint) for signal in signals]
 
 
-def _settled(entry: Ignored | Poison | SignalResult) -> SignalResult:
-    if isinstance(entry, SignalResult):
-        return entry
+def _settled(entry: Ignored | Poison) -> SignalResult:
     status = Status.INVALID if isinstance(entry, Poison) else Status.IGNORED
     return SignalResult(status=status, reason=entry.reason, error=entry.message)
 
 
 def _wholly_stored(recorded: Mapping[str, Sequence[SignalResult]]) -> dict[str, Sequence[SignalResult]]:
     return {key: results for key, results in recorded.items() if all(result.stored for result in results)}
+
+
+class EarlierDeliveries:
+    """What earlier deliveries of a body stored without being acknowledged; at most `capacity` alerts in all.
+
+    A webhook that could be stored only in part is answered 503, and comes again whole. What was stored the first time
+    need not be stored again: the same body sent again takes it from here, once. So a webhook too large for one
+    deadline gets done over a few deliveries instead of never, and counts stay exact. Forgetting costs one more PATCH
+    and a count too many, never an alert.
+    """
+
+    def __init__(self, *, clock: Clock, capacity: int) -> None:
+        self._bodies: BoundedMemory[bytes, _Stored] = BoundedMemory(
+            clock=clock, capacity=capacity, max_age=REMEMBERED_DELIVERY_SECONDS, weigh=_alerts
+        )
+
+    def take(self, body: bytes) -> _Stored:
+        """Return what an earlier delivery of `body` (its digest) stored, and forget it."""
+        return self._bodies.pop(body) or {}
+
+    def keep(self, body: bytes, stored: Mapping[str, Sequence[SignalResult]]) -> None:
+        """Remember what was stored of `body` although it is not acknowledged; an empty digest is nobody's.
+
+        A sender that goes on to another instance never asks for it.
+        """
+        if body:
+            self._bodies.put(body, dict(stored))
+
+
+def _alerts(stored: Mapping[str, Sequence[SignalResult]]) -> int:
+    return sum(len(results) for results in stored.values())

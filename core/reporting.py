@@ -8,22 +8,48 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from core.models.batch import Ignored, Poison
-from core.models.result import Status
-from core.models.signal import NormalizedSignal
-from core.pace import STEPS_IN_A_ROW
-from core.text import cut_utf8
+from core.common.concurrency import STEPS_IN_A_ROW
+from core.common.text import cut_utf8
+from core.results import Status
+from core.signals.batch import Ignored, Poison
+from core.signals.signal import NormalizedSignal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
+    from core.common.clock import Clock
     from core.metrics import Metrics
-    from core.models.batch import Batch, Entry
-    from core.models.result import SignalResult
-    from core.notices import Notices
+    from core.results import SignalResult
+    from core.signals.batch import Batch, Entry
+
+NOTICE_SECONDS = 3600.0
+REMEMBERED_NOTICES = 1000
+
+
+class Notices:
+    """Subjects that were logged within the last hour: at most `capacity`, so at most so many lines an hour."""
+
+    def __init__(self, *, clock: Clock, capacity: int = REMEMBERED_NOTICES) -> None:
+        self._clock = clock
+        self._capacity = capacity
+        self._logged_at: OrderedDict[Hashable, float] = OrderedDict()
+
+    def due(self, subject: Hashable) -> bool:
+        """Tell whether `subject` is to be logged now; it then counts as logged.
+
+        Where `capacity` subjects were logged within the hour, no new one is due until the oldest is an hour old.
+        """
+        now = self._clock.monotonic()
+        while self._logged_at and now - next(iter(self._logged_at.values())) >= NOTICE_SECONDS:
+            self._logged_at.popitem(last=False)
+        if subject in self._logged_at or len(self._logged_at) >= self._capacity:
+            return False
+        self._logged_at[subject] = now
+        return True
+
 
 LINES_OF_A_KIND = 10
 

@@ -1,14 +1,17 @@
-"""The OpenAPI description of the HTTP function, loaded only when somebody asks for it."""
+"""The OpenAPI document of a function that takes webhooks, loaded only when somebody asks for it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from core.answers import JSON, PROBLEM
-from core.models.result import Status
+from core.results import Status
 from core.version import VERSION
+
+if TYPE_CHECKING:
+    from core.triggers.webhook import Description
 
 _PROBLEMS = {
     400: "The body can never work, or every alert in it is poison: do not send it again.",
@@ -21,24 +24,29 @@ _PROBLEMS = {
 }
 _SUCCESSES = {
     200: "Nothing to do: resolved, out of scope, empty, or poison among others that are fine.",
-    201: "At least one request was created.",
+    201: "At least one remediation request was created.",
     202: "Only repeats, with or without ignored alerts.",
 }
 
 
-def description(signal_paths: tuple[str, ...]) -> bytes:
-    """Return the document (OpenAPI 3.1) as JSON; `signal_paths` are where alerts are taken."""
+def document(paths: tuple[str, ...], description: Description) -> bytes:
+    """Return the document (OpenAPI 3.1) as JSON.
+
+    Args:
+        paths: where bodies are taken.
+        description: what is told of them.
+    """
     return to_json(
         {
             "openapi": "3.1.0",
             "info": {
-                "title": "Sluice: alertmanager",
+                "title": description.title,
                 "version": VERSION,
-                "description": "Alertmanager webhooks in, exactly one RemediationRequest per problem out.",
+                "description": description.about,
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
             "servers": [{"url": "/"}],
-            "paths": {path: {"post": _receive(number)} for number, path in enumerate(signal_paths)}
+            "paths": {path: {"post": _receive(description.summary, number)} for number, path in enumerate(paths)}
             | {
                 "/healthz": _probe("health", "The process is alive.", {200: _state("ok")}),
                 "/readyz": _probe("readiness", "Requests can be read.", {200: _state("ready"), 503: _problem(503)}),
@@ -47,19 +55,19 @@ def description(signal_paths: tuple[str, ...]) -> bytes:
             },
             "components": {
                 "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-                "schemas": _SCHEMAS,
+                "schemas": {"Body": description.schema} | dict(description.parts) | _SCHEMAS,
             },
         }
     )
 
 
-def _receive(number: int) -> dict[str, Any]:
+def _receive(summary: str, number: int) -> dict[str, Any]:
     return {
         "operationId": f"receiveAlerts{number or ''}",
-        "summary": "Store the alerts of an Alertmanager webhook; one result per alert, in order.",
+        "summary": summary,
         # SLUICE_AUTH=none asks for no token.
         "security": [{"bearer": []}, {}],
-        "requestBody": {"required": True, "content": {JSON: {"schema": _reference("Webhook")}}},
+        "requestBody": {"required": True, "content": {JSON: {"schema": _reference("Body")}}},
         "responses": {str(code): _json(_reference("Answer"), said) for code, said in _SUCCESSES.items()}
         | {str(code): _problem(code) for code in _PROBLEMS},
     }
@@ -103,31 +111,9 @@ def _reference(name: str) -> dict[str, Any]:
 
 _TEXT = {"type": "string"}
 _COUNT = {"type": "integer", "minimum": 0}
-_TEXTS = {"type": "object", "additionalProperties": _TEXT}
 _CONTENT = {"summary": _reference("Summary"), "results": {"type": "array", "items": _reference("Result")}}
 
 _SCHEMAS: dict[str, Any] = {
-    "Webhook": {
-        "description": "Alertmanager's version 4. Other versions are taken too where their alerts are usable.",
-        "type": "object",
-        "required": ["alerts"],
-        "properties": {
-            "version": _TEXT,
-            "status": {"enum": ["firing", "resolved"]},
-            "truncatedAlerts": _COUNT,
-            "alerts": {"type": "array", "items": _reference("Alert")},
-        },
-    },
-    "Alert": {
-        "type": "object",
-        "required": ["labels"],
-        "properties": {
-            "status": {"enum": ["firing", "resolved"]},
-            "labels": _TEXTS,
-            "annotations": _TEXTS,
-            "startsAt": {"type": "string", "format": "date-time"},
-        },
-    },
     "Answer": {"type": "object", "required": ["summary", "results"], "properties": _CONTENT},
     "Problem": {
         "description": "RFC 9457.",

@@ -6,12 +6,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from core.answers import Answer, problem
-from core.clock import Deadline
-from core.lifetime import PerLoop
-from functions._answering import measured, trace_of
+from core.common.clock import Deadline
+from core.common.concurrency import PerLoop
+from core.errors import (
+    AccessError,
+    ConfigurationError,
+    PayloadError,
+    TransientError,
+    UnauthenticatedError,
+)
+from core.kube.errors import KubernetesError
+from core.logs import trace_id, trace_of
+from core.results import retry_after
 from functions._body import read_json_body
 from functions._metrics_port import MetricsPort
 from functions._worker import Worker, start_worker
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from core.gateway import Gateway
+    from core.triggers.webhook import Description
 
 _PROBES = {"/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET"}
 DESCRIPTION = "/openapi.json"
@@ -44,30 +55,35 @@ class Routes:
     """Where a function takes signals, by POST, and what it serves besides.
 
     Args:
-        signals: paths that people are told to send to.
+        paths: that people are told to send to.
         everywhere: takes signals at every other path too, as senders of CloudEvents expect.
-        description: serves an OpenAPI document.
+        description: what its OpenAPI document says; without one it serves none.
     """
 
-    signals: tuple[str, ...] = ("/",)
+    paths: tuple[str, ...] = ("/",)
     everywhere: bool = False
-    description: bool = False
+    description: Description | None = None
 
     def methods(self, path: str) -> str:
         """Return the methods that `path` takes; nothing where nothing is served."""
         if path == DESCRIPTION and self.description:
             return "GET"
-        return _PROBES.get(path) or ("POST" if self.everywhere or path in self.signals else "")
+        return _PROBES.get(path) or ("POST" if self.everywhere or path in self.paths else "")
 
     def label(self, path: str) -> str:
         """Return what metrics call `path`, so that senders cannot make new series."""
-        if path in self.signals or path in _PROBES or (path == DESCRIPTION and self.description):
+        if path in self.paths or path in _PROBES or (path == DESCRIPTION and self.description):
             return path
-        return self.signals[0] if self.everywhere else "other"
+        return self.paths[0] if self.everywhere else "other"
 
 
-def serve(
-    *, name: str, receiver_over: Callable[[Gateway], Receiver], routes: Routes
+def serve_http(
+    *,
+    name: str,
+    receiver_over: Callable[[Gateway], Receiver],
+    paths: tuple[str, ...] = ("/",),
+    everywhere: bool = False,
+    description: Description | None = None,
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return the function that functions-framework calls with each request.
 
@@ -77,7 +93,9 @@ def serve(
     Args:
         name: as the function is deployed.
         receiver_over: makes the receiver of an event loop, at the first signal.
-        routes: where it takes signals.
+        paths: that people are told to send to.
+        everywhere: takes signals at every other path too, as senders of CloudEvents expect.
+        description: what its OpenAPI document says; without one it serves none.
 
     Raises:
         SystemExit: a setting is wrong.
@@ -87,6 +105,7 @@ def serve(
     async def build() -> Receiver:
         return receiver_over(await worker.gateway())
 
+    routes = Routes(paths=paths, everywhere=everywhere, description=description)
     endpoint = Endpoint(worker=worker, receiver=PerLoop(build).get, routes=routes)
     metrics_port = MetricsPort(port=worker.settings.metrics_port, registry=worker.registry, logger=worker.logger)
     metrics_port.open_in_workers()
@@ -112,11 +131,11 @@ class Endpoint:
         # Answered without the API server.
         self._by_itself = {"/healthz": self._health, "/metrics": self._metrics}
         if routes.description:
-            self._by_itself[DESCRIPTION] = self._describe
+            self._by_itself[DESCRIPTION] = partial(self._describe, routes.description)
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request, whatever happens in it."""
-        return await measured(
+        return await _measured(
             self._worker,
             partial(self._route, request),
             endpoint=self._routes.label(request.scope["path"]),
@@ -128,7 +147,7 @@ class Endpoint:
         path, method = request.scope["path"], request.method
         allowed = self._routes.methods(path)
         if not allowed:
-            return problem(404, f"nothing is served at {path}; send alerts to {' or '.join(self._routes.signals)}")
+            return problem(404, f"nothing is served at {path}; send alerts to {' or '.join(self._routes.paths)}")
         if method not in allowed.split(", "):
             return problem(405, f"{path} does not take {method}, only {allowed}", headers={"Allow": allowed})
         if path in self._by_itself:
@@ -152,7 +171,44 @@ class Endpoint:
     def _metrics(self) -> Answer:
         return Answer(200, self._worker.exposition(), self._worker.exposition_type)
 
-    def _describe(self) -> Answer:
-        from functions._openapi import description  # noqa: PLC0415 - no cold start pays for it
+    def _describe(self, description: Description) -> Answer:
+        from functions._openapi import document  # noqa: PLC0415 - no cold start pays for it
 
-        return Answer(200, description(self._routes.signals))
+        return Answer(200, document(self._routes.paths, description))
+
+
+async def _measured(
+    worker: Worker, respond: Callable[[], Awaitable[Answer]], *, endpoint: str, method: str, trace: str
+) -> Answer:
+    """Return the answer of `respond`, or the one to its error; log lines meanwhile carry `trace`."""
+    started = worker.clock.monotonic()
+    token = trace_id.set(trace)
+    try:
+        given = await _guarded(worker, respond)
+        worker.metrics.request_duration.labels(endpoint, method, str(given.status)).observe(
+            worker.clock.monotonic() - started
+        )
+        return given
+    finally:
+        trace_id.reset(token)
+
+
+async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Turn every error into its answer; an unforeseen one is ours, so the sender must try again."""
+    try:
+        return await respond()
+    except PayloadError as error:
+        worker.metrics.parse_dropped.labels(reason=error.reason).inc()
+        worker.logger.warning("a body was refused: %s", error, extra={"field": error.field, "reason": error.reason})
+        return problem(error.status, str(error))
+    except AccessError as error:
+        headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else {}
+        return problem(error.status, str(error), headers=headers)
+    except (KubernetesError, TransientError, ConfigurationError) as error:
+        worker.logger.error("a request has to be sent again: %s", error)  # noqa: TRY400 - its sentence says it all
+        return problem(503, str(error), retry_after=retry_after(error))
+    except ClientDisconnect:
+        return problem(503, "the sender went away before its body was complete", retry_after=1)
+    except Exception:
+        worker.logger.exception("unforeseen error; the sender is asked to try again")
+        return problem(503, "an unforeseen error; it is logged, and the same request may work later", retry_after=5)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from core.clock import Clock, RealClock
+from core.common.clock import Clock, RealClock
+from core.common.concurrency import PerLoop
 from core.errors import ConfigurationError
 from core.gateway import Gateway, build_gateway
 from core.kube.access import check_access, find_access
 from core.kube.transport import HttpTransport
-from core.lifetime import PerLoop
 from core.logs import configure_logging
 from core.metrics import LoopTasks, Metrics
 from core.settings import Settings, load_settings

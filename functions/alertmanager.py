@@ -16,14 +16,15 @@ if not gc.get_freeze_count():
 # functions-framework loads this file by path, with only its own folder importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from core.adapters.alertmanager import decode_alertmanager
-from functions._serving import serve
-from functions._webhooks import WEBHOOK_ROUTES, WebhookReceiver
+from core.signals.alertmanager import decode_alertmanager
+from core.triggers.webhook import ALERTMANAGER, WebhookReceiver
+from functions._serving import serve_http
 
 alertmanager = functions_framework.aio.http(
-    serve(
+    serve_http(
         name="alertmanager",
         receiver_over=partial(WebhookReceiver, decode=decode_alertmanager),
-        routes=WEBHOOK_ROUTES,
+        paths=("/", "/api/v1/signals/prometheus"),
+        description=ALERTMANAGER,
     )
 )

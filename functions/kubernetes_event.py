@@ -15,14 +15,14 @@ if not gc.get_freeze_count():
 # functions-framework loads this file by path, with only its own folder importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from core.intake.events import KubernetesEventIntake
-from functions._events import EVENT_ROUTES, EventReceiver
-from functions._serving import serve
+from core.triggers.cloud_events import EventReceiver
+from core.triggers.kubernetes_events import KubernetesEventIntake
+from functions._serving import serve_http
 
 kubernetes_event = functions_framework.aio.http(
-    serve(
+    serve_http(
         name="kubernetes_event",
         receiver_over=lambda gateway: EventReceiver(KubernetesEventIntake.over(gateway)),
-        routes=EVENT_ROUTES,
+        everywhere=True,
     )
 )

@@ -15,14 +15,14 @@ if not gc.get_freeze_count():
 # functions-framework loads this file by path, with only its own folder importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from core.intake.pubsub import PubSubIntake
-from functions._events import EVENT_ROUTES, EventReceiver
-from functions._serving import serve
+from core.triggers.cloud_events import EventReceiver
+from core.triggers.pubsub import PubSubIntake
+from functions._serving import serve_http
 
 pubsub = functions_framework.aio.http(
-    serve(
+    serve_http(
         name="pubsub",
         receiver_over=lambda gateway: EventReceiver(PubSubIntake.over(gateway), acknowledge_poison=True),
-        routes=EVENT_ROUTES,
+        everywhere=True,
     )
 )

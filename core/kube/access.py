@@ -18,7 +18,7 @@ from core.kube.kubeconfig import read_kubeconfig
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.clock import Clock
+    from core.common.clock import Clock
     from core.settings import Settings
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")

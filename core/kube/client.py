@@ -8,11 +8,10 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from core.breaker import CircuitBreaker
-from core.clock import Deadline
+from core.common.breaker import CircuitBreaker
+from core.common.clock import Deadline
 from core.errors import DeadlineExceededError
-from core.kube.errors import KubernetesError, UnreadableAnswerError
-from core.kube.refusals import refusal
+from core.kube.errors import KubernetesError, UnreadableAnswerError, refusal
 from core.kube.resources import Resource
 from core.kube.transport import ApiRequest, ApiResponse, Transport
 

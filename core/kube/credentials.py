@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from core.clock import Clock
+from core.common.clock import Clock
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials

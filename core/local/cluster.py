@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from core.breaker import CircuitBreaker
+from core.common.breaker import CircuitBreaker
 from core.kube.access import find_access
 from core.kube.client import KubeClient
 from core.kube.transport import HttpTransport
@@ -22,7 +22,7 @@ from core.version import USER_AGENT
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from core.clock import Clock
+    from core.common.clock import Clock
     from core.settings import Settings
 
 _EMBEDDED = "sluice-embedded"

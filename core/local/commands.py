@@ -12,7 +12,7 @@ import typer
 import yaml
 from rich.text import Text
 
-from core.clock import RealClock
+from core.common.clock import RealClock
 from core.errors import SluiceError
 from core.local.cluster import use_default_kubeconfig
 from core.local.configuration import effective_settings, settings_table, unknown_variables

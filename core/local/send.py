@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from core.clock import Clock
+    from core.common.clock import Clock
     from core.local.demo.sender import Tally
 
     Post = Callable[[bytes], Awaitable[HttpAnswer]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from core.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
+from core.common.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
 from core.errors import CRDCreationError, RetryError
 from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError, UnreadableAnswerError
 from core.protocol.remediation_request import ATTEMPT_ANNOTATION, read_remediation_request
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from core.clock import Clock, Deadline
+    from core.common.clock import Clock, Deadline
     from core.kube.client import KubeClient
     from core.metrics import Metrics
-    from core.models.signal import NormalizedSignal
     from core.protocol.remediation_request import RemediationRequest, RemediationRequestBuilder
+    from core.signals.signal import NormalizedSignal
 
 T = TypeVar("T")
 

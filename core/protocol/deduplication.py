@@ -11,7 +11,7 @@ from core.protocol.remediation_request import read_remediation_request, read_rem
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from core.clock import Clock, Deadline
+    from core.common.clock import Clock, Deadline
     from core.kube.client import KubeClient
     from core.kube.resources import Resource
     from core.protocol.remediation_request import RemediationRequest

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from core.common.text import micro_time, parse_rfc3339
 from core.kube.errors import UnreadableAnswerError
 from core.kube.resources import LEASES
-from core.timestamps import micro_time, parse_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from core.clock import Clock, Deadline
+    from core.common.clock import Clock, Deadline
     from core.kube.client import KubeClient, Reply
 
 T = TypeVar("T")

@@ -20,15 +20,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from core.common.text import rfc3339
 from core.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from core.protocol.lease import STAMP_ANNOTATION, lease_name
 from core.protocol.remediation_request import fenced_name
-from core.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core.clock import Deadline
+    from core.common.clock import Deadline
     from core.protocol.lease import Lease, LeaseStore
 
 LOCK_DURATION_SECONDS = 30

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.backoff import LOCK_WAIT_BACKOFF, Backoff, Random
-from core.clock import Deadline
+from core.common.backoff import LOCK_WAIT_BACKOFF, Backoff, Random
+from core.common.clock import Deadline
 from core.errors import ContentionError, CRDCreationError, RetryError, TransientError
 from core.kube.errors import KubernetesError
 from core.protocol.lock import LATE_HOLDER_SECONDS, LOCK_DURATION_SECONDS, LockState
@@ -15,13 +15,13 @@ from core.protocol.lock import LATE_HOLDER_SECONDS, LOCK_DURATION_SECONDS, LockS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.clock import Clock
-    from core.models.signal import NormalizedSignal
+    from core.common.clock import Clock
     from core.protocol.creator import CRDCreator, Creation
     from core.protocol.deduplication import PhaseBasedDeduplicationChecker, View
     from core.protocol.lock import DistributedLockManager, Lock
     from core.protocol.remediation_request import RemediationRequest
     from core.protocol.sweeping import LeaseSweeper
+    from core.signals.signal import NormalizedSignal
 
 VIEW_FRESH_SECONDS = 2.0
 """A view older than this is not created upon: a wait for the lock or a pause lies in between."""

@@ -5,25 +5,23 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from core.common.memory import BoundedMemory
+from core.common.text import rfc3339
 from core.errors import DeduplicationError, SluiceError
-from core.failures import failure
 from core.kube.errors import ConflictError, KubernetesError
-from core.memory import BoundedMemory
-from core.models.metadata import DeduplicationMetadata
-from core.models.result import Recorded, SignalResult, Status
 from core.protocol.placement import Place
 from core.protocol.status import Counted
-from core.timestamps import rfc3339
+from core.results import DeduplicationMetadata, Recorded, SignalResult, Status, failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from core.clock import Clock, Deadline
-    from core.models.signal import NormalizedSignal
+    from core.common.clock import Clock, Deadline
     from core.protocol.placement import Placement
     from core.protocol.remediation_request import RemediationRequest
     from core.protocol.status import StatusUpdater
+    from core.signals.signal import NormalizedSignal
 
 
 class RemediationRequestMemory:

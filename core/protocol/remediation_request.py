@@ -11,9 +11,8 @@ from uuid import UUID, uuid5
 
 from pydantic_core import to_json
 
+from core.common.text import cut_utf8, parse_rfc3339, rfc3339
 from core.kube.errors import UnreadableAnswerError
-from core.text import cut_utf8
-from core.timestamps import parse_rfc3339, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from core.kube.client import Listing, Reply
     from core.kube.resources import Resource
-    from core.models.signal import NormalizedSignal
+    from core.signals.signal import NormalizedSignal
 
 TERMINAL_PHASES = frozenset({"Completed", "Failed", "TimedOut", "Skipped", "Cancelled"})
 """Which phases end it (kubernaut: IsTerminalPhase)."""

@@ -14,17 +14,17 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from core.backoff import Backoff
+from core.common.backoff import Backoff
 from core.errors import DeadlineExceededError
-from core.failures import failure
+from core.results import failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.backoff import Random
-    from core.clock import Clock, Deadline
-    from core.models.result import Recorded, SignalResult
-    from core.models.signal import NormalizedSignal
+    from core.common.backoff import Random
+    from core.common.clock import Clock, Deadline
+    from core.results import Recorded, SignalResult
+    from core.signals.signal import NormalizedSignal
 
 REST = Backoff(steps=3, duration=0.020, factor=1.0, jitter=0.5)
 """After each of so many rounds, the one that met a conflict included (docs/performance.md)."""

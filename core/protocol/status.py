@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.backoff import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF, Backoff, Random
+from core.common.backoff import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF, Backoff, Random
+from core.common.text import rfc3339
 from core.kube.errors import ConflictError, KubernetesError, NotFoundError, NotStoredError
 from core.protocol.remediation_request import DeduplicationStatus, RemediationRequest, read_remediation_request
-from core.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from core.clock import Clock, Deadline
+    from core.common.clock import Clock, Deadline
     from core.kube.client import KubeClient
     from core.kube.resources import Resource
 

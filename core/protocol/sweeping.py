@@ -12,18 +12,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.clock import Deadline
+from core.common.clock import Deadline
+from core.common.text import parse_rfc3339
 from core.errors import SluiceError
 from core.kube.errors import ConflictError, NotFoundError
 from core.protocol.lease import lease_name
 from core.protocol.lock import LATE_HOLDER_SECONDS, LOCK_DURATION_SECONDS, Lock, LockState
 from core.protocol.remediation_request import RemediationRequest
-from core.timestamps import parse_rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from core.clock import Clock
+    from core.common.clock import Clock
     from core.kube.client import JsonObject, KubeClient
     from core.kube.resources import Resource
     from core.protocol.lease import Lease, LeaseStore

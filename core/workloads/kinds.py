@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.common.memory import ShortMemory
 from core.kube.errors import (
     ApiStatusError,
     ForbiddenError,
@@ -14,14 +15,13 @@ from core.kube.errors import (
     UnreadableAnswerError,
 )
 from core.kube.resources import Resource
-from core.workloads.cache import ShortMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from core.clock import Clock, Deadline
+    from core.common.clock import Clock, Deadline
     from core.kube.client import JsonObject, KubeClient
-    from core.models.signal import TargetResource
+    from core.signals.signal import TargetResource
 
 DISCOVERY_SECONDS = 600.0
 _REMEMBERED_KINDS = 500

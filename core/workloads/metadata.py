@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from core.common.memory import NOTHING_SECONDS, ShortMemory
 from core.kube.client import METADATA_ONLY
 from core.kube.errors import ForbiddenError, NotFoundError, ResourceNotServedError, UnreadableAnswerError
 from core.kube.resources import Resource
-from core.models.signal import TargetResource
-from core.workloads.cache import NOTHING_SECONDS, ShortMemory
+from core.signals.signal import TargetResource
 from core.workloads.kinds import built_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core.clock import Clock, Deadline
+    from core.common.clock import Clock, Deadline
     from core.kube.client import JsonObject, KubeClient
     from core.workloads.kinds import Kinds, ServedKind
 

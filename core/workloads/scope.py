@@ -1,15 +1,93 @@
-"""Which targets are ours to remedy: those that carry a label, or whose namespace does."""
+"""Which targets are not ours: the gateway's own doing, what an Event may not speak of, what is outside a scope."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.models.signal import TargetResource
+from core.signals.signal import TargetResource
 
 if TYPE_CHECKING:
-    from core.clock import Deadline
+    from collections.abc import Iterable
+
+    from core.common.clock import Deadline
     from core.workloads.metadata import MetadataReader
     from core.workloads.owners import Lineage
+
+PROJECT_GROUP = "kubernaut.ai"
+"""API group of the remediation's own kinds, as are all groups below it (kubernaut)."""
+
+_LEASE_GROUP = "coordination.k8s.io"
+
+
+class OwnDoing:
+    """Tells the gateway's own objects from all others.
+
+    Args:
+        group: API group of RemediationRequest (SLUICE_GROUP).
+        namespace: the gateway's namespace, all of whose objects are its own; empty where they are not.
+    """
+
+    def __init__(self, *, group: str, namespace: str) -> None:
+        self._group = group
+        self._namespace = namespace
+
+    def verdict(self, target: TargetResource, owners: Iterable[TargetResource] = (), *, local: bool = True) -> str:
+        """Return a sentence that says why a signal about `target` is about the gateway itself; empty where it is not.
+
+        Args:
+            target: the object that the signal names.
+            owners: whatever owns it, near or far.
+            local: whether it is in this cluster. In another one, a namespace of the gateway's name is somebody's.
+        """
+        if reason := self._kind(target) or (self._place(target) if local else ""):
+            return f"{target} is {reason}"
+        for owner in owners:
+            if reason := self._kind(owner):
+                return f"{target} belongs to {owner}, which is {reason}"
+        return ""
+
+    def _kind(self, target: TargetResource) -> str:
+        group = target.api_version.rpartition("/")[0]
+        if target.kind == "RemediationRequest":  # labels name a kind without its group
+            return "a remediation request"
+        if target.kind == "Lease" and group in ("", _LEASE_GROUP):
+            return "a Lease"
+        if group in (self._group, PROJECT_GROUP) or group.endswith(f".{PROJECT_GROUP}"):
+            return f"of the API group {group}, the gateway's and its consumers' own"
+        return ""
+
+    def _place(self, target: TargetResource) -> str:
+        if not self._namespace:
+            return ""
+        if self._namespace == target.namespace:
+            return "in the gateway's own namespace; SLUICE_OWN_NAMESPACE=take takes it all the same"
+        if target.kind == "Namespace" and target.name == self._namespace:
+            return "the gateway's own namespace; SLUICE_OWN_NAMESPACE=take takes it all the same"
+        return ""
+
+
+CLUSTER_SCOPED_NAMESPACES = ("default", "kube-system")
+"""Where the API server lets Events about cluster-scoped objects be."""
+
+
+def beyond_reach(target: TargetResource, *, event_namespace: str) -> str:
+    """Return a sentence that says why an Event in `event_namespace` is not believed about `target`; empty where it is.
+
+    `target` has a namespace only if its kind has one.
+    """
+    if target.namespace == event_namespace:
+        return ""
+    if target.namespace:
+        return f"an Event in namespace {event_namespace} says nothing of {target}: it must be in that namespace"
+    if event_namespace in CLUSTER_SCOPED_NAMESPACES:
+        return ""
+    if target.kind == "Namespace" and target.name == event_namespace:
+        return ""
+    return (
+        f"an Event in namespace {event_namespace} says nothing of {target}, which is in none: it must be in "
+        f"{' or '.join(CLUSTER_SCOPED_NAMESPACES)}"
+    )
+
 
 SCOPE_SECONDS = 60.0
 

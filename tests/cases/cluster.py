@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.kube.resources import Resource
 from core.local.embedded import EmbeddedApi
 from tests.support.instances import NAMESPACE, START, World

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.adapters.alertmanager import decode_alertmanager
 from core.answers import answer
-from core.clock import Deadline
+from core.common.clock import Deadline
+from core.signals.alertmanager import decode_alertmanager
 from tests.cases.cluster import cluster_of
 from tests.support.instances import REQUESTS, START
 

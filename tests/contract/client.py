@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import aiohttp
     from multidict import CIMultiDictProxy
 
-    from core.clock import MockClock
+    from core.common.clock import MockClock
     from core.local.embedded import EmbeddedApi
     from tests.apiserver import KubeApiserver
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.local.embedded import Access, EmbeddedApi, EmbeddedServer, User, load_crd
 from tests.contract.client import Client, Embedded, Real, Server
 from tests.contract.gateways import Instance

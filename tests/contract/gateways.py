@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
-from core.clock import Deadline, RealClock
+from core.common.clock import Deadline, RealClock
 from core.gateway import Gateway, build_gateway
 from core.kube.credentials import StaticToken
 from core.kube.transport import HttpTransport
 from core.metrics import Metrics
-from core.models.batch import Batch
 from core.settings import Settings
+from core.signals.batch import Batch
 from tests.support.wire import describe
 
 if TYPE_CHECKING:
     from core.kube.transport import ApiRequest, ApiResponse
-    from core.models.result import SignalResult
-    from core.models.signal import NormalizedSignal
+    from core.results import SignalResult
+    from core.signals.signal import NormalizedSignal
     from tests.contract.client import Server
 
 NEW = [

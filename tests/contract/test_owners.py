@@ -9,12 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from core.clock import Deadline
-from core.fingerprint import fingerprint_of
-from core.intake.events import KubernetesEventIntake
-from core.models.cloud_event import CloudEvent
-from core.models.result import Status
-from core.models.signal import NormalizedSignal, TargetResource
+from core.common.clock import Deadline
+from core.results import Status
+from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
+from core.triggers.cloud_events import CloudEvent
+from core.triggers.kubernetes_events import KubernetesEventIntake
 from tests.contract.gateways import NEW
 from tests.contract.objects import request
 from tests.contract.test_workloads import JOB, POD_SPEC, SELECTOR, TEMPLATE, owned_by
@@ -23,7 +22,7 @@ from tests.support.instances import signal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.models.result import SignalResult
+    from core.results import SignalResult
     from tests.contract.client import Client
     from tests.contract.gateways import Instance
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from core.clock import RealClock
+from core.common.clock import RealClock
 from core.local.embedded import EmbeddedApi, EmbeddedServer
 from tests.contract.client import MERGE, Client, Real
 from tests.contract.conftest import install_crd

@@ -8,10 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from core.fingerprint import fingerprint_of
-from core.models.candidate import Candidate, Lookup
-from core.models.result import Status
-from core.models.signal import TargetResource
+from core.results import Status
+from core.signals.signal import Candidate, Lookup, TargetResource, fingerprint_of
 from tests.contract.gateways import NEW
 from tests.contract.test_owners import Namespace, define_rollouts, made
 from tests.contract.test_workloads import POD_SPEC
@@ -20,7 +18,7 @@ from tests.support.instances import signal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.models.signal import NormalizedSignal
+    from core.signals.signal import NormalizedSignal
     from tests.contract.client import Client
     from tests.contract.gateways import Instance
 

@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 import yaml
 
-from core.models.result import Status
-from core.models.signal import TargetResource
+from core.results import Status
+from core.signals.signal import TargetResource
 from tests.contract.client import Real
 from tests.contract.gateways import Instance
 from tests.contract.objects import request as remediation_request

@@ -13,21 +13,11 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from pydantic_core import from_json
 
-from core.adapters import cloud_monitoring
-from core.adapters.alertmanager import decode_alertmanager
-from core.adapters.alertmanager_alert import AlertReader
-from core.adapters.event_object import EventObject
-from core.adapters.kubernetes_event import EventReader, EventReference, occurrence_of, open_cloud_event
-from core.adapters.pubsub import MESSAGE_PUBLISHED, ContentReader, open_message
-from core.adapters.targets import target_of
 from core.errors import PayloadError
 from core.kube.client import Listing, Reply
-from core.kube.errors import ApiStatusError, UnreadableAnswerError
-from core.kube.refusals import refusal
+from core.kube.errors import ApiStatusError, UnreadableAnswerError, refusal
 from core.kube.resources import LEASES
 from core.kube.transport import ApiRequest, ApiResponse
-from core.models.batch import Ignored, Poison
-from core.models.signal import NormalizedSignal, TargetResource
 from core.protocol.lease import Lease, _lease
 from core.protocol.lock import DistributedLockManager
 from core.protocol.remediation_request import (
@@ -36,6 +26,13 @@ from core.protocol.remediation_request import (
     read_remediation_request,
     read_remediation_requests,
 )
+from core.signals import cloud_monitoring
+from core.signals.alertmanager import AlertReader, decode_alertmanager
+from core.signals.batch import Ignored, Poison
+from core.signals.kubernetes_event import EventObject, EventReader, EventReference, occurrence_of, open_cloud_event
+from core.signals.pubsub import MESSAGE_PUBLISHED, ContentReader, open_message
+from core.signals.signal import NormalizedSignal, TargetResource
+from core.signals.targets import target_of
 from tests.fuzz.corpus import entries
 from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded, mutated_bytes, mutated_json

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.adapters.alertmanager import decode_alertmanager
 from core.errors import PayloadError
-from core.fingerprint import fingerprint_of
-from core.models.batch import Ignored, Poison
-from core.workloads.finding import as_named
+from core.signals.alertmanager import decode_alertmanager
+from core.signals.batch import Ignored, Poison
+from core.signals.signal import fingerprint_of
+from core.workloads.qualification import as_named
 from tests.fuzz.corpus import entries
 from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded, mutated_bytes, mutated_json

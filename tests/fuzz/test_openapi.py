@@ -20,8 +20,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from core.errors import SluiceError
-from functions._openapi import description
-from functions._webhooks import WEBHOOK_ROUTES
+from core.triggers.webhook import ALERTMANAGER
+from functions._openapi import document
+from functions._serving import Routes
 from tests.fuzz.effort import effort
 from tests.fuzz.served import serve
 from tests.fuzz.verdicts import DOCUMENTED
@@ -29,7 +30,8 @@ from tests.fuzz.verdicts import DOCUMENTED
 if TYPE_CHECKING:
     from tests.fuzz.served import Served
 
-DOCUMENT = json.loads(description(WEBHOOK_ROUTES.signals))
+ROUTES = Routes(paths=("/", "/api/v1/signals/prometheus"), description=ALERTMANAGER)
+DOCUMENT = json.loads(document(ROUTES.paths, ALERTMANAGER))
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 CHECKS: list[Any] = [
     not_a_server_error,
@@ -76,13 +78,13 @@ def test_description_is_served(webhooks):
 def test_every_path_and_method_is_described_and_no_other():
     served = {
         (path, method.lower())
-        for path in (*WEBHOOK_ROUTES.signals, "/healthz", "/readyz", "/metrics", "/openapi.json")
-        for method in WEBHOOK_ROUTES.methods(path).split(", ")
+        for path in (*ROUTES.paths, "/healthz", "/readyz", "/metrics", "/openapi.json")
+        for method in ROUTES.methods(path).split(", ")
     }
     assert served == OPERATIONS
 
 
-@pytest.mark.parametrize("path", WEBHOOK_ROUTES.signals)
+@pytest.mark.parametrize("path", ROUTES.paths)
 def test_codes_are_those_of_the_table_of_answers(path):
     described = {int(code) for code in DOCUMENT["paths"][path]["post"]["responses"]}
     assert described == DOCUMENTED - {404}  # what is nowhere described

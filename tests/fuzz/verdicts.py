@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import errors
 from core.kube import errors as kube_errors
-from core.models.result import Status
+from core.results import Status
 from tests.fuzz.served import DEADLINE
 
 if TYPE_CHECKING:

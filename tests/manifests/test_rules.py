@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import CollectorRegistry
 
-from core.clock import Deadline, RealClock
+from core.common.clock import Deadline, RealClock
 from core.errors import SluiceError
 from core.gateway import Gateway, build_gateway
-from core.intake.events import KubernetesEventIntake
 from core.kube.credentials import StaticToken
 from core.kube.transport import HttpTransport
 from core.metrics import Metrics
-from core.models.batch import Batch
-from core.models.cloud_event import CloudEvent
-from core.models.signal import TargetResource
 from core.protocol.lease import lease_name
 from core.settings import Settings
+from core.signals.batch import Batch
+from core.signals.signal import TargetResource
+from core.triggers.cloud_events import CloudEvent
+from core.triggers.kubernetes_events import KubernetesEventIntake
 from tests.support.cluster import (
     GATEWAY_RULES,
     REVIEW_RULES,

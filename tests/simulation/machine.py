@@ -67,7 +67,7 @@ class Machine:
 
 
 class MachineClock:
-    """core.clock.Clock on a machine."""
+    """core.common.clock.Clock on a machine."""
 
     def __init__(self, machine: Machine, loop: VirtualLoop) -> None:
         self._machine = machine

@@ -5,8 +5,7 @@ catches it; `make simulate-mutations` measures anew.
 """
 
 from core.answers import answer, problem
-from core.credits import Credits
-from core.failures import is_poison
+from core.pipeline import EarlierDeliveries
 from core.protocol.creator import CRDCreator
 from core.protocol.lease import LeaseStore
 from core.protocol.lock import DistributedLockManager
@@ -16,6 +15,7 @@ from core.protocol.remediation_request import _holds, holds_its_problem, is_term
 from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
 from core.protocol.sweeping import LeaseSweeper
+from core.results import is_poison
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace
 
 _CREATE = CRDCreator.create_remediation_request
@@ -97,7 +97,11 @@ MUTATIONS = (
         "an unknown phase counts as ended", 13, Prepend(is_terminal_phase, 'if phase == "Rebalancing": return True')
     ),
     _mistake("the name's fingerprint is not checked", 23, Replace(_Search._belongs, "rr.fingerprint == A and B", "B")),
-    _mistake("a credit is used twice", 16, Replace(Credits.take, "self._bodies.pop(A)", "self._bodies.get(A)")),
+    _mistake(
+        "an earlier delivery is used twice",
+        16,
+        Replace(EarlierDeliveries.take, "self._bodies.pop(A)", "self._bodies.get(A)"),
+    ),
     _mistake(
         "no deadline for a request that waits for its round",
         1,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
+from core.common.text import rfc3339
 from core.kube.resources import LEASES, Resource, remediation_requests
 from core.kube.transport import ApiRequest, ApiResponse
 from core.protocol.lease import lease_name
-from core.timestamps import rfc3339
 from tests.simulation.judge import fingerprint_of
 from tests.simulation.machine import START
 from tests.simulation.phases import ENDED, MOVING, active, dying, phase

@@ -7,8 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.fingerprint import fingerprint_of
-from core.models.signal import TargetResource
+from core.signals.signal import TargetResource, fingerprint_of
 from tests.simulation.pods import ResetError
 from tests.simulation.scenario import dice
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.kube.client import MERGE_PATCH
 from core.kube.transport import ApiRequest, ApiResponse
 from core.local.embedded import EmbeddedApi

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 
-from core.adapters.alertmanager import decode_alertmanager
 from core.gateway import Gateway, build_gateway
 from core.metrics import Metrics
 from core.settings import Settings
-from functions._serving import Endpoint
-from functions._webhooks import WEBHOOK_ROUTES, WebhookReceiver
+from core.signals.alertmanager import decode_alertmanager
+from core.triggers.webhook import WebhookReceiver
+from functions._serving import Endpoint, Routes
 from functions._worker import Worker
 
 if TYPE_CHECKING:
-    from core.clock import Clock
+    from core.common.clock import Clock
     from tests.simulation.scenario import Scenario
     from tests.simulation.wire import Wire
     from tests.simulation.world import World
@@ -64,7 +64,7 @@ def endpoint_of(worker: SimulatedWorker) -> Endpoint:
     async def of_any_loop() -> WebhookReceiver:
         return receiver
 
-    return Endpoint(worker=worker, receiver=of_any_loop, routes=WEBHOOK_ROUTES)
+    return Endpoint(worker=worker, receiver=of_any_loop, routes=Routes())
 
 
 def request_of(body: bytes) -> Request:

@@ -7,11 +7,11 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from core.common.text import micro_time, parse_rfc3339, rfc3339
 from core.kube.resources import LEASES
 from core.protocol.lease import lease_name
 from core.protocol.lock import LOCK_DURATION_SECONDS
 from core.protocol.remediation_request import fenced_name
-from core.timestamps import micro_time, parse_rfc3339, rfc3339
 from tests.simulation.judge import fingerprint_of
 from tests.simulation.machine import START
 from tests.simulation.people import NAMESAKE, REQUESTS, Caller

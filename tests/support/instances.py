@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
-from core.clock import Deadline, MockClock
+from core.common.clock import Deadline, MockClock
 from core.gateway import Gateway, build_gateway
 from core.kube.resources import LEASES, Resource, remediation_requests
 from core.kube.transport import ApiRequest
 from core.metrics import Metrics
-from core.models.batch import Batch
-from core.models.signal import NormalizedSignal, TargetResource
 from core.protocol.lock import STATE_ANNOTATION
 from core.settings import Settings
+from core.signals.batch import Batch
+from core.signals.signal import NormalizedSignal, TargetResource
 from tests.support.wire import MERGE_PATCH, Wire, deliver
 
 if TYPE_CHECKING:
-    from core.models.result import SignalResult
+    from core.results import SignalResult
 
 NAMESPACE = "sluice-system"
 SHOP = "shop"

@@ -20,8 +20,3 @@ def test_names_for_type_checkers_are_the_names_that_load():
         for alias in node.names
     }
     assert declared == set(core.__all__)
-
-
-def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        _ = core.nonsense

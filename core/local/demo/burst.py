@@ -15,7 +15,7 @@ from itertools import groupby, product
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from core.timestamps import rfc3339
+from core.common.text import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

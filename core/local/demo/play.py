@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from core.clock import Clock
+    from core.common.clock import Clock
     from core.settings import Settings
 
 _ANSWER_SECONDS = 15.0  # above SLUICE_REQUEST_DEADLINE: the function answers before

@@ -10,19 +10,19 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from core.clock import Deadline
+from core.common.clock import Deadline
+from core.common.text import parse_rfc3339
 from core.kube.errors import ConflictError, NotFoundError
 from core.kube.resources import remediation_requests
 from core.local.demo.burst import DEMO_LABEL
 from core.protocol.remediation_request import RemediationRequest
-from core.timestamps import parse_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
 
-    from core.clock import Clock
+    from core.common.clock import Clock
     from core.kube.client import KubeClient
     from core.local.demo.sender import Tally
     from core.settings import Settings

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from core.clock import Deadline
+from core.common.clock import Deadline
 from core.local.web import HttpAnswer, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from core.clock import Clock
+    from core.common.clock import Clock
     from core.local.demo.burst import JsonObject, Wave
 
     Post = Callable[[bytes], Awaitable[HttpAnswer]]

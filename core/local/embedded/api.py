@@ -13,7 +13,7 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from core.clock import RealClock
+from core.common.clock import RealClock
 from core.local.embedded.access import REVIEWS, Access, User, answer_review
 from core.local.embedded.calls import Answer, Call, parse, verb
 from core.local.embedded.discovery import HEALTH_PATHS, describe, route

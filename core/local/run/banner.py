@@ -12,8 +12,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from core.common.text import rfc3339
 from core.local.web import DEFAULT_PORT, SIGNAL_PATH
-from core.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from core.clock import Deadline
+from core.common.clock import Deadline
 from core.kube.errors import ForbiddenError, KubernetesError, NamespaceNotFoundError
 from core.kube.resources import Resource
 from core.local.cluster import open_client
@@ -15,7 +15,7 @@ from core.local.web import UnansweredError, call
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from core.clock import Clock
+    from core.common.clock import Clock
     from core.settings import Settings
 
     Obstacle = Callable[[], Awaitable[str]]

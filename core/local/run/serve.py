@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from core.clock import Clock
+    from core.common.clock import Clock
     from core.settings import Settings
 
 WAIT_SECONDS = 30.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from core.clock import RealClock
+from core.common.clock import RealClock
 from core.local.running import find_all_running, state_folder
 from core.local.shell import USAGE, CommandError, new_console
 from core.local.viewing.live import Display

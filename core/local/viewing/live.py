@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from core.clock import Clock
+    from core.common.clock import Clock
     from core.local.viewing.reader import Event
 
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds before the API server is asked again

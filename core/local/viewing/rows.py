@@ -12,8 +12,8 @@ import yaml
 from rich.table import Table
 from rich.text import Text
 
+from core.common.text import parse_rfc3339
 from core.protocol.remediation_request import RemediationRequest
-from core.timestamps import parse_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -15,7 +15,7 @@ LOOP = "asyncio/uvloop"
 # The first that fits. cloudevents is what functions-framework opens events with.
 _OURS = {
     "core/kube/": "core.kube",
-    "core/adapters/": "core.adapters",
+    "core/signals/": "core.signals",
     "core/": "rest of core",
     "functions/": "functions",
 }

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import aiohttp
 import pytest
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.local.embedded import EmbeddedApi, EmbeddedServer
 from tests.bench.floor import BareClient, Template
 from tests.contract.objects import request

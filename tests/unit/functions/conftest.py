@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from functions_framework.aio import create_asgi_app
 
-from core.clock import RealClock
+from core.common.clock import RealClock
 from core.local.embedded import EmbeddedApi
 from core.logs import LOGGER_NAME
 from functions import _worker

@@ -9,7 +9,7 @@ from prometheus_client import mmap_dict
 from prometheus_client.mmap_dict import mmap_key
 
 from core.kube.errors import ApiUnreachableError
-from functions import _events
+from core.triggers import cloud_events
 from tests.support.cloud_events import Sent, batch, binary, structured
 from tests.support.http import send
 from tests.support.kubernetes_events import kubelet_event
@@ -233,7 +233,7 @@ async def test_bug_outside_of_storing_is_answered_alike(function, scripted, good
     def broken(*_args: object, **_more: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(_events, "open_event", broken)
+    monkeypatch.setattr(cloud_events, "open_event", broken)
     comes_again(await function.send(binary(*good)))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.kube.errors import ApiUnreachableError
-from functions import _webhooks
+from core.triggers import webhook as webhook_trigger
 from tests.support.scripted import TOO_LONG, answered, refused
 from tests.unit.functions.webhooks import alert, webhook
 
@@ -22,7 +22,7 @@ async def test_unforeseen_error_is_logged_with_its_trace_and_answered_without(fu
     def broken(*_args: object, **_more: object) -> None:
         raise KeyError("a bug with a secret in it")
 
-    monkeypatch.setattr(_webhooks, "answer", broken)
+    monkeypatch.setattr(webhook_trigger, "answer", broken)
     response = await function.post(webhook(alert(status="resolved")))
     assert response.problem(503) == "an unforeseen error; it is logged, and the same request may work later"
     assert response.headers["Retry-After"] == "5"

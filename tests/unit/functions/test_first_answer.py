@@ -104,7 +104,7 @@ async def test_event_needs_none_of_them_either(start, target):
     assert {
         "core.kube.transport",
         "core.protocol.creator",
-        f"core.intake.{target.replace('kubernetes_event', 'events')}",
+        f"core.triggers.{target.replace('kubernetes_event', 'kubernetes_events')}",
     } <= modules
     assert unneeded(modules) == []
 

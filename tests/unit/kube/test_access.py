@@ -11,7 +11,7 @@ import google.auth
 import pytest
 from google.auth.exceptions import DefaultCredentialsError
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.errors import ConfigurationError
 from core.kube import access
 from core.kube.access import NO_CLUSTER, check_access, find_access

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from multidict import CIMultiDict
 
-from core.breaker import BreakerState, CircuitBreaker
-from core.clock import Deadline, MockClock
+from core.common.breaker import BreakerState, CircuitBreaker
+from core.common.clock import Deadline, MockClock
 from core.errors import CircuitOpenError, DeadlineExceededError
 from core.kube import errors
 from core.kube.client import METADATA_ONLY, KubeClient, Reply

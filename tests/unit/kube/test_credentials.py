@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.kube.credentials import FileToken, GoogleToken, HookToken, StaticToken
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

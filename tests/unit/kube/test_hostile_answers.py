@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
-from core.breaker import BreakerState, CircuitBreaker
-from core.clock import Deadline, RealClock
+from core.common.breaker import BreakerState, CircuitBreaker
+from core.common.clock import Deadline, RealClock
 from core.kube import connection
 from core.kube.client import KubeClient
 from core.kube.errors import ApiUnreachableError, UnreadableAnswerError

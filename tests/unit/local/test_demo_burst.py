@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from core.adapters.alertmanager import decode_alertmanager
 from core.local.demo.burst import BurstPlan, Wave, choose_workloads, make_burst
-from core.models.batch import Ignored, Poison
-from core.models.signal import NormalizedSignal
+from core.signals.alertmanager import decode_alertmanager
+from core.signals.batch import Ignored, Poison
+from core.signals.signal import NormalizedSignal
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from rich.console import Console
 
-from core.clock import Deadline, RealClock
+from core.common.clock import Deadline, RealClock
 from core.kube.resources import remediation_requests
 from core.local.cluster import embedded_cluster, open_client, write_kubeconfig
 from core.local.demo import BurstPlan, Demo

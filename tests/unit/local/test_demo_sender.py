@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.local.demo.sender import SIDE_BY_SIDE, Sender, Tally
 from core.local.web import HttpAnswer, UnansweredError
 

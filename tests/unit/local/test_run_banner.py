@@ -10,11 +10,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from core.adapters.alertmanager import decode_alertmanager
 from core.local.cluster import Cluster
 from core.local.run.banner import show_banner, show_starting
 from core.local.shell import new_console
-from core.models.signal import NormalizedSignal
+from core.signals.alertmanager import decode_alertmanager
+from core.signals.signal import NormalizedSignal
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 URL = "http://127.0.0.1:8080"

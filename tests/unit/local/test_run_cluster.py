@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.clock import Deadline, RealClock
+from core.common.clock import Deadline, RealClock
 from core.errors import ConfigurationError
 from core.kube import access
 from core.kube.credentials import StaticToken

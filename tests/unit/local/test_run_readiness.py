@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.clock import MockClock, RealClock
+from core.common.clock import MockClock, RealClock
 from core.local.cluster import write_kubeconfig
 from core.local.embedded import Access, EmbeddedApi, EmbeddedServer, User
 from core.local.run.function import choose_port

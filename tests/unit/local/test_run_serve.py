@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from core.clock import RealClock
+from core.common.clock import RealClock
 from core.local.cluster import embedded_cluster
 from core.local.run import Run
 from core.local.running import find_running

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.local.send import Sending, SendPlan, latency_summary, read_webhooks
 from core.local.shell import CommandError
 from core.local.web import HttpAnswer, UnansweredError

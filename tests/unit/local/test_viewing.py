@@ -13,7 +13,8 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from core.clock import Deadline, RealClock
+from core.common.clock import Deadline, RealClock
+from core.common.text import rfc3339
 from core.kube.client import KubeClient
 from core.kube.resources import remediation_requests
 from core.local import commands
@@ -25,7 +26,6 @@ from core.local.viewing.reader import Event, Reader, Where
 from core.local.viewing.rows import Filter, Output, Row, age
 from core.local.viewing.story import holding
 from core.settings import Settings
-from core.timestamps import rfc3339
 from tests.contract.objects import request
 
 SETTINGS = Settings(namespace="ns")

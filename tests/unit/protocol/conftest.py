@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.local.embedded import EmbeddedApi
 from tests.support.instances import NAMESPACE, SHOP, START, World
 

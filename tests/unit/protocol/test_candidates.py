@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from core.fingerprint import fingerprint_of
 from core.kube.resources import Resource
-from core.models.candidate import Candidate, Lookup
-from core.models.result import Status
-from core.models.signal import NormalizedSignal, TargetResource
-from core.qualification import FOUND_BY_ANNOTATION
+from core.results import Status
+from core.signals.signal import Candidate, Lookup, NormalizedSignal, TargetResource, fingerprint_of
+from core.workloads.qualification import FOUND_BY_ANNOTATION
 from tests.support.instances import NAMESPACE, SHOP, Instance, World, signal
 from tests.unit.protocol.test_workloads import DEPLOYMENTS, POD_SPEC, PODS, WORKLOAD
 

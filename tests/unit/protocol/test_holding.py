@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from core.common.text import rfc3339
 from core.local.embedded import EmbeddedApi
-from core.models.result import Status
 from core.protocol.remediation_request import holds_its_problem
-from core.timestamps import rfc3339
+from core.results import Status
 from tests.support.instances import REQUESTS, START, World, count, signal
 from tests.support.scripted import answered
 

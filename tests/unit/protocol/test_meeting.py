@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from core.kube.resources import LEASES
-from core.models.result import Status
 from core.protocol.lease import lease_name
+from core.results import Status
 from tests.support.instances import World, count, fingerprint, signal
 
 LOOK = "LIST remediationrequests"

@@ -1,6 +1,6 @@
 """The two paths of every day, and what they cost."""
 
-from core.models.result import Status
+from core.results import Status
 from tests.support.instances import NAMESPACE, World, count, fingerprint, signal
 
 NEW = [

@@ -4,16 +4,16 @@ from itertools import cycle
 
 import pytest
 
-from core.backoff import CONFLICT_BACKOFF
-from core.clock import Deadline
+from core.common.backoff import CONFLICT_BACKOFF
+from core.common.clock import Deadline
 from core.kube.errors import ConflictError, ForbiddenError, ServerError, UnreadableAnswerError
 from core.kube.transport import ApiResponse
-from core.models.result import Status
 from core.protocol.deduplication import PhaseBasedDeduplicationChecker
 from core.protocol.lease import LeaseStore
 from core.protocol.lock import DistributedLockManager
 from core.protocol.remediation_request import RemediationRequest
 from core.protocol.status import StatusUpdater
+from core.results import Status
 from tests.support.instances import NAMESPACE, REQUESTS, Instance, World, count, fingerprint, signal
 from tests.support.wire import Fault
 

@@ -9,9 +9,9 @@ import pytest
 from core.kube.resources import LEASES
 from core.local.embedded import EmbeddedApi
 from core.local.embedded.store import Lag
-from core.models.result import SignalResult, Status
 from core.protocol.lease import lease_name
 from core.protocol.remediation_request import fenced_name
+from core.results import SignalResult, Status
 from tests.support.instances import REQUESTS, World, at_once, count, fingerprint, signal
 from tests.unit.protocol.test_new_and_repeated import NEW, NEW_OF_SEVERAL
 

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from core.clock import Deadline
+from core.common.clock import Deadline
 from core.kube.resources import LEASES
-from core.models.result import Status
 from core.protocol.lease import LeaseStore, lease_name
 from core.protocol.sweeping import DONE_LEASE_SECONDS, Pruned, prune
+from core.results import Status
 from tests.support.instances import NAMESPACE, REQUESTS, Instance, World, fingerprint, signal
 
 UNLOCK = "DELETE leases"

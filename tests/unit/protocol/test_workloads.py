@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.fingerprint import fingerprint_of
 from core.kube.resources import Resource
-from core.models.result import Status
-from core.models.signal import NormalizedSignal, TargetResource
-from core.qualification import OWNER_ANNOTATION
+from core.results import Status
+from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
+from core.workloads.qualification import OWNER_ANNOTATION
 from tests.support.instances import SHOP, Instance, World, count, signal
 
 if TYPE_CHECKING:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry
 
-from core.breaker import CircuitBreaker
-from core.clock import Deadline, MockClock
+from core.common.breaker import CircuitBreaker
+from core.common.clock import Deadline, MockClock
 from core.kube.client import METADATA_ONLY, KubeClient
 from core.kube.transport import ApiRequest, ApiResponse
 from core.metrics import Metrics
-from core.models.signal import TargetResource
-from core.workloads.finding import TargetFinder
+from core.signals.signal import TargetResource
 from core.workloads.kinds import Kinds
 from core.workloads.metadata import MetadataReader
 from core.workloads.owners import OwnerResolver
+from core.workloads.qualification import TargetFinder
 from core.workloads.scope import Scope
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from core.errors import SluiceError
-from core.models.candidate import Candidate, Lookup
-from core.models.signal import TargetResource
-from core.workloads.finding import as_named
+from core.signals.signal import Candidate, Lookup, TargetResource
+from core.workloads.qualification import as_named
 from tests.unit.workloads.objects import Objects, path_of, target
 
 EXPORTER = "node-exporter-8x2zk"

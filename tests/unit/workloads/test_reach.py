@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.models.signal import TargetResource
-from core.workloads.reach import beyond_reach
+from core.signals.signal import TargetResource
+from core.workloads.scope import beyond_reach
 
 
 def pod(namespace: str = "shop") -> TargetResource:

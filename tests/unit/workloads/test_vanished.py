@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.models.signal import TargetResource
-from core.workloads.vanished import likely_parents
+from core.signals.signal import TargetResource
+from core.workloads.owners import likely_parents
 
 
 def parents(kind: str, name: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.local.embedded import Answer, Call, EmbeddedApi
 
 START = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.local.embedded import Access, Call, EmbeddedApi, Rule, User, load_crd
 from core.local.embedded.kinds import CRDS
 from tests.unit.local.embedded.conftest import LEASES, REQUESTS, Caller, request

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.local.embedded import EmbeddedApi, Lag
 from tests.unit.local.embedded.conftest import FINGERPRINT, LEASES, REQUESTS, Caller
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from core.clock import MockClock
+from core.common.clock import MockClock
 from core.local.embedded import EmbeddedApi, EmbeddedServer, EmbeddedServerError
 from core.local.embedded.encoding import MAX_BODY
 from tests.unit.local.embedded.conftest import LEASES, Caller

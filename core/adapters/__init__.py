@@ -1,1 +1,0 @@
-"""Payloads in, batches of signals out: one module per sender."""

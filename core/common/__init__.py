@@ -1,0 +1,1 @@
+"""What knows no domain: time, waiting, the circuit breaker, memory, text."""

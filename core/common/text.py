@@ -1,0 +1,82 @@
+"""Text: cut to a size, excerpts of bad input for people, and times in RFC 3339 as Kubernetes writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from reprlib import Repr
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import ValidationError
+
+_EXCERPTS = Repr()
+_EXCERPTS.maxlevel = 3
+_EXCERPTS.maxstring = _EXCERPTS.maxother = 80
+_LONGEST_EXCERPT = 200
+
+
+def excerpt(value: object) -> str:
+    """Return a short, one-line picture of any value, however large or deep it is."""
+    text = _EXCERPTS.repr(value)
+    return text if len(text) <= _LONGEST_EXCERPT else f"{text[:_LONGEST_EXCERPT]}..."
+
+
+def cut_utf8(text: str, *, limit: int) -> str:
+    """Return the longest start of `text` that takes at most `limit` bytes in UTF-8, never half a character."""
+    if len(text) * 4 <= limit:
+        return text
+    encoded = text.encode()
+    return text if len(encoded) <= limit else encoded[:limit].decode(errors="ignore")
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a timezone-aware time in UTC, with microseconds where it has any."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def micro_time(moment: datetime) -> str:
+    """Write a time as metav1.MicroTime wants it: always six decimals, a whole second is refused without them."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """Read a time written by the API server.
+
+    Raises:
+        ValueError: `text` is no RFC 3339 time with a zone.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        message = f"time {text!r} has no zone; RFC 3339 wants one, such as 2026-01-02T03:04:05Z"
+        raise ValueError(message)
+    return moment
+
+
+_SHOWN_KEY = 80
+
+
+def complaint(error: ValidationError, *, root: str) -> tuple[str, str]:
+    """Return the path of the field below `root`, and a sentence that names it, its value and what it must be.
+
+    Both are short, on one line and text, whatever keys the document has.
+    """
+    first = error.errors(include_url=False)[0]
+    field = ".".join([root, *(_step(str(key)) for key in first["loc"])])
+    return field, f"{field} is {excerpt(first['input'])}: {first['msg']}"
+
+
+def texts_of(document: object, *keys: str) -> Mapping[str, str]:
+    """Return the fields of a document that are texts, of `keys` or all: they tell people which one it was."""
+    if not isinstance(document, dict):
+        return {}
+    return {
+        key: text
+        for key, text in document.items()
+        if isinstance(key, str) and isinstance(text, str) and (not keys or key in keys)
+    }
+
+
+def _step(key: str) -> str:
+    return key if key.isprintable() and len(key) <= _SHOWN_KEY else excerpt(key)

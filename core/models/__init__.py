@@ -1,1 +1,0 @@
-"""Values the rooms hand to each other: signals, RemediationRequests, answers."""

@@ -1,0 +1,1 @@
+"""What arrives: signals and batches, one adapter for each sender, and what labels say."""

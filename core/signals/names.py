@@ -1,0 +1,101 @@
+"""Names: which labels name which kinds, and what the parts of an object's identity look like."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+KIND_PATTERN = re.compile(r"\A[A-Za-z][A-Za-z0-9]{0,62}\Z")
+API_VERSION_PATTERN = re.compile(r"\A([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[a-z0-9]{1,63}\Z")
+NAMESPACE_PATTERN = re.compile(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+NAME_PATTERN = re.compile(r"\A(?!\.{1,2}\Z)[^/%?#\s\x00-\x1f\x7f]{1,253}\Z")
+"""What the API server calls a path segment, within ASCII's rules for URLs: some kinds take no DNS names, such as
+roles with their colons."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedKind:
+    """A kind that labels name without help of the API server."""
+
+    kind: str
+    api_version: str
+    namespaced: bool = True
+
+
+POD = NamedKind("Pod", "v1")
+NODE = NamedKind("Node", "v1", namespaced=False)
+NAMESPACE = NamedKind("Namespace", "v1", namespaced=False)
+VOLUME_CLAIM = NamedKind("PersistentVolumeClaim", "v1")
+
+# Most specific first: kube-state-metrics' labels, https://github.com/kubernetes/kube-state-metrics.
+WORKLOADS = {
+    "job_name": NamedKind("Job", "batch/v1"),
+    "replicaset": NamedKind("ReplicaSet", "apps/v1"),
+    "deployment": NamedKind("Deployment", "apps/v1"),
+    "statefulset": NamedKind("StatefulSet", "apps/v1"),
+    "daemonset": NamedKind("DaemonSet", "apps/v1"),
+    "cronjob": NamedKind("CronJob", "batch/v1"),
+    "horizontalpodautoscaler": NamedKind("HorizontalPodAutoscaler", "autoscaling/v2"),
+    "poddisruptionbudget": NamedKind("PodDisruptionBudget", "policy/v1"),
+    "persistentvolumeclaim": VOLUME_CLAIM,
+    "persistentvolume": NamedKind("PersistentVolume", "v1", namespaced=False),
+}
+KINDS = WORKLOADS | {"pod": POD, "node": NODE}
+
+BY_SINGULAR = {named.kind.lower(): named for named in KINDS.values()}
+"""By a kind's singular name: in the values of `target_kind` and `workload_type`."""
+
+POD_NAMES = ("kubernetes_pod_name", "pod_name")
+"""Labels that name a Pod besides `pod`: older relabelling, Google's and Datadog's."""
+
+NAMESPACES = ("exported_namespace", "namespace", "kubernetes_namespace", "namespace_name", "pod_namespace")
+"""Labels that say in which namespace a plain label's object is, the first that is there."""
+
+# OpenTelemetry's resource attributes (semantic conventions, k8s.*), with dots as they are or as Prometheus writes them.
+OPENTELEMETRY_NAMESPACE = "k8s_namespace_name"
+OPENTELEMETRY_WORKLOADS = {
+    "k8s_job_name": BY_SINGULAR["job"],
+    "k8s_replicaset_name": BY_SINGULAR["replicaset"],
+    "k8s_deployment_name": BY_SINGULAR["deployment"],
+    "k8s_statefulset_name": BY_SINGULAR["statefulset"],
+    "k8s_daemonset_name": BY_SINGULAR["daemonset"],
+    "k8s_cronjob_name": BY_SINGULAR["cronjob"],
+    "k8s_hpa_name": BY_SINGULAR["horizontalpodautoscaler"],
+    "k8s_persistentvolumeclaim_name": VOLUME_CLAIM,
+}
+
+MESH_WORKLOAD = "destination_workload"
+MESH_NAMESPACES = ("destination_workload_namespace", "destination_service_namespace")
+MESH_KINDS = ("deployment", "statefulset", "daemonset")
+"""Istio's metrics name a workload and not its kind."""
+
+NEVER_A_KIND = frozenset(KINDS) | {
+    "alertname",
+    "cluster",
+    "condition",
+    "container",
+    "controller",
+    "device",
+    "endpoint",
+    "event",
+    "group",
+    "image",
+    "instance",
+    "job",
+    "name",
+    "namespace",
+    "phase",
+    "project",
+    "prometheus",
+    "reason",
+    "resource",
+    "service",
+    "severity",
+    "status",
+    "team",
+    "template",
+    "user",
+    *("app", "code", "component", "effect", "env", "environment", "handler", "key", "level", "method", "mode", "path"),
+    *("priority", "quantile", "region", "state", "tier", "type", "uid", "verb", "version", "zone"),
+}
+"""Labels that are a kind's singular name somewhere, and say how a sample was scraped, or something else."""

@@ -1,0 +1,100 @@
+"""A signal: one alert or event in the form every later step works on, what it may be about, and its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+
+class Lookup(StrEnum):
+    """What has to be asked of the cluster to get from a candidate to its object."""
+
+    OBJECT = "object"
+    """`target` is the object."""
+    SINGULAR = "singular"
+    """`target.kind` is a kind's singular name in lower case, such as `rollout`; the API server's discovery knows its
+    kind and API version, and whether it has a namespace."""
+    NODE_OF_POD = "node-of-pod"
+    """`target` is a Pod; the object is the Node that it runs on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One object that a signal may be about.
+
+    Args:
+        target: the object, or what leads to it (see Lookup).
+        label: the label that names it, as it stands on the alert.
+        rule: short word for why that label counts (core.signals.targets).
+        lookup: how the cluster is asked.
+        must_exist: it counts only where the cluster has it. Any other one is taken as it is named where no
+            candidate exists: its object is gone, or was never looked up.
+    """
+
+    target: TargetResource
+    label: str
+    rule: str
+    lookup: Lookup = Lookup.OBJECT
+    must_exist: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetResource:
+    """The object a signal is about; `namespace` is empty for cluster-scoped kinds, `uid` where it is not known."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+    api_version: str = ""
+    uid: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalizedSignal:
+    """A firing alert or a warning event, whatever system sent it.
+
+    `fingerprint` is the 64-character lower-case SHA-256 that names the problem. Times are timezone-aware.
+    `candidates` are what its labels name, the likeliest first, where more than `target` alone may be meant.
+    `provenance` are annotations of the request that say where the signal came from. `payload` writes the
+    JSON document kept on the request as `originalPayload`; only a new request needs it. `event_namespace` is that of
+    the Event that told, empty for whatever is none. `found_by` says by which label and rule the target was found.
+    """
+
+    fingerprint: str
+    signal_name: str
+    severity: str
+    signal_type: str
+    target: TargetResource
+    firing_time: datetime
+    received_time: datetime
+    signal_source: str = ""
+    candidates: Sequence[Candidate] = ()
+    target_type: str = "kubernetes"
+    cluster_id: str = ""
+    environment: str = ""
+    priority: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    payload: Callable[[], bytes] = bytes
+    event_namespace: str = ""
+    found_by: str = ""
+
+
+def fingerprint_of(target: TargetResource, *, cluster: str = "") -> str:
+    """Return the 64-character lower-case SHA-256 of `namespace:Kind:name`.
+
+    Where `cluster` is not empty, of `cluster:namespace:Kind:name`. The alert's name is not part of it:
+    different alerts on one workload share one request (RemediationRequest reference, "Signals").
+    """
+    identity = f"{target.namespace}:{target.kind}:{target.name}"
+    return hashlib.sha256(f"{cluster}:{identity}".encode() if cluster else identity.encode()).hexdigest()

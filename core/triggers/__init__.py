@@ -1,0 +1,1 @@
+"""One module for each trigger: from what a function receives to results."""

@@ -1,0 +1,131 @@
+"""Takes CloudEvents, in binary or structured mode (CloudEvents HTTP binding 1.0, sections 3.1 and 3.2).
+
+functions-framework would open them too, but it answers `OK`, which a Knative Broker takes for a broken reply and
+sends the event again; and it hands on neither headers nor a body that has a limit.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cloudevents.http import from_http
+
+from core.answers import Answer, answer
+from core.common.text import excerpt
+from core.errors import PayloadError
+from core.logs import trace_id, trace_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from core.common.clock import Deadline
+    from core.results import SignalResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudEvent:
+    """`data` is the decoded JSON, or text where it was none. `id` is the sender's: Knative's is new on every send.
+    `traceparent` is the Distributed Tracing extension."""
+
+    type: str
+    source: str
+    id: str
+    data: object = None
+    traceparent: str = ""
+
+
+_REQUIRED = ("specversion", "type", "source", "id")
+_VERSIONS = ("1.0", "0.3")
+_REMEDY = (
+    "send one CloudEvent 1.0: its attributes in the headers ce-specversion, ce-type, ce-source and ce-id and JSON data "
+    "in the body, or all of it as application/cloudevents+json"
+)
+
+
+class Intake(Protocol):
+    """Where events go."""
+
+    async def receive(self, event: CloudEvent, *, deadline: Deadline) -> Sequence[SignalResult]:
+        """Store what is in an event."""
+
+    async def close(self) -> None:
+        """Give back what is held open."""
+
+
+class EventReceiver:
+    """Opens a CloudEvent and answers for its signals, with an empty body where it is done with.
+
+    Args:
+        intake: where events go.
+        acknowledge_poison: answer 200 where an event can never work: Pub/Sub sends anything else again.
+    """
+
+    def __init__(self, intake: Intake, *, acknowledge_poison: bool = False) -> None:
+        self._intake = intake
+        self._acknowledge_poison = acknowledge_poison
+
+    async def receive(self, headers: Mapping[str, str], body: bytes, /, *, deadline: Deadline) -> Answer:
+        """Store the signals of one event.
+
+        Raises:
+            PayloadError: it is no CloudEvent, or can never work.
+            KubernetesError, TransientError: it could not be stored now.
+        """
+        event = open_event(headers, body)
+        if not trace_id.get():
+            trace_id.set(trace_of({"traceparent": event.traceparent}))
+        given = answer(await self._intake.receive(event, deadline=deadline))
+        if given.status == 400 and self._acknowledge_poison:
+            return _done(200)
+        return _done(given.status) if given.status < 300 else given
+
+    async def close(self) -> None:
+        """Give back what the intake holds open."""
+        await self._intake.close()
+
+
+def open_event(headers: Mapping[str, str], body: bytes) -> CloudEvent:
+    """Return the CloudEvent in a request.
+
+    Raises:
+        PayloadError: there is none, or several.
+    """
+    try:
+        event: Any = from_http(headers, body)
+    except Exception:  # noqa: BLE001 - the library raises whatever its parts raise, and only for what was sent
+        field, sentence = _complaint(headers, body)
+        raise PayloadError(f"{sentence}; {_REMEDY}", field=field, reason="no_cloud_event") from None
+    attributes = {name: _text(event.get(name) or "") for name in ("type", "source", "id", "traceparent")}
+    return CloudEvent(**attributes, data=event.get_data())
+
+
+def _complaint(headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+    """Return the field that is wrong, and a sentence about it."""
+    if headers.get("content-type", "").startswith("application/cloudevents-batch"):
+        return "Content-Type", "this is a batch of CloudEvents"
+    attributes: Any = {name: headers[f"ce-{name}"] for name in _REQUIRED if f"ce-{name}" in headers}
+    prefix = "ce-" if attributes else ""
+    if not attributes:
+        try:
+            attributes = json.loads(body)
+        except (ValueError, RecursionError):
+            return "", f"the body is {excerpt(body)}, no JSON, and no header tells of a CloudEvent"
+        if not isinstance(attributes, dict):
+            return "", f"the body is {excerpt(attributes)}, no JSON object, and no header tells of a CloudEvent"
+    for name in _REQUIRED:
+        if name not in attributes:
+            return prefix + name, f"{prefix}{name} is missing"
+    if attributes["specversion"] in _VERSIONS:
+        return "data", "the CloudEvent's data is nested too deeply, or no base64"
+    return f"{prefix}specversion", f"{prefix}specversion is {excerpt(attributes['specversion'])}"
+
+
+def _done(status: int) -> Answer:
+    return Answer(status, b"", media_type=None)
+
+
+def _text(attribute: object) -> str:
+    """Attributes of structured mode may be anything that JSON has, half a surrogate pair too."""
+    return str(attribute).encode(errors="backslashreplace").decode()

@@ -1,0 +1,83 @@
+"""Kubernetes Events: read where only a reference came, known by uid and count when they come again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from core.kube.errors import NotFoundError
+from core.kube.resources import CORE_EVENTS, EVENTS
+from core.signals.batch import Batch, Entry, Ignored
+from core.signals.kubernetes_event import SOURCE, EventReader, EventReference, occurrence_of, open_cloud_event
+from core.triggers.redeliveries import Redeliveries
+
+if TYPE_CHECKING:
+    from core.common.clock import Clock, Deadline
+    from core.gateway import Gateway
+    from core.kube.client import KubeClient
+    from core.pipeline import Pipeline
+    from core.results import SignalResult
+    from core.triggers.cloud_events import CloudEvent
+
+
+class KubernetesEventIntake:
+    """Takes what an ApiServerSource sends, in either of its modes. `max_age` is in seconds."""
+
+    def __init__(
+        self, *, client: KubeClient, pipeline: Pipeline, redeliveries: Redeliveries, clock: Clock, max_age: float
+    ) -> None:
+        self._client = client
+        self._pipeline = pipeline
+        self._redeliveries = redeliveries
+        self._clock = clock
+        self._max_age = max_age
+
+    @classmethod
+    def over(cls, gateway: Gateway) -> Self:
+        """Return the intake of an instance."""
+        return cls(
+            client=gateway.client,
+            pipeline=gateway.pipeline,
+            redeliveries=Redeliveries(clock=gateway.clock),
+            clock=gateway.clock,
+            max_age=gateway.settings.event_max_age,
+        )
+
+    async def close(self) -> None:
+        """Nothing is held open here."""
+
+    async def receive(self, event: CloudEvent, *, deadline: Deadline) -> list[SignalResult]:
+        """Store the signal in a CloudEvent; one result.
+
+        Raises:
+            PayloadError: it can never work.
+            KubernetesError, TransientError: the Event it refers to could not be read now.
+        """
+        opened = open_cloud_event(event.type, event.data)
+        if isinstance(opened, EventReference):
+            opened = await self._read(opened, deadline)
+        if isinstance(opened, Ignored):
+            return await self._process(opened, b"", deadline)
+        occurrence = occurrence_of(opened)
+        entry = self._entry(opened, occurrence)
+        results = await self._process(entry, occurrence, deadline)
+        if all(result.stored for result in results):
+            self._redeliveries.remember(occurrence)
+        return results
+
+    def _entry(self, event: dict[str, Any], occurrence: bytes) -> Entry:
+        if self._redeliveries.known(occurrence):
+            return Ignored("redelivered")
+        return EventReader(self._clock.now(), self._max_age).read(event)
+
+    async def _read(self, reference: EventReference, deadline: Deadline) -> dict[str, Any] | Ignored:
+        resource = CORE_EVENTS if reference.api_version == "v1" else EVENTS
+        try:
+            reply = await self._client.get(
+                resource, namespace=reference.namespace, name=reference.name, deadline=deadline
+            )
+        except NotFoundError:
+            return Ignored("event_gone")
+        return reply.obj
+
+    async def _process(self, entry: Entry, digest: bytes, deadline: Deadline) -> list[SignalResult]:
+        return await self._pipeline.process(Batch([entry], SOURCE), digest=digest, deadline=deadline)

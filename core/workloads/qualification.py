@@ -1,0 +1,266 @@
+"""Makes a signal the one of its workload, or says why it goes no further: owners, then scope."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.common.concurrency import side_by_side
+from core.common.text import cut_utf8
+from core.errors import SluiceError
+from core.results import SignalResult, Status, failure
+from core.signals.signal import Lookup, TargetResource, fingerprint_of
+from core.workloads.kinds import built_in_singular
+from core.workloads.owners import Lineage
+from core.workloads.scope import beyond_reach
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.common.clock import Deadline
+    from core.signals.signal import Candidate, NormalizedSignal
+    from core.workloads.kinds import Kinds, ServedKind
+    from core.workloads.metadata import MetadataReader
+    from core.workloads.owners import OwnerResolver
+    from core.workloads.scope import OwnDoing, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object, and the candidate that led to it."""
+
+    target: TargetResource
+    candidate: Candidate
+
+
+class TargetFinder:
+    """Decides by GETs of metadata, which are remembered: a candidate that does not exist is passed over.
+
+    `remember` is in seconds. Where none of the candidates exists, the first is taken that does not have to: what it
+    names may be gone, and its workload still there.
+    """
+
+    def __init__(self, *, reader: MetadataReader, kinds: Kinds, remember: float) -> None:
+        self._reader = reader
+        self._kinds = kinds
+        self._remember = remember
+
+    async def find(self, candidates: Sequence[Candidate], *, deadline: Deadline) -> Found | None:
+        """Return the object that the first good candidate leads to; None where there is none.
+
+        Raises:
+            KubernetesError, TransientError: the API server could not be asked.
+        """
+        if len(candidates) == 1 and _as_it_is(candidates[0]):  # nothing to decide: no call
+            return Found(candidates[0].target, candidates[0])
+        unreadable, named = None, None
+        for candidate in candidates:
+            for target in await self._objects(candidate, deadline):
+                found = Found(target, candidate)
+                metadata = await self._reader.read(target, max_age=self._remember, deadline=deadline)
+                if metadata is not None and metadata.readable:
+                    return found
+                if metadata is not None:
+                    unreadable = unreadable or found
+                if not candidate.must_exist:
+                    named = named or found
+        return unreadable or named
+
+    async def _objects(self, candidate: Candidate, deadline: Deadline) -> list[TargetResource]:
+        """Return the objects that a candidate may mean; more than one where groups have kinds of one name."""
+        target = candidate.target
+        if candidate.lookup is Lookup.SINGULAR:
+            served = await self._kinds.by_singular(target.kind, deadline=deadline)
+            return [each for kind in served if (each := _of_kind(target, kind))]
+        if candidate.lookup is Lookup.NODE_OF_POD:
+            node = await self._reader.node_of(target, max_age=self._remember, deadline=deadline)
+            return [TargetResource(kind="Node", name=node, api_version="v1")] if node else []
+        return [target]
+
+
+def as_named(candidates: Sequence[Candidate]) -> Found | None:
+    """Return the first candidate that counts without a look at the cluster; None where there is none."""
+    for candidate in candidates:
+        if _as_it_is(candidate):
+            return Found(candidate.target, candidate)
+        if candidate.lookup is Lookup.SINGULAR and not candidate.must_exist:
+            served = built_in_singular(candidate.target.kind)
+            target = _of_kind(candidate.target, served) if served else None
+            if target:
+                return Found(target, candidate)
+    return None
+
+
+def _as_it_is(candidate: Candidate) -> bool:
+    return candidate.lookup is Lookup.OBJECT and not candidate.must_exist
+
+
+def _of_kind(target: TargetResource, served: ServedKind) -> TargetResource | None:
+    if served.namespaced and not target.namespace:
+        return None
+    return dataclasses.replace(
+        target,
+        kind=served.resource.kind,
+        api_version=served.resource.api_version,
+        namespace=target.namespace if served.namespaced else "",
+    )
+
+
+OWN = "own"
+"""Reason of what is ignored because it is about the gateway itself."""
+
+NO_TARGET = "no_target"
+"""Reason of what is ignored because it is about no object."""
+
+FOUND_BY_ANNOTATION = "gateway.kubernaut.ai/target-found-by"
+"""On an RR: the label that named its target, and the rule by which it counts."""
+
+_FOUND_BY_BYTES = 253
+_SHOWN_CANDIDATES = 5
+
+BEYOND_REACH = "beyond_reach"
+"""Reason of an Event that is ignored because it speaks of another namespace's object."""
+
+OWNER_ANNOTATION = "gateway.kubernaut.ai/owner"
+"""On a request: the workload whose identity is its fingerprint, where the signal named a part of it."""
+
+
+class Qualification:
+    """Looks up what the cluster knows of a signal's target.
+
+    Args:
+        own: tells the gateway's own objects, about which nothing is stored.
+        kinds: tells which kinds have a namespace.
+        finder: decides between candidates; None takes the first that counts without a look at the cluster.
+        owners: None takes every target as it is named.
+        scope: None takes every target.
+        cluster: this cluster's own name in `cluster` labels; other clusters' objects cannot be looked up.
+        max_concurrent: targets looked up at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        own: OwnDoing,
+        kinds: Kinds,
+        finder: TargetFinder | None,
+        owners: OwnerResolver | None,
+        scope: Scope | None,
+        cluster: str,
+        max_concurrent: int,
+    ) -> None:
+        self._own = own
+        self._kinds = kinds
+        self._finder = finder
+        self._owners = owners
+        self._scope = scope
+        self._cluster = cluster
+        self._at_once = max_concurrent
+        self._slots = asyncio.Semaphore(max_concurrent)
+
+    async def qualify(
+        self, signals: Sequence[NormalizedSignal], *, deadline: Deadline
+    ) -> list[NormalizedSignal | SignalResult]:
+        """Return for each signal the one to store, or its result where it is not stored.
+
+        A lookup that fails for the moment makes the signal `failed`; one about the gateway's own doing, about no
+        object, or whose Event speaks of what is not its own, is `ignored`, and one out of scope is `rejected`.
+        """
+
+        async def qualified(signal: NormalizedSignal) -> NormalizedSignal | SignalResult:
+            return await self._qualify(signal, deadline)
+
+        return await side_by_side(signals, qualified, at_once=self._at_once)
+
+    async def _qualify(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | SignalResult:
+        local = signal.cluster_id in ("", self._cluster)
+        if own := self._own.verdict(signal.target, local=local):  # before any call: they come in floods
+            return _own_doing(signal, own)
+        if not local:
+            return self._foreign(signal)
+        try:
+            async with self._slots:
+                aimed = await self._aimed(signal, deadline)
+                return await self._look_up(aimed, deadline) if aimed else _without_target(signal)
+        except SluiceError as error:
+            return failure(error, fingerprint=signal.fingerprint)
+
+    async def _look_up(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | SignalResult:
+        event_namespace = signal.event_namespace
+        if event_namespace and (sentence := beyond_reach(signal.target, event_namespace=event_namespace)):
+            return _ignored(signal, BEYOND_REACH, sentence)
+        lineage = await self._lineage(signal, deadline)
+        if own := self._own.verdict(signal.target, (*lineage.members, *lineage.claimed)):
+            return _own_doing(signal, own)
+        resolved = _resolved(signal, lineage)
+        refusal = await self._scope.refusal(lineage, deadline=deadline) if self._scope else ""
+        return _rejected(resolved, refusal) if refusal else resolved
+
+    async def _aimed(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | None:
+        """Return the signal with the object that it is about; None where its labels lead to no object."""
+        target, found = signal.target, None
+        if signal.candidates:
+            found = await self._find(signal.candidates, deadline)
+            if found is None:
+                return None
+            target = found.target
+        target = await self._kinds.place(target, event_namespace=signal.event_namespace, deadline=deadline)
+        return _aimed_at(signal, target, found)
+
+    async def _find(self, candidates: Sequence[Candidate], deadline: Deadline) -> Found | None:
+        return await self._finder.find(candidates, deadline=deadline) if self._finder else as_named(candidates)
+
+    async def _lineage(self, signal: NormalizedSignal, deadline: Deadline) -> Lineage:
+        if self._owners is None:
+            return Lineage((signal.target,))
+        return await self._owners.resolve(signal.target, deadline=deadline)
+
+    def _foreign(self, signal: NormalizedSignal) -> NormalizedSignal | SignalResult:
+        if self._scope is not None:
+            sentence = f"its cluster {signal.cluster_id!r} is not this one, whose labels decide"
+            return _rejected(signal, f"{sentence}; SLUICE_CLUSTER names this one")
+        if not signal.candidates:
+            return signal
+        found = as_named(signal.candidates)
+        return _aimed_at(signal, found.target, found) if found else _without_target(signal)
+
+
+def _aimed_at(signal: NormalizedSignal, target: TargetResource, found: Found | None) -> NormalizedSignal:
+    changed: dict[str, Any] = {}
+    if target != signal.target:
+        changed |= {"target": target, "fingerprint": fingerprint_of(target, cluster=signal.cluster_id)}
+    if found is not None:
+        found_by = cut_utf8(f"{found.candidate.label} ({found.candidate.rule})", limit=_FOUND_BY_BYTES)
+        changed |= {"found_by": found_by, "provenance": {**signal.provenance, FOUND_BY_ANNOTATION: found_by}}
+    return dataclasses.replace(signal, **changed) if changed else signal
+
+
+def _without_target(signal: NormalizedSignal) -> SignalResult:
+    named = ", ".join(f"{each.label}={each.target.name}" for each in signal.candidates[:_SHOWN_CANDIDATES])
+    sentence = (
+        f"the labels {named} name no object that exists in this cluster: what measured it is not what it is about"
+    )
+    return _ignored(signal, NO_TARGET, sentence)
+
+
+def _resolved(signal: NormalizedSignal, lineage: Lineage) -> NormalizedSignal:
+    if not signal.cluster_id and len(lineage.members) == 1:
+        return signal
+    # The own cluster's name is no part of it: events do not carry it, and must meet the alerts that do.
+    top = lineage.top
+    owner = {} if top is signal.target else {OWNER_ANNOTATION: f"{top.kind}/{top.name}"}
+    return dataclasses.replace(signal, fingerprint=fingerprint_of(top), provenance={**signal.provenance, **owner})
+
+
+def _own_doing(signal: NormalizedSignal, sentence: str) -> SignalResult:
+    return _ignored(signal, OWN, f"{sentence}: no remediation request is made about the gateway's own doing")
+
+
+def _ignored(signal: NormalizedSignal, reason: str, sentence: str) -> SignalResult:
+    return SignalResult(status=Status.IGNORED, fingerprint=signal.fingerprint, reason=reason, error=sentence)
+
+
+def _rejected(signal: NormalizedSignal, reason: str) -> SignalResult:
+    return SignalResult(status=Status.REJECTED, fingerprint=signal.fingerprint, error=f"out of scope: {reason}")

@@ -1,0 +1,77 @@
+"""The memory only saves calls: it is bounded, and never keeps what has ended."""
+
+from dataclasses import replace
+
+import pytest
+
+from core.common.clock import RealClock
+from core.protocol.recorder import RemediationRequestMemory
+from core.protocol.remediation_request import RemediationRequest
+
+
+def request(fingerprint: str, *, phase: str = "", version: str = "1") -> RemediationRequest:
+    return RemediationRequest(
+        name=f"rr-{fingerprint}",
+        namespace="sluice-system",
+        uid=f"uid-{fingerprint}",
+        resource_version=version,
+        creation_timestamp="2026-01-02T03:04:05Z",
+        fingerprint=fingerprint,
+        phase=phase,
+    )
+
+
+@pytest.fixture
+def memory():
+    return RemediationRequestMemory(clock=RealClock(), capacity=2)
+
+
+def test_nothing_is_known_at_first(memory):
+    assert memory.get("a") is None
+
+
+def test_active_request_is_remembered(memory):
+    memory.remember(request("a", phase="Blocked"))
+    assert memory.get("a") == request("a", phase="Blocked")
+    assert memory.get("b") is None
+
+
+def test_newer_view_replaces_the_older_one(memory):
+    memory.remember(request("a"))
+    memory.remember(request("a", version="2"))
+    assert memory.get("a").resource_version == "2"
+
+
+def test_ended_request_is_forgotten_instead_of_kept(memory):
+    memory.remember(request("a"))
+    memory.remember(replace(request("a"), phase="Completed"))
+    assert memory.get("a") is None
+
+
+def test_forgetting_twice_is_fine(memory):
+    memory.remember(request("a"))
+    memory.forget("a")
+    memory.forget("a")
+    assert memory.get("a") is None
+
+
+def test_least_recently_used_request_makes_room(memory):
+    memory.remember(request("a"))
+    memory.remember(request("b"))
+    memory.get("a")
+    memory.remember(request("c"))
+    assert [memory.get(key) is not None for key in "abc"] == [True, False, True]
+
+
+def test_remembering_again_counts_as_use(memory):
+    memory.remember(request("a"))
+    memory.remember(request("b"))
+    memory.remember(request("a", version="2"))
+    memory.remember(request("c"))
+    assert [memory.get(key) is not None for key in "abc"] == [True, False, True]
+
+
+def test_memory_of_none_keeps_nothing():
+    memory = RemediationRequestMemory(clock=RealClock(), capacity=0)
+    memory.remember(request("a"))
+    assert memory.get("a") is None
