@@ -93,7 +93,7 @@ class PermissionDeniedError(AccessError):
 
 
 class TransientError(SluiceError):
-    """Nothing is wrong with the request: the same one will work later.
+    """Nothing is wrong with what was sent: the same request will work later.
 
     Attributes:
         retry_after: seconds the sender should wait.
@@ -234,7 +234,7 @@ class CRDCreationError(OperationError):
 
 
 class DeduplicationError(OperationError):
-    """Whether a request is active could not be found out (kubernaut: DeduplicationError).
+    """Whether an RR is active could not be found out (kubernaut: DeduplicationError).
 
     Attributes:
         dedupe_status: `new`, `duplicate` or `unknown`.

@@ -31,7 +31,7 @@ class Metrics:
         )
         self.signals_rejected = Counter(
             "gateway_signals_rejected_total",
-            "Signals that can never become a request, by reason.",
+            "Signals that can never become a remediation request, by reason.",
             ["reason"],
             registry=registry,
         )

@@ -69,7 +69,7 @@ class Pipeline:
         entries = [self._judged(entry) async for entry in paced(batch.entries, deadline=deadline)]
         settled, signals = await self._qualify(entries, deadline)
         settled |= await self._record(signals, digest, deadline, unsettled=_any_failed(settled.values()))
-        results = [settled[place] for place in range(len(entries))]
+        results = [settled[index] for index in range(len(entries))]
         await report.settled(entries, results)
         return results
 
@@ -82,18 +82,18 @@ class Pipeline:
     async def _qualify(
         self, entries: Sequence[Entry], deadline: Deadline
     ) -> tuple[dict[int, SignalResult], dict[int, NormalizedSignal]]:
-        """Return by place what is settled without a remediation request, and the signals that are to be recorded."""
-        read = {place: entry for place, entry in enumerate(entries) if isinstance(entry, NormalizedSignal)}
+        """Return by index what is settled without a remediation request, and the signals that are to be recorded."""
+        read = {index: entry for index, entry in enumerate(entries) if isinstance(entry, NormalizedSignal)}
         settled = {
-            place: _settled(entry) for place, entry in enumerate(entries) if not isinstance(entry, NormalizedSignal)
+            index: _settled(entry) for index, entry in enumerate(entries) if not isinstance(entry, NormalizedSignal)
         }
         signals: dict[int, NormalizedSignal] = {}
         qualified = await self._qualification.qualify(list(read.values()), deadline=deadline)
-        for place, each in zip(read, qualified, strict=True):
+        for index, each in zip(read, qualified, strict=True):
             if isinstance(each, SignalResult):
-                settled[place] = self._rejudged(each)
+                settled[index] = self._rejudged(each)
             else:
-                signals[place] = each
+                signals[index] = each
         return settled, signals
 
     def _rejudged(self, settled: SignalResult) -> SignalResult:
@@ -104,32 +104,32 @@ class Pipeline:
     async def _record(
         self, signals: Mapping[int, NormalizedSignal], digest: bytes, deadline: Deadline, *, unsettled: bool
     ) -> dict[int, SignalResult]:
-        """Record the signals of each fingerprint together, and return their results by place."""
-        places = _by_fingerprint(signals)
+        """Record the signals of each fingerprint together, and return their results by index."""
+        indices = _by_fingerprint(signals)
 
         async def join(fingerprint: str) -> Sequence[SignalResult]:
-            group = [signals[place] for place in places[fingerprint]]
+            group = [signals[index] for index in indices[fingerprint]]
             return _too_late(group) if deadline.passed else await self._rounds.join(group, deadline=deadline)
 
         earlier = self._earlier_deliveries.take(digest)
-        stored = {key: results for key, results in earlier.items() if len(places.get(key, ())) == len(results)}
-        missing = [fingerprint for fingerprint in places if fingerprint not in stored]
+        stored = {key: results for key, results in earlier.items() if len(indices.get(key, ())) == len(results)}
+        missing = [fingerprint for fingerprint in indices if fingerprint not in stored]
         answers = await side_by_side(missing, join, at_once=GROUPS_AT_ONCE)
         recorded = stored | dict(zip(missing, answers, strict=True))
         if unsettled or any(map(_any_failed, answers)):
             self._earlier_deliveries.keep(digest, _wholly_stored(recorded))
         return {
-            place: result
+            index: result
             for fingerprint, results in recorded.items()
-            for place, result in zip(places[fingerprint], results, strict=True)
+            for index, result in zip(indices[fingerprint], results, strict=True)
         }
 
 
 def _by_fingerprint(signals: Mapping[int, NormalizedSignal]) -> dict[str, list[int]]:
-    places: dict[str, list[int]] = {}
-    for place, signal in signals.items():
-        places.setdefault(signal.fingerprint, []).append(place)
-    return places
+    indices: dict[str, list[int]] = {}
+    for index, signal in signals.items():
+        indices.setdefault(signal.fingerprint, []).append(index)
+    return indices
 
 
 def _any_failed(results: Iterable[SignalResult]) -> bool:

@@ -19,8 +19,8 @@ class DeduplicationMetadata(TypedDict, total=False):
 
     Keys:
         fingerprint: SHA-256 of the problem.
-        count: signals counted on the request up to and including this one.
-        remediationRequestRef: name of the request.
+        count: signals counted on the RR up to and including this one.
+        remediationRequestRef: name of the RR.
         firstOccurrence: when the problem was first seen, RFC 3339.
         lastOccurrence: when it was last seen, RFC 3339.
     """

@@ -49,7 +49,7 @@ def document(paths: tuple[str, ...], description: Description) -> bytes:
             "paths": {path: {"post": _receive(description.summary, number)} for number, path in enumerate(paths)}
             | {
                 "/healthz": _probe("health", "The process is alive.", {200: _state("ok")}),
-                "/readyz": _probe("readiness", "Requests can be read.", {200: _state("ready"), 503: _problem(503)}),
+                "/readyz": _probe("readiness", "RRs can be read.", {200: _state("ready"), 503: _problem(503)}),
                 "/metrics": {"get": _get("metrics", "Metrics.", {200: _text(), 405: _problem(405)})},
                 "/openapi.json": {"get": _get("description", "This document.", {200: _json({"type": "object"})})},
             },

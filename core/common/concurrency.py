@@ -44,9 +44,9 @@ async def side_by_side(items: Sequence[T], work: Callable[[T], Awaitable[R]], *,
     waiting = iter(enumerate(items))
 
     async def work_on() -> None:
-        for place, item in waiting:
-            results[place] = await work(item)
-            if (place + 1) % STEPS_IN_A_ROW == 0:
+        for index, item in waiting:
+            results[index] = await work(item)
+            if (index + 1) % STEPS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
 
     workers = [asyncio.create_task(work_on()) for _ in range(min(at_once, len(items)))]
@@ -55,7 +55,7 @@ async def side_by_side(items: Sequence[T], work: Callable[[T], Awaitable[R]], *,
     finally:
         for worker in workers:
             worker.cancel()
-    return [results[place] for place in range(len(items))]
+    return [results[index] for index in range(len(items))]
 
 
 class Closable(Protocol):

@@ -57,7 +57,7 @@ def parse_rfc3339(text: str) -> datetime:
 _SHOWN_KEY = 80
 
 
-def complaint(error: ValidationError, *, root: str) -> tuple[str, str]:
+def describe_invalid(error: ValidationError, *, root: str) -> tuple[str, str]:
     """Return the path of the field below `root`, and a sentence that names it, its value and what it must be.
 
     Both are short, on one line and text, whatever keys the document has.

@@ -33,27 +33,25 @@ class RemediationRequestMemory:
     """
 
     def __init__(self, *, clock: Clock, capacity: int) -> None:
-        self._requests: BoundedMemory[str, RemediationRequest] = BoundedMemory(
-            clock=clock, capacity=capacity, by_use=True
-        )
+        self._rrs: BoundedMemory[str, RemediationRequest] = BoundedMemory(clock=clock, capacity=capacity, by_use=True)
 
     def get(self, fingerprint: str) -> RemediationRequest | None:
-        """Return the remembered request, or None."""
-        request = self._requests.get(fingerprint)
-        if request is None or request.fingerprint != fingerprint:
+        """Return the remembered RR, or None."""
+        rr = self._rrs.get(fingerprint)
+        if rr is None or rr.fingerprint != fingerprint:
             return None
-        return request
+        return rr
 
     def remember(self, request: RemediationRequest) -> None:
-        """Keep an active request; a terminal one is forgotten instead."""
+        """Keep an active RR; a terminal one is forgotten instead."""
         if not request.active:  # one that has ended and still holds does so for a time: it is looked up each time
             self.forget(request.fingerprint)
             return
-        self._requests.put(request.fingerprint, request)
+        self._rrs.put(request.fingerprint, request)
 
     def forget(self, fingerprint: str) -> None:
         """Drop what is remembered of a fingerprint."""
-        self._requests.pop(fingerprint)
+        self._rrs.pop(fingerprint)
 
 
 class Recorder:
@@ -112,10 +110,10 @@ class Recorder:
         )
 
     async def _record_round(self, signals: Sequence[NormalizedSignal], place: Place, *, deadline: Deadline) -> Recorded:
-        """Store as many of `signals` as one request takes.
+        """Store as many of `signals` as one RR takes.
 
-        All of them; or only the first, where the request it created ended before the others were counted;
-        or none, where the request in view turned out to be over.
+        All of them; or only the first, where the RR it created ended before the others were counted;
+        or none, where the RR in view turned out to be over.
         """
         extra = len(signals) - place.created
         counted = await self._count_and_finish(place, extra, deadline=deadline)

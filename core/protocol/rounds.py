@@ -5,7 +5,7 @@ one, so a storm on one fingerprint costs one PATCH per round and never races wit
 another instance has rounds of its own, and the protocol keeps the two right.
 
 Where both are at it, the one that wrote last could always go on at once, while the other, which has to read before
-it writes, meets one conflict after another. So whoever has met one rests after its rounds: that lets the other in.
+it writes, meets one conflict after another. So whoever has met one pauses after its rounds: that lets the other in.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.results import Recorded, SignalResult
     from core.signals.signal import NormalizedSignal
 
-REST = Backoff(steps=3, duration=0.020, factor=1.0, jitter=0.5)
+PAUSE_AFTER_CONFLICT = Backoff(steps=3, duration=0.020, factor=1.0, jitter=0.5)
 """After each of so many rounds, the one that met a conflict included (docs/performance.md)."""
 
 
@@ -86,7 +86,7 @@ class Rounds:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, fingerprint: str) -> None:
-        rests = 0
+        pauses = 0
         try:
             while self._waiting[fingerprint]:
                 async with self._slots:
@@ -95,9 +95,9 @@ class Rounds:
                     contended = await self._round(_still_waiting(tickets))
                 # Those whose bytes have arrived meanwhile join too: one PATCH adds them all.
                 await asyncio.sleep(0)
-                rests = REST.steps if contended else rests - 1
-                if rests > 0:
-                    await self._clock.sleep(REST.delay(1, random=self._random))
+                pauses = PAUSE_AFTER_CONFLICT.steps if contended else pauses - 1
+                if pauses > 0:
+                    await self._clock.sleep(PAUSE_AFTER_CONFLICT.delay(1, random=self._random))
         finally:
             del self._waiting[fingerprint]
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeGuard
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
 
-from core.common.text import complaint, cut_utf8, excerpt, texts_of
+from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
 from core.errors import PayloadError, PayloadTooLargeError
 from core.signals.batch import Batch, Entry, Ignored, Poison, Unread
 from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
@@ -55,7 +55,7 @@ class AlertReader:
     Args:
         envelope: the webhook without its alerts.
         received_time: when the webhook came.
-        signal_type: `spec.signalType` of the requests.
+        signal_type: `spec.signalType` of the RRs.
         untargeted: `namespace` makes the Namespace the target of an alert that names no other object.
     """
 
@@ -68,12 +68,12 @@ class AlertReader:
         written = bounded_json(envelope, limit=_ENVELOPE_BYTES)[:-1]
         self._payload_start = written + (b"," if envelope else b"") + b'"alerts":['
 
-    def read(self, raw: object, place: int) -> Entry:
-        """Return what becomes of the alert at `place`."""
+    def read(self, raw: object, index: int) -> Entry:
+        """Return what becomes of the alert at `index`."""
         try:
             alert = Alert.model_validate(raw)
         except ValidationError as error:
-            return _malformed(error, raw, place)
+            return _malformed(error, raw, index)
         if (alert.status or self._group_status) == "resolved":
             return Ignored("resolved")
         labels = alert.labels
@@ -106,9 +106,9 @@ class AlertReader:
         return b"".join((self._payload_start, bounded_json(raw, limit=PAYLOAD_BYTES - _ENVELOPE_BYTES), b"]}"))
 
 
-def _malformed(error: ValidationError, raw: object, place: int) -> Poison:
+def _malformed(error: ValidationError, raw: object, index: int) -> Poison:
     labels = raw.get("labels") if isinstance(raw, dict) else None
-    return Poison("malformed_alert", complaint(error, root=f"alerts[{place}]")[1], texts_of(labels))
+    return Poison("malformed_alert", describe_invalid(error, root=f"alerts[{index}]")[1], texts_of(labels))
 
 
 def _moment(text: object) -> datetime | None:
@@ -144,7 +144,7 @@ def decode_alertmanager(
     Args:
         body: JSON, as received.
         received_time: timezone-aware; stands in for a missing `startsAt`.
-        signal_type: `spec.signalType` of the requests.
+        signal_type: `spec.signalType` of the RRs.
         max_alerts: most that a body may have.
         untargeted: `namespace` makes the Namespace the target of an alert that names no other object.
 
@@ -199,10 +199,10 @@ def _parse(body: bytes) -> tuple[Any, bool]:
             raise PayloadError(f"the body is no JSON: {error}", reason="no_json") from None
 
 
-def _entry(reader: AlertReader, clean: bool, alert: object, place: int) -> Entry:  # noqa: FBT001 - bound once
+def _entry(reader: AlertReader, clean: bool, alert: object, index: int) -> Entry:  # noqa: FBT001 - bound once
     if not clean and not _is_text(alert):
-        return Poison("encoding", f"alerts[{place}] holds {_UNWRITABLE}; send UTF-8, and flat fields")
-    return reader.read(alert, place)
+        return Poison("encoding", f"alerts[{index}] holds {_UNWRITABLE}; send UTF-8, and flat fields")
+    return reader.read(alert, index)
 
 
 def _is_text(value: object) -> bool:

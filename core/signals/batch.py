@@ -22,7 +22,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """An alert that can never become a request: `reason` is a short word for metrics, `message` tells people
+    """An alert that can never become an RR: `reason` is a short word for metrics, `message` tells people
     the field, its value and the remedy, `labels` which alert it is, as far as it could be read."""
 
     reason: str
@@ -54,13 +54,13 @@ class Unread(Sequence[Entry], Generic[T]):
         return len(self._parts)
 
     @overload
-    def __getitem__(self, place: int) -> Entry: ...
+    def __getitem__(self, index: int) -> Entry: ...
     @overload
-    def __getitem__(self, place: slice) -> Sequence[Entry]: ...
-    def __getitem__(self, place: int | slice) -> Entry | Sequence[Entry]:
-        if isinstance(place, slice):
-            return [self[each] for each in range(*place.indices(len(self)))]
-        return self._read(self._parts[place], place)
+    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        return self._read(self._parts[index], index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,8 @@ def _shortened(value: object, characters: int, entries: int, levels: int) -> obj
 def _shortened_items(
     value: dict[str, object], characters: int, entries: int, levels: int
 ) -> Iterator[tuple[str, object]]:
-    for place, (key, each) in enumerate(value.items()):
-        if place == entries:
+    for index, (key, each) in enumerate(value.items()):
+        if index == entries:
             yield "…", f"(cut, {len(value)} entries)"
             return
         yield key[:characters], _shortened(each, characters, entries, levels)

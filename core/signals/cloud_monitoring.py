@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.common.text import complaint, cut_utf8, excerpt, texts_of
+from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
 from core.signals.batch import Entry, Ignored, Poison
 from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
 from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
@@ -63,7 +63,9 @@ def read_incident(body: Mapping[str, Any], *, received_time: datetime) -> Entry:
         incident = Incident.model_validate(body.get("incident"))
     except ValidationError as error:
         return Poison(
-            "malformed_incident", complaint(error, root="incident")[1], texts_of(body.get("incident"), *_NAMED_BY)
+            "malformed_incident",
+            describe_invalid(error, root="incident")[1],
+            texts_of(body.get("incident"), *_NAMED_BY),
         )
     state = incident.state.lower()  # the console's test notification writes OPEN
     if state == "closed":

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from core.common.text import complaint, cut_utf8, excerpt, texts_of
+from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
 from core.errors import PayloadError
 from core.signals.batch import Entry, Ignored, Poison
 from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
@@ -126,7 +126,7 @@ class EventObject(_Part):
 
     @property
     def labels(self) -> dict[str, str]:
-        """What people search requests by."""
+        """What people search RRs by."""
         about = self.regarding or _Reference()
         component = self.reporting_controller or (self.source.component if self.source else "")
         labels = {
@@ -195,7 +195,7 @@ def _reference(data: dict[str, Any]) -> EventReference:
     try:
         return EventReference.model_validate(data)
     except ValidationError as error:
-        field, sentence = complaint(error, root="data")
+        field, sentence = describe_invalid(error, root="data")
         raise PayloadError(
             f"{sentence}; let the ApiServerSource watch Events only", field=field, reason="malformed_reference"
         ) from None
@@ -214,7 +214,7 @@ class EventReader:
             event = EventObject.model_validate(raw)
         except ValidationError as error:
             return Poison(
-                "malformed_event", complaint(error, root="Event")[1], texts_of(raw, "reason", "type", "message")
+                "malformed_event", describe_invalid(error, root="Event")[1], texts_of(raw, "reason", "type", "message")
             )
         if event.type not in _SIGNAL_TYPES:
             return Ignored("normal_event")

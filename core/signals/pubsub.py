@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
 
-from core.common.text import complaint, cut_utf8, excerpt
+from core.common.text import cut_utf8, describe_invalid, excerpt
 from core.errors import PayloadError
 from core.signals import alertmanager, cloud_monitoring
 from core.signals.batch import Batch, Entry, Unread
@@ -41,7 +41,7 @@ class PubSubMessage(BaseModel):
 
     @property
     def provenance(self) -> dict[str, str]:
-        """Annotations that lead from a request back to the message."""
+        """Annotations that lead from an RR back to the message."""
         known = {MESSAGE_ID_ANNOTATION: self.message_id, PUBLISH_TIME_ANNOTATION: self.publish_time}
         return {key: cut_utf8(value, limit=_PROVENANCE_BYTES) for key, value in known.items() if value}
 
@@ -77,7 +77,7 @@ def open_message(event_type: str, data: object) -> PubSubMessage:
     try:
         return PubSubMessage.model_validate(data.get("message") if isinstance(data, dict) else data)
     except ValidationError as error:
-        field, sentence = complaint(error, root="data.message")
+        field, sentence = describe_invalid(error, root="data.message")
         raise PayloadError(sentence, field=field, reason="malformed_message") from None
 
 

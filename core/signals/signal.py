@@ -64,8 +64,8 @@ class NormalizedSignal:
 
     `fingerprint` is the 64-character lower-case SHA-256 that names the problem. Times are timezone-aware.
     `candidates` are what its labels name, the likeliest first, where more than `target` alone may be meant.
-    `provenance` are annotations of the request that say where the signal came from. `payload` writes the
-    JSON document kept on the request as `originalPayload`; only a new request needs it. `event_namespace` is that of
+    `provenance` are annotations of the RR that say where the signal came from. `payload` writes the
+    JSON document kept on the RR as `originalPayload`; only a new RR needs it. `event_namespace` is that of
     the Event that told, empty for whatever is none. `found_by` says by which label and rule the target was found.
     """
 
@@ -94,7 +94,7 @@ def fingerprint_of(target: TargetResource, *, cluster: str = "") -> str:
     """Return the 64-character lower-case SHA-256 of `namespace:Kind:name`.
 
     Where `cluster` is not empty, of `cluster:namespace:Kind:name`. The alert's name is not part of it:
-    different alerts on one workload share one request (RemediationRequest reference, "Signals").
+    different alerts on one workload share one RR (RemediationRequest reference, "Signals").
     """
     identity = f"{target.namespace}:{target.kind}:{target.name}"
     return hashlib.sha256(f"{cluster}:{identity}".encode() if cluster else identity.encode()).hexdigest()

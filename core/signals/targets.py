@@ -68,7 +68,7 @@ def candidates_of(
     """
     reading = _Reading(labels, annotations or {})
     found = [*reading.candidates(), *(reading.namespaces() if to_namespace else ())]
-    return found or Ignored(NO_TARGET, reading.complaint())
+    return found or Ignored(NO_TARGET, reading.why_none())
 
 
 class _Reading:
@@ -99,7 +99,7 @@ class _Reading:
         if names.NAMESPACE_PATTERN.match(self._namespace()):
             yield from self._named("namespace", self._namespace(), names.NAMESPACE, "untargeted", "")
 
-    def complaint(self) -> str:
+    def why_none(self) -> str:
         """Say why no label names a target."""
         if self._misplaced:
             return self._misplaced

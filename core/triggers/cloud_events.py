@@ -95,13 +95,13 @@ def open_event(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     try:
         event: Any = from_http(headers, body)
     except Exception:  # noqa: BLE001 - the library raises whatever its parts raise, and only for what was sent
-        field, sentence = _complaint(headers, body)
+        field, sentence = _describe_invalid(headers, body)
         raise PayloadError(f"{sentence}; {_REMEDY}", field=field, reason="no_cloud_event") from None
     attributes = {name: _text(event.get(name) or "") for name in ("type", "source", "id", "traceparent")}
     return CloudEvent(**attributes, data=event.get_data())
 
 
-def _complaint(headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+def _describe_invalid(headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
     """Return the field that is wrong, and a sentence about it."""
     if headers.get("content-type", "").startswith("application/cloudevents-batch"):
         return "Content-Type", "this is a batch of CloudEvents"

@@ -124,7 +124,7 @@ BEYOND_REACH = "beyond_reach"
 """Reason of an Event that is ignored because it speaks of another namespace's object."""
 
 OWNER_ANNOTATION = "gateway.kubernaut.ai/owner"
-"""On a request: the workload whose identity is its fingerprint, where the signal named a part of it."""
+"""On an RR: the workload whose identity is its fingerprint, where the signal named a part of it."""
 
 
 class Qualification:
@@ -176,7 +176,7 @@ class Qualification:
 
     async def _qualify(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | SignalResult:
         local = signal.cluster_id in ("", self._cluster)
-        if own := self._own.verdict(signal.target, local=local):  # before any call: they come in floods
+        if own := self._own.refusal(signal.target, local=local):  # before any call: they come in floods
             return _own_doing(signal, own)
         if not local:
             return self._foreign(signal)
@@ -192,7 +192,7 @@ class Qualification:
         if event_namespace and (sentence := beyond_reach(signal.target, event_namespace=event_namespace)):
             return _ignored(signal, BEYOND_REACH, sentence)
         lineage = await self._lineage(signal, deadline)
-        if own := self._own.verdict(signal.target, (*lineage.members, *lineage.claimed)):
+        if own := self._own.refusal(signal.target, (*lineage.members, *lineage.claimed)):
             return _own_doing(signal, own)
         resolved = _resolved(signal, lineage)
         refusal = await self._scope.refusal(lineage, deadline=deadline) if self._scope else ""

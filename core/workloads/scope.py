@@ -31,7 +31,7 @@ class OwnDoing:
         self._group = group
         self._namespace = namespace
 
-    def verdict(self, target: TargetResource, owners: Iterable[TargetResource] = (), *, local: bool = True) -> str:
+    def refusal(self, target: TargetResource, owners: Iterable[TargetResource] = (), *, local: bool = True) -> str:
         """Return a sentence that says why a signal about `target` is about the gateway itself; empty where it is not.
 
         Args:

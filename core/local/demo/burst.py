@@ -2,7 +2,7 @@
 
 Waves follow each other; the webhooks of one wave are sent side by side, at most one for each group, as
 Alertmanager does. The first wave holds one alert for each workload, so that which alert opens a remediation
-request does not depend on which webhook is faster. The workloads are made up, and so is what goes wrong with each
+RR does not depend on which webhook is faster. The workloads are made up, and so is what goes wrong with each
 kind; webhooks have Alertmanager's version 4 (Alertmanager documentation, webhook_config).
 """
 
@@ -69,13 +69,13 @@ class Workload:
 
 def choose_workloads(number: int, *, random: Random) -> list[Workload]:
     """Return `number` different workloads."""
-    places = random.sample(range(max(number, len(_NAMES))), number)
-    return [_workload(*_name(place), random) for place in places]
+    indices = random.sample(range(max(number, len(_NAMES))), number)
+    return [_workload(*_name(index), random) for index in indices]
 
 
-def _name(place: int) -> tuple[str, str]:
+def _name(index: int) -> tuple[str, str]:
     """Return namespace and name; from the end of the list on, a number keeps names apart."""
-    generation, index = divmod(place, len(_NAMES))
+    generation, index = divmod(index, len(_NAMES))
     namespace, app, role = _NAMES[index]
     return namespace, f"{app}-{role}-{generation + 1}" if generation else f"{app}-{role}"
 
@@ -198,8 +198,8 @@ def _notification(group: list[Alert]) -> JsonObject:
     return webhook(dict(zip(_GROUP_BY, _group_of(group[0]), strict=True)), group)
 
 
-def _alert(workload: Workload, place: int, started: datetime) -> Alert:
-    name, severity = ALERTS_OF[workload.kind][place]
+def _alert(workload: Workload, index: int, started: datetime) -> Alert:
+    name, severity = ALERTS_OF[workload.kind][index]
     labels = {"alertname": name, "namespace": workload.namespace, workload.kind: workload.name, "severity": severity}
     return Alert(labels | _scraped() | DEMO_LABEL, started)
 

@@ -44,12 +44,12 @@ class Demo:
     folder: Path = field(default_factory=state_folder)
 
     async def play(self) -> bool:
-        """Send the burst and show the requests; return whether every alert was delivered and is counted.
+        """Send the burst and show the RRs; return whether every alert was delivered and is counted.
 
         Raises:
             CommandError: nothing is ready at `url`, or it writes to another cluster than the embedded one, or to one
                 that is not known, and `yes` is not said.
-            KubernetesError: the requests cannot be read.
+            KubernetesError: the RRs cannot be read.
         """
         url = self._url()
         await self._check_ready(url)

@@ -1,4 +1,4 @@
-"""What `sluice demo` reads, deletes and shows: its remediation requests, the sum, and three checks."""
+"""What `sluice demo` reads, deletes and shows: its remediation rrs, the sum, and three checks."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ShownRequest:
 
 
 async def read_remediation_requests(client: KubeClient, settings: Settings, *, clock: Clock) -> dict[str, ShownRequest]:
-    """Return all requests of the namespace by name, as they stand now: a consistent LIST.
+    """Return all RRs of the namespace by name, as they stand now: a consistent LIST.
 
     Raises:
         KubernetesError: with a sentence that says what is missing.
@@ -103,13 +103,13 @@ async def delete_from_bursts(client: KubeClient, settings: Settings, *, clock: C
 def gained(before: Mapping[str, ShownRequest], after: Mapping[str, ShownRequest]) -> Counter[str]:
     """Return by name how many occurrences were added between two readings."""
     counts: Counter[str] = Counter()
-    for name, request in after.items():
-        counts[name] = request.view.occurrences - (before[name].view.occurrences if name in before else 0)
+    for name, rr in after.items():
+        counts[name] = rr.view.occurrences - (before[name].view.occurrences if name in before else 0)
     return counts
 
 
 def uncounted(acknowledged: Mapping[str, int], counted: Mapping[str, int]) -> list[str]:
-    """Return a sentence for each request that counts fewer alerts than were acknowledged on it.
+    """Return a sentence for each RR that counts fewer alerts than were acknowledged on it.
 
     More are fine: a webhook that is tried again may count twice, and others may send too.
     """
@@ -120,12 +120,12 @@ def uncounted(acknowledged: Mapping[str, int], counted: Mapping[str, int]) -> li
     ]
 
 
-def doubled(requests: Iterable[ShownRequest]) -> list[str]:
-    """Return a sentence for each problem that more than one active request stands for."""
+def doubled(rrs: Iterable[ShownRequest]) -> list[str]:
+    """Return a sentence for each problem that more than one active RR stands for."""
     active: dict[str, list[str]] = {}
-    for request in requests:
-        if request.view.active:
-            active.setdefault(request.view.fingerprint, []).append(request.view.name)
+    for rr in rrs:
+        if rr.view.active:
+            active.setdefault(rr.view.fingerprint, []).append(rr.view.name)
     return [f"{' and '.join(sorted(names))} stand for one problem" for names in active.values() if len(names) > 1]
 
 
@@ -146,21 +146,21 @@ def show_report(
     after: Mapping[str, ShownRequest],
     seconds: float,
 ) -> bool:
-    """Show the requests that the burst touched; return whether everything was delivered and counted."""
+    """Show the RRs that the burst touched; return whether everything was delivered and counted."""
     counted = gained(before, after)
     touched = [after[name] for name in tally.acknowledged if name in after]
     console.print()
     console.print(_table(touched, counted))
     _show_sum(console, tally, touched, counted, seconds)
-    verdicts = [
-        _verdict(console, "every acknowledged alert is counted", uncounted(tally.acknowledged, counted)),
-        _verdict(console, "one active request for each problem", doubled(after.values())),
-        _verdict(console, "every webhook was accepted", tally.undelivered),
+    checks = [
+        _check(console, "every acknowledged alert is counted", uncounted(tally.acknowledged, counted)),
+        _check(console, "one active RR for each problem", doubled(after.values())),
+        _check(console, "every webhook was accepted", tally.undelivered),
     ]
-    return all(verdicts)
+    return all(checks)
 
 
-def _table(requests: Sequence[ShownRequest], counted: Counter[str]) -> Table:
+def _table(rrs: Sequence[ShownRequest], counted: Counter[str]) -> Table:
     table = Table(box=SIMPLE_HEAD, header_style="bold", row_styles=["", "dim"], pad_edge=False)
     table.add_column("RemediationRequest", no_wrap=True)
     table.add_column("Alert", no_wrap=True, overflow="ellipsis")
@@ -169,16 +169,16 @@ def _table(requests: Sequence[ShownRequest], counted: Counter[str]) -> Table:
     table.add_column("Count", justify="right", no_wrap=True)
     table.add_column("First seen", no_wrap=True)
     table.add_column("Last (UTC)", no_wrap=True)
-    today = max((request.last_seen for request in requests), default="")[:_DATE]
-    for request in sorted(requests, key=lambda each: (-each.view.occurrences, each.target)):
-        cells = [request.view.name, request.alert, request.target, request.view.phase or "-"]
-        times = [_short(request.first_seen, today=today), _short(request.last_seen, today=today)]
-        table.add_row(*map(Text, [*cells, _count(request, counted), *times]))
+    today = max((rr.last_seen for rr in rrs), default="")[:_DATE]
+    for rr in sorted(rrs, key=lambda each: (-each.view.occurrences, each.target)):
+        cells = [rr.view.name, rr.alert, rr.target, rr.view.phase or "-"]
+        times = [_short(rr.first_seen, today=today), _short(rr.last_seen, today=today)]
+        table.add_row(*map(Text, [*cells, _count(rr, counted), *times]))
     return table
 
 
-def _count(request: ShownRequest, counted: Counter[str]) -> str:
-    total, new = request.view.occurrences, counted[request.view.name]
+def _count(rr: ShownRequest, counted: Counter[str]) -> str:
+    total, new = rr.view.occurrences, counted[rr.view.name]
     return str(total) if total == new else f"{total} (+{new})"
 
 
@@ -189,15 +189,15 @@ def _show_sum(
     answers = ", ".join(f"{number} x {status}" for status, number in sorted(tally.answers.items()))
     unanswered = f", {tally.unanswered} x no answer" if tally.unanswered else ""
     outcomes = ", ".join(f"{number} {status}" for status, number in sorted(tally.alerts.items()))
-    occurrences = sum(counted[request.view.name] for request in touched)
+    occurrences = sum(counted[rr.view.name] for rr in touched)
     _line(console, f"{sent} alerts in {seconds:.1f} s: {outcomes or 'none delivered'}")
     _line(console, f"{sum(tally.answers.values())} answers: {answers}{unanswered}")
-    _line(console, f"{len(touched)} requests, {occurrences} new occurrences")
+    _line(console, f"{len(touched)} RRs, {occurrences} new occurrences")
     for sentence in sorted(set(tally.refused))[:_MOST_SENTENCES]:
         _line(console, f"refused: {sentence}", style="yellow")
 
 
-def _verdict(console: Console, claim: str, faults: Sequence[str]) -> bool:
+def _check(console: Console, claim: str, faults: Sequence[str]) -> bool:
     style, word = ("bold red", "FAIL") if faults else ("bold green", "PASS")
     console.print(Text.assemble((word, style), f"  {claim}"), soft_wrap=True)
     for fault in faults[:_MOST_SENTENCES]:

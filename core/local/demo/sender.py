@@ -36,7 +36,7 @@ class Tally:
     """What became of a burst.
 
     `answers` counts HTTP answers by status, those that were tried again too; `alerts` counts acknowledged
-    alerts by their result's status; `acknowledged` counts, by request, the alerts that a 2xx said are
+    alerts by their result's status; `acknowledged` counts, by RR, the alerts that a 2xx said are
     stored; `refused` and `undelivered` are sentences.
     """
 

@@ -88,8 +88,8 @@ def show_banner(console: Console, cluster: Cluster, *, url: str, namespace: str,
     console.print()
     _note(console, "The first time it answers 201: a RemediationRequest was created.")
     console.print(Text(_SHAPE), style="cyan", soft_wrap=True)
-    _note(console, "Sent again it answers 202: the same request, counted once more.")
-    _step(console, "2. Look at the requests:")
+    _note(console, "Sent again it answers 202: the same remediation request, counted once more.")
+    _step(console, "2. Look at the remediation requests:")
     _verbatim(console, _kubectl(cluster, namespace))
     _step(console, "3. Send it a burst of some hundred alerts:")
     port = url.rpartition(":")[2]

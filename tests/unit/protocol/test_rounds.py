@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from core.common.clock import Deadline
-from core.protocol.rounds import REST, Rounds
+from core.protocol.rounds import PAUSE_AFTER_CONFLICT, Rounds
 from core.results import Recorded, SignalResult, Status
 from core.signals.signal import NormalizedSignal
 from tests.support.instances import fingerprint, signal
@@ -285,7 +285,7 @@ class TestRest:
     async def test_next_round_waits_while_another_instance_may_write(self, instance: Instance):
         instance.record.contended = [1]
         seconds = await self.rounds_in_a_row(instance, 2)
-        assert seconds == pytest.approx(2 * ROUND_SECONDS + REST.duration)
+        assert seconds == pytest.approx(2 * ROUND_SECONDS + PAUSE_AFTER_CONFLICT.duration)
 
     async def test_those_who_sent_the_round_are_answered_before_it_rests(self, instance: Instance):
         instance.record.contended = [1]
@@ -296,7 +296,7 @@ class TestRest:
     async def test_signals_that_arrive_in_a_rest_share_the_next_round(self, instance: Instance):
         instance.record.contended = [1]
         await instance.join("a")
-        await asyncio.sleep(REST.duration / 4)
+        await asyncio.sleep(PAUSE_AFTER_CONFLICT.duration / 4)
         later = [instance.joining(name) for name in ("b", "c")]
         await asyncio.gather(*later)
         assert instance.record.rounds == [["a"], ["b", "c"]]
@@ -304,12 +304,14 @@ class TestRest:
     async def test_rests_end_when_the_other_instance_is_met_no_more(self, instance: Instance):
         instance.record.contended = [1]
         seconds = await self.rounds_in_a_row(instance, 6)
-        assert seconds == pytest.approx(6 * ROUND_SECONDS + REST.steps * REST.duration)
+        assert seconds == pytest.approx(6 * ROUND_SECONDS + PAUSE_AFTER_CONFLICT.steps * PAUSE_AFTER_CONFLICT.duration)
 
     async def test_rests_go_on_while_the_other_instance_is_met(self, instance: Instance):
         instance.record.contended = [1, 3]
         seconds = await self.rounds_in_a_row(instance, 7)
-        assert seconds == pytest.approx(7 * ROUND_SECONDS + (2 + REST.steps) * REST.duration)
+        assert seconds == pytest.approx(
+            7 * ROUND_SECONDS + (2 + PAUSE_AFTER_CONFLICT.steps) * PAUSE_AFTER_CONFLICT.duration
+        )
 
     async def test_nobody_rests_alone(self, instance: Instance):
         assert await self.rounds_in_a_row(instance, 4) == pytest.approx(4 * ROUND_SECONDS)

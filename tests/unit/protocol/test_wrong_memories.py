@@ -36,7 +36,7 @@ class Poison:
         if not views:
             return
         wrong = replace(views[self.view % len(views)], **self.garble)
-        memory._requests.put(fingerprint(self.key), wrong)
+        memory._rrs.put(fingerprint(self.key), wrong)
 
 
 HISTORY = st.lists(

@@ -8,9 +8,9 @@ from core.workloads.scope import OwnDoing
 GROUP, NAMESPACE = "sre.example.com", "sluice-system"
 
 
-def verdict(api_version: str, kind: str, *, namespace: str = "shop", name: str = "x", local: bool = True) -> str:
+def refusal(api_version: str, kind: str, *, namespace: str = "shop", name: str = "x", local: bool = True) -> str:
     target = TargetResource(kind=kind, name=name, namespace=namespace, api_version=api_version)
-    return OwnDoing(group=GROUP, namespace=NAMESPACE).verdict(target, local=local)
+    return OwnDoing(group=GROUP, namespace=NAMESPACE).refusal(target, local=local)
 
 
 @pytest.mark.parametrize("local", [True, False])
@@ -30,7 +30,7 @@ def verdict(api_version: str, kind: str, *, namespace: str = "shop", name: str =
     ],
 )
 def test_own_kind_is_own_in_any_namespace_and_cluster(api_version: str, kind: str, local: bool):
-    assert verdict(api_version, kind, local=local).startswith(f"{kind} shop/x is ")
+    assert refusal(api_version, kind, local=local).startswith(f"{kind} shop/x is ")
 
 
 @pytest.mark.parametrize(
@@ -45,26 +45,26 @@ def test_own_kind_is_own_in_any_namespace_and_cluster(api_version: str, kind: st
     ],
 )
 def test_all_other_kinds_are_not(api_version: str, kind: str):
-    assert verdict(api_version, kind) == ""
+    assert refusal(api_version, kind) == ""
 
 
 def test_all_in_its_namespace_is_own_and_the_namespace_itself():
-    assert "SLUICE_OWN_NAMESPACE=take" in verdict("v1", "Pod", namespace=NAMESPACE)
-    assert "SLUICE_OWN_NAMESPACE=take" in verdict("v1", "Namespace", namespace="", name=NAMESPACE)
-    assert verdict("v1", "Namespace", namespace="", name="shop") == ""
+    assert "SLUICE_OWN_NAMESPACE=take" in refusal("v1", "Pod", namespace=NAMESPACE)
+    assert "SLUICE_OWN_NAMESPACE=take" in refusal("v1", "Namespace", namespace="", name=NAMESPACE)
+    assert refusal("v1", "Namespace", namespace="", name="shop") == ""
 
 
 def test_namespace_of_that_name_in_another_cluster_is_somebody_elses():
-    assert verdict("v1", "Pod", namespace=NAMESPACE, local=False) == ""
-    assert verdict("v1", "Namespace", namespace="", name=NAMESPACE, local=False) == ""
+    assert refusal("v1", "Pod", namespace=NAMESPACE, local=False) == ""
+    assert refusal("v1", "Namespace", namespace="", name=NAMESPACE, local=False) == ""
 
 
 def test_whoever_takes_its_namespace_gets_all_but_the_own_kinds():
     own = OwnDoing(group=GROUP, namespace="")
     pod = TargetResource(kind="Pod", name="x", namespace=NAMESPACE, api_version="v1")
-    assert own.verdict(pod) == ""
-    assert own.verdict(TargetResource(kind="Lease", name="x", namespace=NAMESPACE)) != ""
-    assert own.verdict(TargetResource(kind="Pod", name="x", api_version="v1")) == ""
+    assert own.refusal(pod) == ""
+    assert own.refusal(TargetResource(kind="Lease", name="x", namespace=NAMESPACE)) != ""
+    assert own.refusal(TargetResource(kind="Pod", name="x", api_version="v1")) == ""
 
 
 def test_object_is_own_where_one_of_its_owners_is():
@@ -72,5 +72,5 @@ def test_object_is_own_where_one_of_its_owners_is():
     pod = TargetResource(kind="Pod", name="x", namespace="shop", api_version="v1")
     job = TargetResource(kind="Job", name="j", namespace="shop", api_version="batch/v1")
     run = TargetResource(kind="WorkflowExecution", name="w", namespace="shop", api_version="kubernaut.ai/v1alpha1")
-    assert own.verdict(pod, [job]) == ""
-    assert own.verdict(pod, [job, run]).startswith("Pod shop/x belongs to WorkflowExecution shop/w, which is ")
+    assert own.refusal(pod, [job]) == ""
+    assert own.refusal(pod, [job, run]).startswith("Pod shop/x belongs to WorkflowExecution shop/w, which is ")
