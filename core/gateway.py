@@ -113,7 +113,7 @@ def build_gateway(
     recorder = Recorder(
         placement=placement,
         status=StatusUpdater(client=client, resource=resource, clock=clock, random=rng.random),
-        memory=RemediationRequestMemory(clock=clock, capacity=settings.memory_requests),
+        memory=RemediationRequestMemory(clock=clock, capacity=settings.memory_rrs),
         write_first_count=settings.first_count == "written",
         namespace=namespace,
         clock=clock,

@@ -130,7 +130,7 @@ class Settings(BaseModel):
         le=1_000_000,
         description="alerts of one body; more are answered 413, and a Pub/Sub message of more is put aside",
     )
-    memory_requests: int = Field(10_000, ge=0, description="RRs remembered to spare repeats the LIST")
+    memory_rrs: int = Field(10_000, ge=0, description="RRs remembered to spare repeats the LIST")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severity logged")
     log_sink: Literal["stdout", "cloud-logging"] = Field(
         "stdout",

@@ -146,7 +146,7 @@ def api_that(behaviours: list[Behaviour]) -> Any:
 @pytest.fixture(scope="module")
 def cold(tmp_path_factory):
     """The function that remembers nothing and looks up owners: each alert makes all kinds of calls."""
-    with serve("alertmanager", tmp_path_factory.mktemp("f"), memory_requests="0", owners="resolve") as served:
+    with serve("alertmanager", tmp_path_factory.mktemp("f"), memory_rrs="0", owners="resolve") as served:
         yield served
 
 

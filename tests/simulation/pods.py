@@ -63,7 +63,7 @@ class Pod:
         """Let it remember of a fingerprint what was true once, or of another one."""
         if not self.machine.dead:
             recorder: Any = self._worker.given.rounds._record
-            recorder.__self__._memory._requests.put(fingerprint, remembered)
+            recorder.__self__._memory._rrs.put(fingerprint, remembered)
 
     def prune(self, *, older_than_seconds: float) -> None:
         """Delete ended RRs and Leases that nobody needs, from this machine."""

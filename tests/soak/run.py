@@ -42,7 +42,7 @@ _ENVIRONMENT = {
     "SLUICE_AUTH": "none",
     "SLUICE_MAX_CONCURRENT": str(CONNECTIONS),
     # What is remembered has a bound; a small one is reached within the warm-up, and memory is flat from there.
-    "SLUICE_MEMORY_REQUESTS": "100",
+    "SLUICE_MEMORY_RRS": "100",
     "SLUICE_OWNER_CACHE": "30",
     "SLUICE_LOG_LEVEL": "ERROR",
 }

@@ -32,7 +32,7 @@ _READ_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownRequest:
+class ShownRR:
     """One row of the table. `target` is `Kind namespace/name`; times are RFC 3339.
 
     `demo` tells whether an alert of a burst opened it.
@@ -46,7 +46,7 @@ class ShownRequest:
     last_seen: str
 
     @classmethod
-    def from_object(cls, obj: JsonObject) -> ShownRequest:
+    def from_object(cls, obj: JsonObject) -> ShownRR:
         """Read the API server's object."""
         view = RemediationRequest.from_object(obj)
         known = view.deduplication
@@ -60,7 +60,7 @@ class ShownRequest:
         )
 
 
-async def read_remediation_requests(client: KubeClient, settings: Settings, *, clock: Clock) -> dict[str, ShownRequest]:
+async def read_remediation_requests(client: KubeClient, settings: Settings, *, clock: Clock) -> dict[str, ShownRR]:
     """Return all RRs of the namespace by name, as they stand now: a consistent LIST.
 
     Raises:
@@ -69,7 +69,7 @@ async def read_remediation_requests(client: KubeClient, settings: Settings, *, c
     resource = remediation_requests(group=settings.group, version=settings.version)
     deadline = Deadline(clock=clock, seconds=_READ_SECONDS)
     listing = await client.list(resource, namespace=settings.namespace, query={}, deadline=deadline)
-    shown = [ShownRequest.from_object(obj) for obj in listing.items]
+    shown = [ShownRR.from_object(obj) for obj in listing.items]
     return {each.view.name: each for each in shown}
 
 
@@ -100,7 +100,7 @@ async def delete_from_bursts(client: KubeClient, settings: Settings, *, clock: C
     return deleted, left
 
 
-def gained(before: Mapping[str, ShownRequest], after: Mapping[str, ShownRequest]) -> Counter[str]:
+def gained(before: Mapping[str, ShownRR], after: Mapping[str, ShownRR]) -> Counter[str]:
     """Return by name how many occurrences were added between two readings."""
     counts: Counter[str] = Counter()
     for name, rr in after.items():
@@ -120,7 +120,7 @@ def uncounted(acknowledged: Mapping[str, int], counted: Mapping[str, int]) -> li
     ]
 
 
-def doubled(rrs: Iterable[ShownRequest]) -> list[str]:
+def doubled(rrs: Iterable[ShownRR]) -> list[str]:
     """Return a sentence for each problem that more than one active RR stands for."""
     active: dict[str, list[str]] = {}
     for rr in rrs:
@@ -142,8 +142,8 @@ def show_report(
     console: Console,
     tally: Tally,
     *,
-    before: Mapping[str, ShownRequest],
-    after: Mapping[str, ShownRequest],
+    before: Mapping[str, ShownRR],
+    after: Mapping[str, ShownRR],
     seconds: float,
 ) -> bool:
     """Show the RRs that the burst touched; return whether everything was delivered and counted."""
@@ -160,7 +160,7 @@ def show_report(
     return all(checks)
 
 
-def _table(rrs: Sequence[ShownRequest], counted: Counter[str]) -> Table:
+def _table(rrs: Sequence[ShownRR], counted: Counter[str]) -> Table:
     table = Table(box=SIMPLE_HEAD, header_style="bold", row_styles=["", "dim"], pad_edge=False)
     table.add_column("RemediationRequest", no_wrap=True)
     table.add_column("Alert", no_wrap=True, overflow="ellipsis")
@@ -177,13 +177,13 @@ def _table(rrs: Sequence[ShownRequest], counted: Counter[str]) -> Table:
     return table
 
 
-def _count(rr: ShownRequest, counted: Counter[str]) -> str:
+def _count(rr: ShownRR, counted: Counter[str]) -> str:
     total, new = rr.view.occurrences, counted[rr.view.name]
     return str(total) if total == new else f"{total} (+{new})"
 
 
 def _show_sum(
-    console: Console, tally: Tally, touched: Sequence[ShownRequest], counted: Counter[str], seconds: float
+    console: Console, tally: Tally, touched: Sequence[ShownRR], counted: Counter[str], seconds: float
 ) -> None:
     sent = sum(tally.alerts.values())
     answers = ", ".join(f"{number} x {status}" for status, number in sorted(tally.answers.items()))

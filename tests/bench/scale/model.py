@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 WRITES = ("create_lease", "create_request", "patch_status", "delete_lease")
 UTILIZATION = 0.7  # of a core, for queues to stay short
-REMEMBERED = 10_000  # SLUICE_MEMORY_REQUESTS
+REMEMBERED = 10_000  # SLUICE_MEMORY_RRS
 
 
 @dataclass(frozen=True, kw_only=True)

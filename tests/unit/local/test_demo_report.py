@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from core.local.demo.report import ShownRequest, doubled, gained, show_report, uncounted
+from core.local.demo.report import ShownRR, doubled, gained, show_report, uncounted
 from core.local.demo.sender import Tally
 
 
 def request(
     name: str = "rr-1", *, count: int = 0, phase: str = "", fingerprint: str = "", last: str = "2026-01-02T03:04:05Z"
-) -> ShownRequest:
+) -> ShownRR:
     status: dict[str, Any] = {"overallPhase": phase} if phase else {}
     if count:
         times = {"firstSeenAt": "2026-01-01T03:04:05Z", "lastSeenAt": last}
         status["deduplication"] = {"occurrenceCount": count, **times}
-    return ShownRequest.from_object(
+    return ShownRR.from_object(
         {
             "metadata": {"name": name, "creationTimestamp": "2026-01-01T00:00:00Z"},
             "spec": {
@@ -31,13 +31,11 @@ def request(
     )
 
 
-def by_name(*requests: ShownRequest) -> dict[str, ShownRequest]:
+def by_name(*requests: ShownRR) -> dict[str, ShownRR]:
     return {each.view.name: each for each in requests}
 
 
-def report(
-    tally: Tally, *, before: tuple[ShownRequest, ...] = (), after: tuple[ShownRequest, ...] = ()
-) -> tuple[bool, str]:
+def report(tally: Tally, *, before: tuple[ShownRR, ...] = (), after: tuple[ShownRR, ...] = ()) -> tuple[bool, str]:
     out = StringIO()
     passed = show_report(
         Console(file=out, width=140), tally, before=by_name(*before), after=by_name(*after), seconds=1.25
@@ -57,7 +55,7 @@ def test_report_passes_where_every_acknowledged_alert_is_counted() -> None:
     assert text.count("PASS") == 3
     assert "4 alerts in 1.2 s: 4 deduplicated" in text
     assert "4 answers: 4 x 202" in text
-    assert "1 requests, 4 new occurrences" in text
+    assert "1 RRs, 4 new occurrences" in text
 
 
 def test_report_fails_where_a_request_counts_too_few() -> None:
@@ -133,9 +131,9 @@ def test_ended_request_beside_an_active_one_is_fine() -> None:
 
 def test_cluster_scoped_target_has_no_namespace() -> None:
     target = {"kind": "Node", "name": "node-1"}
-    shown = ShownRequest.from_object({"metadata": {"name": "rr-1"}, "spec": {"targetResource": target}})
+    shown = ShownRR.from_object({"metadata": {"name": "rr-1"}, "spec": {"targetResource": target}})
     assert shown.target == "Node node-1"
 
 
 def test_request_of_a_looser_schema_without_target_is_shown_too() -> None:
-    assert ShownRequest.from_object({"metadata": {"name": "rr-1"}, "spec": {}}).target == "-"
+    assert ShownRR.from_object({"metadata": {"name": "rr-1"}, "spec": {}}).target == "-"

@@ -105,7 +105,7 @@ async def _outcome(history: Any, posts: Any, poisons: list[Poison]) -> Any:
 
 async def _make(world: World, history: Any) -> list[RemediationRequest]:
     """Let an instance that forgets everything make the requests; return every view that there ever was of one."""
-    other = world.instance(memory_requests=0)
+    other = world.instance(memory_rrs=0)
     views = []
     for name, event in history:
         world.pass_time(5)
