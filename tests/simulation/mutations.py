@@ -86,7 +86,7 @@ MUTATIONS = (
     _mistake("no join in one instance", 0, Prepend(Rounds._enqueue, "fingerprint = ticket")),
     _mistake("a taken name counts as created", 23, Replace(_CREATE, "A.attempt_id == B", "True")),
     _mistake(
-        "an own request whose answer was lost counts as another's",
+        "an own RR whose answer was lost counts as another's",
         19,
         Replace(_CREATE, "A.attempt_id == B", "False"),
     ),
@@ -108,7 +108,7 @@ MUTATIONS = (
         Replace(Rounds.join, "asyncio.timeout(...)", "asyncio.timeout(None)"),
     ),
     _mistake(
-        "an ended request in a stale view is asked for ever", 16, Replace(_Search._look, "self._over and ...", "False")
+        "an ended RR in a stale view is asked for ever", 16, Replace(_Search._look, "self._over and ...", "False")
     ),
     _mistake(
         "the status is replaced as a whole",
@@ -122,7 +122,7 @@ MUTATIONS = (
     ),
     _mistake("a failure that passes counts as poison", 0, Prepend(is_poison, "return True")),
     _mistake(
-        "another problem's request is counted on where the memory is wrong",
+        "another problem's RR is counted on where the memory is wrong",
         5,
         Replace(RemediationRequestMemory.get, "A is None or B != C", "A is None"),
     ),
