@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
+DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+"""A name by RFC 1123 without dots, as a regular expression without anchors."""
+
+DNS_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+"""A name by RFC 1123; that it has at most 253 characters is checked apart."""
+
 _EXCERPTS = Repr()
 _EXCERPTS.maxlevel = 3
 _EXCERPTS.maxstring = _EXCERPTS.maxother = 80

@@ -42,6 +42,46 @@ class Resource:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ServedKind:
+    """A kind, where it is read, and whether its objects are in a namespace."""
+
+    resource: Resource
+    namespaced: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Its name, such as `Deployment`."""
+        return self.resource.kind
+
+    @property
+    def api_version(self) -> str:
+        """The `apiVersion` that it is read with."""
+        return self.resource.api_version
+
+
+KINDS = {
+    resource.kind: ServedKind(resource, namespaced=resource.kind not in ("PersistentVolume", "Node", "Namespace"))
+    for resource in (
+        Resource("", "v1", "pods", "Pod"),
+        Resource("", "v1", "replicationcontrollers", "ReplicationController"),
+        Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
+        Resource("", "v1", "persistentvolumes", "PersistentVolume"),
+        Resource("", "v1", "nodes", "Node"),
+        Resource("", "v1", "namespaces", "Namespace"),
+        Resource("apps", "v1", "replicasets", "ReplicaSet"),
+        Resource("apps", "v1", "deployments", "Deployment"),
+        Resource("apps", "v1", "statefulsets", "StatefulSet"),
+        Resource("apps", "v1", "daemonsets", "DaemonSet"),
+        Resource("batch", "v1", "jobs", "Job"),
+        Resource("batch", "v1", "cronjobs", "CronJob"),
+        Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
+        Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
+    )
+}
+"""Kubernetes' own kinds that signals name, by kind: they are read without discovery. One version of each, whatever
+version a signal names: the metadata is the same in all of them."""
+
 CORE_EVENTS = Resource("", "v1", "events", "Event")
 EVENTS = Resource("events.k8s.io", "v1", "events", "Event")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")

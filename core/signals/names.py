@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from core.common.text import DNS_LABEL
+from core.kube.resources import KINDS
 
 KIND_PATTERN = re.compile(r"\A[A-Za-z][A-Za-z0-9]{0,62}\Z")
 API_VERSION_PATTERN = re.compile(r"\A([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[a-z0-9]{1,63}\Z")
-NAMESPACE_PATTERN = re.compile(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+NAMESPACE_PATTERN = re.compile(rf"\A{DNS_LABEL}\Z")
 NAME_PATTERN = re.compile(r"\A(?!\.{1,2}\Z)[^/%?#\s\x00-\x1f\x7f]{1,253}\Z")
 """What the API server calls a path segment, within ASCII's rules for URLs: some kinds take no DNS names, such as
 roles with their colons."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamedKind:
-    """A kind that labels name without help of the API server."""
-
-    kind: str
-    api_version: str
-    namespaced: bool = True
-
-
-POD = NamedKind("Pod", "v1")
-NODE = NamedKind("Node", "v1", namespaced=False)
-NAMESPACE = NamedKind("Namespace", "v1", namespaced=False)
-VOLUME_CLAIM = NamedKind("PersistentVolumeClaim", "v1")
-
 # Most specific first: kube-state-metrics' labels, https://github.com/kubernetes/kube-state-metrics.
 WORKLOADS = {
-    "job_name": NamedKind("Job", "batch/v1"),
-    "replicaset": NamedKind("ReplicaSet", "apps/v1"),
-    "deployment": NamedKind("Deployment", "apps/v1"),
-    "statefulset": NamedKind("StatefulSet", "apps/v1"),
-    "daemonset": NamedKind("DaemonSet", "apps/v1"),
-    "cronjob": NamedKind("CronJob", "batch/v1"),
-    "horizontalpodautoscaler": NamedKind("HorizontalPodAutoscaler", "autoscaling/v2"),
-    "poddisruptionbudget": NamedKind("PodDisruptionBudget", "policy/v1"),
-    "persistentvolumeclaim": VOLUME_CLAIM,
-    "persistentvolume": NamedKind("PersistentVolume", "v1", namespaced=False),
+    "job_name": KINDS["Job"],
+    "replicaset": KINDS["ReplicaSet"],
+    "deployment": KINDS["Deployment"],
+    "statefulset": KINDS["StatefulSet"],
+    "daemonset": KINDS["DaemonSet"],
+    "cronjob": KINDS["CronJob"],
+    "horizontalpodautoscaler": KINDS["HorizontalPodAutoscaler"],
+    "poddisruptionbudget": KINDS["PodDisruptionBudget"],
+    "persistentvolumeclaim": KINDS["PersistentVolumeClaim"],
+    "persistentvolume": KINDS["PersistentVolume"],
 }
-KINDS = WORKLOADS | {"pod": POD, "node": NODE}
+KIND_LABELS = WORKLOADS | {"pod": KINDS["Pod"], "node": KINDS["Node"]}
 
-BY_SINGULAR = {named.kind.lower(): named for named in KINDS.values()}
+BY_SINGULAR = {named.kind.lower(): named for named in KIND_LABELS.values()}
 """By a kind's singular name: in the values of `target_kind` and `workload_type`."""
 
 POD_NAMES = ("kubernetes_pod_name", "pod_name")
@@ -61,7 +49,7 @@ OPENTELEMETRY_WORKLOADS = {
     "k8s_daemonset_name": BY_SINGULAR["daemonset"],
     "k8s_cronjob_name": BY_SINGULAR["cronjob"],
     "k8s_hpa_name": BY_SINGULAR["horizontalpodautoscaler"],
-    "k8s_persistentvolumeclaim_name": VOLUME_CLAIM,
+    "k8s_persistentvolumeclaim_name": KINDS["PersistentVolumeClaim"],
 }
 
 MESH_WORKLOAD = "destination_workload"
@@ -69,7 +57,7 @@ MESH_NAMESPACES = ("destination_workload_namespace", "destination_service_namesp
 MESH_KINDS = ("deployment", "statefulset", "daemonset")
 """Istio's metrics name a workload and not its kind."""
 
-NEVER_A_KIND = frozenset(KINDS) | {
+NEVER_A_KIND = frozenset(KIND_LABELS) | {
     "alertname",
     "cluster",
     "condition",

@@ -25,7 +25,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from core.common.text import excerpt
+from core.common.text import DNS_SUBDOMAIN, excerpt
+from core.kube.resources import KINDS
 from core.signals import names
 from core.signals.batch import Ignored
 from core.signals.signal import Candidate, Lookup, TargetResource
@@ -33,7 +34,7 @@ from core.signals.signal import Candidate, Lookup, TargetResource
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from core.signals.names import NamedKind
+    from core.kube.resources import ServedKind
 
 NO_TARGET = "no_target"
 """Reason of what is ignored because it names no object."""
@@ -41,7 +42,7 @@ NO_TARGET = "no_target"
 MOST_CANDIDATES = 12
 """Of one alert; each may cost a call to the API server."""
 
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
+_SUBDOMAIN = re.compile(rf"{DNS_SUBDOMAIN}\Z")
 _KIND_LABEL = re.compile(r"[a-z]{3,63}\Z")
 _ADDRESS = re.compile(r"[0-9.]+\Z")
 _LONGEST_NAME = 253
@@ -97,7 +98,7 @@ class _Reading:
     def namespaces(self) -> Iterator[Candidate]:
         """Yield the Namespace that the alert names, if it does."""
         if names.NAMESPACE_PATTERN.match(self._namespace()):
-            yield from self._named("namespace", self._namespace(), names.NAMESPACE, "untargeted", "")
+            yield from self._named("namespace", self._namespace(), KINDS["Namespace"], "untargeted", "")
 
     def why_none(self) -> str:
         """Say why no label names a target."""
@@ -109,8 +110,8 @@ class _Reading:
                 "lower-case letters, digits, '-' and '.', at most 253 characters"
             )
         return (
-            f"no label names a target: keep one of {', '.join(names.KINDS)} (or exported_*) on the alert, or route "
-            "it elsewhere"
+            f"no label names a target: keep one of {', '.join(names.KIND_LABELS)} (or exported_*) on the alert, or "
+            "route it elsewhere"
         )
 
     def _hinted(self) -> Iterator[Candidate]:
@@ -126,14 +127,14 @@ class _Reading:
                 yield from self._singular("target_name", kind, where["target_name"], namespace, "hint")
 
     def _exported(self) -> Iterator[Candidate]:
-        for label, kind in names.KINDS.items():
+        for label, kind in names.KIND_LABELS.items():
             yield from self._labelled(f"exported_{label}", kind, "exported")
 
     def _by_opentelemetry(self) -> Iterator[Candidate]:
         namespace = self._dotted(names.OPENTELEMETRY_NAMESPACE)[1]
-        kinds = names.OPENTELEMETRY_WORKLOADS | {"k8s_pod_name": names.POD}
+        kinds = names.OPENTELEMETRY_WORKLOADS | {"k8s_pod_name": KINDS["Pod"]}
         if not namespace:
-            kinds |= {"k8s_node_name": names.NODE}
+            kinds |= {"k8s_node_name": KINDS["Node"]}
         for each, kind in kinds.items():
             label, name = self._dotted(each)
             yield from self._named(label, name, kind, "opentelemetry", namespace or self._namespace())
@@ -145,7 +146,7 @@ class _Reading:
         if by_type := names.BY_SINGULAR.get(self._text("workload_type").lower()):
             yield from self._labelled("workload", by_type, "workload_type")
         claims = self._text("pvc_namespace") or self._namespace()
-        yield from self._named("pvc", self._text("pvc"), names.VOLUME_CLAIM, "pvc", claims)
+        yield from self._named("pvc", self._text("pvc"), KINDS["PersistentVolumeClaim"], "pvc", claims)
         yield from self._of_the_mesh()
 
     def _of_the_mesh(self) -> Iterator[Candidate]:
@@ -160,20 +161,20 @@ class _Reading:
     def _pods(self) -> Iterator[Candidate]:
         if not self._text("exported_pod") and not self._is_exporters_own():
             elsewhere = self._text("exported_namespace") not in ("", self._text("namespace"))
-            yield from self._labelled("pod", names.POD, "pod", must_exist=elsewhere and "uid" not in self._labels)
+            yield from self._labelled("pod", KINDS["Pod"], "pod", must_exist=elsewhere and "uid" not in self._labels)
         for label in names.POD_NAMES:
-            yield from self._labelled(label, names.POD, "pod_name")
+            yield from self._labelled(label, KINDS["Pod"], "pod_name")
 
     def _nodes(self) -> Iterator[Candidate]:
         if not self._text("exported_node") and self._is_about_a_node():
-            yield from self._labelled("node", names.NODE, "node")
+            yield from self._labelled("node", KINDS["Node"], "node")
         if self._is_scraped_from(_NODE_EXPORTERS):
             yield from self._node_of_the_exporter()
 
     def _node_of_the_exporter(self) -> Iterator[Candidate]:
         host = self._text("instance").partition(":")[0]
         if host and not _ADDRESS.match(host) and _is_name(host):
-            yield from self._named("instance", host, names.NODE, "node_exporter", "", must_exist=True)
+            yield from self._named("instance", host, KINDS["Node"], "node_exporter", "", must_exist=True)
         pod, namespace = self._text("pod"), self._text("namespace")
         if _is_name(pod) and names.NAMESPACE_PATTERN.match(namespace):
             target = TargetResource(kind="Pod", name=pod, namespace=namespace, api_version="v1")
@@ -195,14 +196,14 @@ class _Reading:
             target = TargetResource(kind=kind, name=name, namespace=namespace)
             yield Candidate(target=target, label=label, rule=rule, lookup=Lookup.SINGULAR, must_exist=True)
 
-    def _labelled(self, label: str, kind: NamedKind, rule: str, *, must_exist: bool = False) -> Iterator[Candidate]:
+    def _labelled(self, label: str, kind: ServedKind, rule: str, *, must_exist: bool = False) -> Iterator[Candidate]:
         yield from self._named(label, self._text(label), kind, rule, self._namespace(), must_exist=must_exist)
 
     def _named(
         self,
         label: str,
         name: str,
-        kind: NamedKind,
+        kind: ServedKind,
         rule: str,
         namespace: str,
         *,

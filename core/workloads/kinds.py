@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.common.memory import ShortMemory
@@ -14,7 +13,7 @@ from core.kube.errors import (
     ResourceNotServedError,
     UnreadableAnswerError,
 )
-from core.kube.resources import Resource
+from core.kube.resources import KINDS, Resource, ServedKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,47 +26,15 @@ DISCOVERY_SECONDS = 600.0
 _REMEMBERED_KINDS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class ServedKind:
-    """A kind and its URL."""
-
-    resource: Resource
-    namespaced: bool = True
-
-
-def _built_in(group: str, version: str, plural: str, kind: str, *, namespaced: bool = True) -> ServedKind:
-    return ServedKind(Resource(group, version, plural, kind), namespaced)
-
-
-# One version of each, whatever version a signal names: the metadata is the same in all of them.
-_BUILT_IN = {
-    (served.resource.group, served.resource.kind): served
-    for served in (
-        _built_in("", "v1", "pods", "Pod"),
-        _built_in("", "v1", "replicationcontrollers", "ReplicationController"),
-        _built_in("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
-        _built_in("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False),
-        _built_in("", "v1", "nodes", "Node", namespaced=False),
-        _built_in("", "v1", "namespaces", "Namespace", namespaced=False),
-        _built_in("apps", "v1", "replicasets", "ReplicaSet"),
-        _built_in("apps", "v1", "deployments", "Deployment"),
-        _built_in("apps", "v1", "statefulsets", "StatefulSet"),
-        _built_in("apps", "v1", "daemonsets", "DaemonSet"),
-        _built_in("batch", "v1", "jobs", "Job"),
-        _built_in("batch", "v1", "cronjobs", "CronJob"),
-        _built_in("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
-        _built_in("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
-    )
-}
-
-_BY_SINGULAR = {served.resource.kind.lower(): served for served in _BUILT_IN.values()}
+_BY_SINGULAR = {kind.lower(): served for kind, served in KINDS.items()}
 
 
 def built_in(api_version: str, kind: str) -> ServedKind | None:
     """Return a kind of our table; without `api_version`, the one that has this name."""
-    if api_version:
-        return _BUILT_IN.get((api_version.rpartition("/")[0], kind))
-    return next((served for (_, name), served in _BUILT_IN.items() if name == kind), None)
+    served = KINDS.get(kind)
+    if served and api_version and served.resource.group != api_version.rpartition("/")[0]:
+        return None
+    return served
 
 
 def built_in_singular(singular: str) -> ServedKind | None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from core.common.clock import Clock, Deadline
     from core.kube.client import JsonObject, KubeClient
-    from core.workloads.kinds import Kinds, ServedKind
+    from core.kube.resources import ServedKind
+    from core.workloads.kinds import Kinds
 
 REMEMBERED_OBJECTS = 10_000
 

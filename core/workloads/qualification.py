@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.common.clock import Deadline
+    from core.kube.resources import ServedKind
     from core.signals.signal import Candidate, NormalizedSignal
-    from core.workloads.kinds import Kinds, ServedKind
+    from core.workloads.kinds import Kinds
     from core.workloads.metadata import MetadataReader
     from core.workloads.owners import OwnerResolver
     from core.workloads.scope import OwnDoing, Scope

@@ -10,28 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.common.clock import MockClock
-from core.kube.resources import Resource
+from core.kube.resources import KINDS
 from core.local.embedded import EmbeddedApi
 from tests.support.instances import NAMESPACE, START, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-RESOURCES = {
-    resource.kind: resource
-    for resource in (
-        Resource("", "v1", "pods", "Pod"),
-        Resource("", "v1", "nodes", "Node"),
-        Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
-        Resource("", "v1", "persistentvolumes", "PersistentVolume"),
-        Resource("apps", "v1", "deployments", "Deployment"),
-        Resource("apps", "v1", "replicasets", "ReplicaSet"),
-        Resource("apps", "v1", "statefulsets", "StatefulSet"),
-        Resource("apps", "v1", "daemonsets", "DaemonSet"),
-        Resource("batch", "v1", "jobs", "Job"),
-        Resource("batch", "v1", "cronjobs", "CronJob"),
-    )
-}
 NOT_SERVED = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "PersistentVolume")
 """Kinds that the embedded API has not; they are their own workload and taken as they are named."""
 
@@ -80,7 +65,7 @@ async def cluster_of(objects: Iterable[Mapping[str, Any]]) -> World:
 async def _make(
     world: World, kind: str, namespace: str, name: str, *, owner: Mapping[str, Any] | None = None, node: str = ""
 ) -> Mapping[str, Any]:
-    resource = RESOURCES[kind]
+    resource = KINDS[kind].resource
     metadata: dict[str, Any] = {"name": name, "labels": {"app": "x"}}
     if namespace:
         metadata["namespace"] = namespace
