@@ -78,6 +78,7 @@ class _Reading:
     def __init__(self, labels: Mapping[str, str], annotations: Mapping[str, str]) -> None:
         self._labels = labels
         self._annotations = annotations
+        self._namespace = next(filter(None, map(self._text, names.NAMESPACES)), "")
         self._refused: list[str] = []
         self._misplaced = ""
 
@@ -97,8 +98,8 @@ class _Reading:
 
     def namespaces(self) -> Iterator[Candidate]:
         """Yield the Namespace that the alert names, if it does."""
-        if names.NAMESPACE_PATTERN.match(self._namespace()):
-            yield from self._named("namespace", self._namespace(), KINDS["Namespace"], "untargeted", "")
+        if names.NAMESPACE_PATTERN.match(self._namespace):
+            yield from self._named("namespace", self._namespace, KINDS["Namespace"], "untargeted", "")
 
     def why_none(self) -> str:
         """Say why no label names a target."""
@@ -137,7 +138,8 @@ class _Reading:
             kinds |= {"k8s_node_name": KINDS["Node"]}
         for each, kind in kinds.items():
             label, name = self._dotted(each)
-            yield from self._named(label, name, kind, "opentelemetry", namespace or self._namespace())
+            if name:
+                yield from self._named(label, name, kind, "opentelemetry", namespace or self._namespace)
 
     def _workloads(self) -> Iterator[Candidate]:
         for label, kind in names.WORKLOADS.items():
@@ -145,7 +147,7 @@ class _Reading:
                 yield from self._labelled(label, kind, "workload")
         if by_type := names.BY_SINGULAR.get(self._text("workload_type").lower()):
             yield from self._labelled("workload", by_type, "workload_type")
-        claims = self._text("pvc_namespace") or self._namespace()
+        claims = self._text("pvc_namespace") or self._namespace
         yield from self._named("pvc", self._text("pvc"), KINDS["PersistentVolumeClaim"], "pvc", claims)
         yield from self._of_the_mesh()
 
@@ -189,7 +191,7 @@ class _Reading:
                 continue
             if plain == label and self._text(f"exported_{label}"):
                 continue
-            yield from self._singular(label, plain, name, self._namespace(), "kind")
+            yield from self._singular(label, plain, name, self._namespace, "kind")
 
     def _singular(self, label: str, kind: str, name: str, namespace: str, rule: str) -> Iterator[Candidate]:
         if _is_name(name) and (not namespace or names.NAMESPACE_PATTERN.match(namespace)):
@@ -197,7 +199,8 @@ class _Reading:
             yield Candidate(target=target, label=label, rule=rule, lookup=Lookup.SINGULAR, must_exist=True)
 
     def _labelled(self, label: str, kind: ServedKind, rule: str, *, must_exist: bool = False) -> Iterator[Candidate]:
-        yield from self._named(label, self._text(label), kind, rule, self._namespace(), must_exist=must_exist)
+        if name := self._text(label):
+            yield from self._named(label, name, kind, rule, self._namespace, must_exist=must_exist)
 
     def _named(
         self,
@@ -230,9 +233,6 @@ class _Reading:
         dotted = label.replace("_", ".")
         return (label, self._text(label)) if self._text(label) else (dotted, self._text(dotted))
 
-    def _namespace(self) -> str:
-        return next(filter(None, map(self._text, names.NAMESPACES)), "")
-
     def _is_exporters_own(self) -> bool:
         if "uid" in self._labels:
             return False
@@ -242,7 +242,7 @@ class _Reading:
     def _is_about_a_node(self) -> bool:
         if self._text("exported_namespace"):
             return False
-        return not self._namespace() or self._is_scraped_from(_ABOUT_NODES)
+        return not self._namespace or self._is_scraped_from(_ABOUT_NODES)
 
     def _is_scraped_from(self, exporters: tuple[str, ...]) -> bool:
         return any(name.endswith(exporters) for name in self._scraped())

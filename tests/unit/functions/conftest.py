@@ -90,6 +90,7 @@ def function(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any, targe
     monkeypatch.setenv("SLUICE_NAMESPACE", NAMESPACE)
     monkeypatch.setenv("SLUICE_AUTH", "none")
     monkeypatch.setenv("SLUICE_OWNERS", "as-named")
+    monkeypatch.setenv("SLUICE_REQUEST_DEADLINE", "600")  # a slow machine fails no test
     monkeypatch.setenv("FUNCTION_TARGET", "")
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, target, raising=False)
