@@ -9,8 +9,7 @@ from core.common.concurrency import paced, side_by_side
 from core.common.memory import BoundedMemory
 from core.errors import DeadlineExceededError
 from core.results import SignalResult, Status, failure
-from core.signals.batch import Ignored, Poison
-from core.signals.signal import NormalizedSignal
+from core.signals.signal import Ignored, NormalizedSignal, Poison
 from core.signals.targets import NO_TARGET
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from core.common.clock import Clock, Deadline
     from core.protocol.rounds import Rounds
     from core.reporting import Reporter
-    from core.signals.batch import Batch, Entry
+    from core.signals.signal import Batch, Entry
     from core.workloads.qualification import Qualification
 
 GROUPS_AT_ONCE = 200

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from core.common.concurrency import STEPS_IN_A_ROW
 from core.common.text import cut_utf8
 from core.results import Status
-from core.signals.batch import Ignored, Poison
-from core.signals.signal import NormalizedSignal
+from core.signals.signal import Ignored, NormalizedSignal, Poison
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from core.common.clock import Clock
     from core.metrics import Metrics
     from core.results import SignalResult
-    from core.signals.batch import Batch, Entry
+    from core.signals.signal import Batch, Entry
 
 NOTICE_SECONDS = 3600.0
 REMEMBERED_NOTICES = 1000

@@ -16,9 +16,8 @@ from pydantic_core import from_json, to_json
 
 from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
 from core.errors import PayloadError, PayloadTooLargeError
-from core.signals.batch import Batch, Entry, Ignored, Poison, Unread
 from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
-from core.signals.signal import NormalizedSignal, fingerprint_of
+from core.signals.signal import Batch, Entry, Ignored, NormalizedSignal, Poison, Unread, fingerprint_of
 from core.signals.targets import candidates_of
 
 SOURCE = "alertmanager"

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
-from core.signals.batch import Entry, Ignored, Poison
 from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
-from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
+from core.signals.signal import Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
 from core.signals.targets import NO_TARGET, target_of
 
 if TYPE_CHECKING:

@@ -13,10 +13,9 @@ from pydantic_core import to_json
 
 from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
 from core.errors import PayloadError
-from core.signals.batch import Entry, Ignored, Poison
 from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
 from core.signals.names import API_VERSION_PATTERN, KIND_PATTERN, NAME_PATTERN, NAMESPACE_PATTERN
-from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
+from core.signals.signal import Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
 from core.signals.targets import NO_TARGET
 
 

@@ -14,10 +14,9 @@ from pydantic_core import from_json, to_json
 from core.common.text import cut_utf8, describe_invalid, excerpt
 from core.errors import PayloadError
 from core.signals import alertmanager, cloud_monitoring
-from core.signals.batch import Batch, Entry, Unread
 from core.signals.kubernetes_event import SOURCE as EVENT_SOURCE
 from core.signals.kubernetes_event import EventReader
-from core.signals.signal import NormalizedSignal
+from core.signals.signal import Batch, Entry, NormalizedSignal, Unread
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -28,8 +28,7 @@ from typing import TYPE_CHECKING
 from core.common.text import DNS_SUBDOMAIN, excerpt
 from core.kube.resources import KINDS
 from core.signals import names
-from core.signals.batch import Ignored
-from core.signals.signal import Candidate, Lookup, TargetResource
+from core.signals.signal import Candidate, Ignored, Lookup, TargetResource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

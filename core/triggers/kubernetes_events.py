@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from core.kube.errors import NotFoundError
 from core.kube.resources import CORE_EVENTS, EVENTS
-from core.signals.batch import Batch, Entry, Ignored
 from core.signals.kubernetes_event import SOURCE, EventReader, EventReference, occurrence_of, open_cloud_event
+from core.signals.signal import Batch, Entry, Ignored
 from core.triggers.redeliveries import Redeliveries
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 from core.errors import PayloadError
 from core.results import Status
-from core.signals.batch import Batch, Ignored, Poison
 from core.signals.pubsub import ContentReader, PubSubMessage, open_message
+from core.signals.signal import Batch, Ignored, Poison
 from core.triggers.dead_letters import DeadLetters, PubSubPublisher
 from core.triggers.redeliveries import Redeliveries
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from core.common.clock import Deadline
     from core.gateway import Gateway
-    from core.signals.batch import Batch
+    from core.signals.signal import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

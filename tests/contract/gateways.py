@@ -15,7 +15,7 @@ from core.kube.credentials import StaticToken
 from core.kube.transport import HttpTransport
 from core.metrics import Metrics
 from core.settings import Settings
-from core.signals.batch import Batch
+from core.signals.signal import Batch
 from tests.support.wire import describe
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from core.common.clock import Deadline
 from core.protocol.lease import lease_name
 from core.protocol.lock import STATE_ANNOTATION
 from core.results import Status
-from core.signals.batch import Batch
+from core.signals.signal import Batch
 from tests.contract.gateways import NEW, Instance
 from tests.contract.objects import lease
 from tests.support.instances import fingerprint, signal

@@ -28,10 +28,9 @@ from core.protocol.remediation_request import (
 )
 from core.signals import cloud_monitoring
 from core.signals.alertmanager import AlertReader, decode_alertmanager
-from core.signals.batch import Ignored, Poison
 from core.signals.kubernetes_event import EventObject, EventReader, EventReference, occurrence_of, open_cloud_event
 from core.signals.pubsub import MESSAGE_PUBLISHED, ContentReader, open_message
-from core.signals.signal import NormalizedSignal, TargetResource
+from core.signals.signal import Ignored, NormalizedSignal, Poison, TargetResource
 from core.signals.targets import target_of
 from tests.fuzz.corpus import entries
 from tests.fuzz.effort import effort

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import PayloadError
 from core.signals.alertmanager import decode_alertmanager
-from core.signals.batch import Ignored, Poison
-from core.signals.signal import fingerprint_of
+from core.signals.signal import Ignored, Poison, fingerprint_of
 from core.workloads.qualification import as_named
 from tests.fuzz.corpus import entries
 from tests.fuzz.effort import effort

@@ -23,8 +23,7 @@ from core.kube.transport import HttpTransport
 from core.metrics import Metrics
 from core.protocol.lease import lease_name
 from core.settings import Settings
-from core.signals.batch import Batch
-from core.signals.signal import TargetResource
+from core.signals.signal import Batch, TargetResource
 from core.triggers.cloud_events import CloudEvent
 from core.triggers.kubernetes_events import KubernetesEventIntake
 from tests.support.cluster import (

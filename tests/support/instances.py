@@ -20,8 +20,7 @@ from core.kube.transport import ApiRequest
 from core.metrics import Metrics
 from core.protocol.lock import STATE_ANNOTATION
 from core.settings import Settings
-from core.signals.batch import Batch
-from core.signals.signal import NormalizedSignal, TargetResource
+from core.signals.signal import Batch, NormalizedSignal, TargetResource
 from tests.support.wire import MERGE_PATCH, Wire, deliver
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from core.metrics import Metrics
 from core.pipeline import GROUPS_AT_ONCE, REMEMBERED_DELIVERY_SECONDS, EarlierDeliveries, Pipeline
 from core.reporting import LINES_OF_A_KIND, NOTICE_SECONDS, REMEMBERED_NOTICES, Notices, Reporter
 from core.results import SignalResult, Status
-from core.signals.batch import Batch, Entry, Ignored, Poison
-from core.signals.signal import NormalizedSignal
+from core.signals.signal import Batch, Entry, Ignored, NormalizedSignal, Poison
 from core.workloads.kinds import Kinds
 from core.workloads.qualification import Qualification
 from core.workloads.scope import OwnDoing

@@ -10,8 +10,7 @@ import pytest
 
 from core.local.demo.burst import BurstPlan, Wave, choose_workloads, make_burst
 from core.signals.alertmanager import decode_alertmanager
-from core.signals.batch import Ignored, Poison
-from core.signals.signal import NormalizedSignal
+from core.signals.signal import Ignored, NormalizedSignal, Poison
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

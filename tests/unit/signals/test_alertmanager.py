@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from core.errors import PayloadError, PayloadTooLargeError
 from core.signals.alertmanager import MAX_ALERTS
-from core.signals.batch import Ignored, Poison
 from core.signals.bounds import TEXTS
-from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
+from core.signals.signal import Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
 from tests.unit.signals.webhooks import (
     RECEIVED,
     alert,

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.signals.batch import Entry, Ignored, Poison
 from core.signals.cloud_monitoring import read_incident
-from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
+from core.signals.signal import Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
 from tests.support.pubsub_messages import CONTAINER, incident
 
 RECEIVED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

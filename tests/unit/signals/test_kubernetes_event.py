@@ -8,9 +8,8 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from core.errors import PayloadError
-from core.signals.batch import Entry, Ignored, Poison
 from core.signals.kubernetes_event import EventReader, EventReference, occurrence_of, open_cloud_event
-from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
+from core.signals.signal import Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
 from tests.support.kubernetes_events import (
     MOMENT,
     POD,

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import PayloadError
-from core.signals.batch import Batch, Ignored, Poison
 from core.signals.pubsub import (
     MESSAGE_ID_ANNOTATION,
     PUBLISH_TIME_ANNOTATION,
@@ -15,7 +14,7 @@ from core.signals.pubsub import (
     PubSubMessage,
     open_message,
 )
-from core.signals.signal import NormalizedSignal
+from core.signals.signal import Batch, Ignored, NormalizedSignal, Poison
 from tests.support.kubernetes_events import MOMENT, kubelet_event, scheduler_event
 from tests.support.pubsub_messages import MESSAGE_ID, PUBLISH_TIME, PUBLISHED, envelope, incident
 from tests.unit.signals.webhooks import alert, only_ignored, only_signal, webhook

@@ -2,8 +2,7 @@
 
 import pytest
 
-from core.signals.batch import Ignored
-from core.signals.signal import Lookup, TargetResource
+from core.signals.signal import Ignored, Lookup, TargetResource
 from core.signals.targets import MOST_CANDIDATES, candidates_of, target_of
 
 KSM = {

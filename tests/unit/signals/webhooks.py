@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.signals.alertmanager import decode_alertmanager
-from core.signals.batch import Batch, Ignored, Poison
-from core.signals.signal import NormalizedSignal
+from core.signals.signal import Batch, Ignored, NormalizedSignal, Poison
 
 RECEIVED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
