@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from core.auth import Gate, KubernetesGate, OpenGate
+from core.admission.opening import build_gate
 from core.common.breaker import BreakerState, CircuitBreaker
 from core.common.clock import Clock, Deadline, RealClock
 from core.kube.client import KubeClient
@@ -33,6 +33,7 @@ from core.workloads.scope import OwnDoing, Scope
 if TYPE_CHECKING:
     import logging
 
+    from core.admission.gates import Gate
     from core.kube.transport import Transport
     from core.metrics import Metrics
     from core.settings import Settings
@@ -124,7 +125,7 @@ def build_gateway(
         clock=clock,
         client=client,
         resource=resource,
-        gate=_gate(settings, client, resource, clock),
+        gate=build_gate(settings=settings, client=client, resource=resource, clock=clock, warn=logger.warning),
         rounds=rounds,
         sweeper=sweeper,
         pipeline=Pipeline(
@@ -162,12 +163,3 @@ def _breaker(metrics: Metrics, logger: logging.Logger, clock: Clock) -> CircuitB
         logger.warning("the circuit breaker for the Kubernetes API is %s", state.name.lower().replace("_", "-"))
 
     return CircuitBreaker(clock=clock, on_change=on_change)
-
-
-def _gate(settings: Settings, client: KubeClient, resource: Resource, clock: Clock) -> Gate:
-    if settings.auth == "none":
-        return OpenGate()
-    audiences = [each.strip() for each in settings.audiences.split(",") if each.strip()]
-    return KubernetesGate(
-        client=client, resource=resource, namespace=settings.namespace, clock=clock, audiences=audiences
-    )

@@ -21,6 +21,9 @@ _DNS_SUBDOMAIN = f"^{DNS_SUBDOMAIN}$"
 _LABEL_KEY = r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _LABEL_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 
+_WAY = r"(kubernetes|oidc|secret)"
+_SENDER = r"(cluster|https?://[^\s,#]+)#[^\s,#]+"
+
 
 def _default_namespace() -> str:
     from_pod = os.environ.get("POD_NAMESPACE", "")
@@ -56,15 +59,34 @@ class Settings(BaseModel):
         description="`implied`: an RR without status.deduplication counts as one occurrence, which spares a new signal "
         "its status PATCH; `written` makes it all the same, for readers that want the field there",
     )
-    auth: Literal["kubernetes", "none"] = Field(
+    auth: str = Field(
         "kubernetes",
-        description="`kubernetes` checks bearer tokens by TokenReview and SubjectAccessReview; `none` where the "
-        "platform has checked already",
+        pattern=rf"^(none|{_WAY}(\s*,\s*{_WAY})*)$",
+        description="how senders prove who they are, one way or several separated by commas: `kubernetes` (TokenReview "
+        "and SubjectAccessReview), `oidc` (ID tokens of SLUICE_OIDC_SENDERS), `secret` (SLUICE_SECRET_FILE); `none` "
+        "where something in front has checked already",
+    )
+    auth_none: Literal["", "i-have-another-gate"] = Field(
+        "",
+        description="`i-have-another-gate`: SLUICE_AUTH=none is meant, although others than this machine reach the "
+        "function",
     )
     audiences: str = Field(
         "",
         max_length=1024,
-        description="audiences of senders' tokens, separated by commas, such as `sluice`; empty: the API server's own",
+        description="audiences of senders' tokens, separated by commas, such as `sluice`; empty: the API server's own, "
+        "and none for `oidc`",
+    )
+    oidc_senders: str = Field(
+        "",
+        max_length=8192,
+        pattern=rf"^({_SENDER}(\s*,\s*{_SENDER})*)?$",
+        description="who may send with an ID token, separated by commas: `issuer#account`, the account by `sub` or "
+        "verified `email`; `cluster` is this cluster's issuer: `cluster#system:serviceaccount:NAMESPACE:NAME`",
+    )
+    secret_file: str = Field(
+        "",
+        description="file with the secret that senders show as a bearer token; two lines while it is being changed",
     )
     payload_encoding: Literal["base64", "raw"] = Field("base64", description="form of spec.originalPayload")
     signal_type: str = Field(
@@ -142,6 +164,20 @@ class Settings(BaseModel):
         "", pattern=r"^(https?://\S+)?$", description="URL of the API server, with Google credentials: a GKE endpoint"
     )
     api_ca: str = Field("", description="base64 of that API server's CA certificate, as GKE shows it")
+
+    @property
+    def auth_ways(self) -> list[str]:
+        """SLUICE_AUTH as a list."""
+        return _listed(self.auth)
+
+    @property
+    def audience_list(self) -> list[str]:
+        """SLUICE_AUDIENCES as a list."""
+        return _listed(self.audiences)
+
+
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def load_settings() -> Settings:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
+from core.admission.opening import check_admission
 from core.common.clock import Clock, RealClock
 from core.common.concurrency import PerLoop
 from core.errors import ConfigurationError
@@ -22,6 +24,7 @@ from functions._ending import outlive_sigterm
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Mapping, Sequence
 
 _metrics: Metrics | None = None
 _loop_tasks = LoopTasks(registry=REGISTRY)
@@ -89,9 +92,27 @@ def start_worker() -> Worker:
     try:
         settings = load_settings()
         check_access(settings)
+        dangers = check_admission(settings, host=listening_host(sys.argv, os.environ))
     except ConfigurationError as error:
         raise SystemExit(f"sluice: {error}") from None
-    return Worker(settings=settings, metrics=_process_metrics(), logger=configure_logging(settings), clock=RealClock())
+    logger = configure_logging(settings)
+    for danger in dangers:
+        logger.warning(danger)
+    return Worker(settings=settings, metrics=_process_metrics(), logger=logger, clock=RealClock())
+
+
+def listening_host(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Return the address that functions-framework was told to listen on, in its command or in HOST.
+
+    It tells the function nothing of it. Where another program serves the function, that is taken for all addresses.
+    """
+    host = environ.get("HOST") or "0.0.0.0"  # noqa: S104 - functions-framework's default
+    for place, word in enumerate(argv):
+        if word == "--host" and place + 1 < len(argv):
+            host = argv[place + 1]
+        elif word.startswith("--host="):
+            host = word.removeprefix("--host=")
+    return host
 
 
 def _process_metrics() -> Metrics:

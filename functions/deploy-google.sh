@@ -35,6 +35,7 @@ need() {
 settings() {
   # The platform's IAM has checked the caller before the function sees the request.
   export SLUICE_AUTH="${SLUICE_AUTH:-none}" SLUICE_NAMESPACE="${SLUICE_NAMESPACE:-sluice-system}"
+  [[ "${SLUICE_AUTH}" != none ]] || export SLUICE_AUTH_NONE=i-have-another-gate
   [[ -z "${DEAD_LETTER_TOPIC:-}" ]] || export SLUICE_DEAD_LETTER_TOPIC="${DEAD_LETTER_TOPIC}"
   local name list=""
   for name in $(compgen -e SLUICE_ | sort); do

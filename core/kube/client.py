@@ -18,6 +18,9 @@ from core.kube.transport import ApiRequest, ApiResponse, Transport
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
+PUBLIC_DOCUMENTS = "application/json,application/jwk-set+json"
+"""The API server gives its issuer's keys in the second form alone, and 406 to who asks for the first."""
+
 GROUPS_WITH_KINDS = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
 JsonObject = dict[str, Any]
@@ -85,6 +88,11 @@ class KubeClient:
         """Return all API groups but the core one: with their kinds (APIGroupDiscoveryList, KEP-3352), or as an older
         API server answers, by name and version alone (APIGroupList)."""
         request = ApiRequest(method="GET", path="/apis", accept=GROUPS_WITH_KINDS)
+        return (await self._call(Resource("", "", "*", ""), request, deadline)).obj
+
+    async def document(self, path: str, *, deadline: Deadline) -> JsonObject:
+        """Return the JSON that the API server serves at a path of no kind, such as `/openid/v1/jwks`."""
+        request = ApiRequest(method="GET", path=path, accept=PUBLIC_DOCUMENTS)
         return (await self._call(Resource("", "", "*", ""), request, deadline)).obj
 
     async def list(

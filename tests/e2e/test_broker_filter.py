@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     Deliver = Callable[[Sent], Answer]
 
 ADD = "dev.knative.apiserver.resource.add"
+ACCOUNT = "sluice-events-oidc-eventing.knative.dev-trigger"
+"""Eventing's name for the Trigger's identity."""
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +111,17 @@ def test_event_that_cannot_be_stored_now_comes_again(
 class TestTokens:
     """Where senders need one: the filter sends that of the Trigger's account, as knative/components/sender-tokens."""
 
-    @pytest.fixture
-    def function(self, start_function: StartFunction) -> FunctionProcess:
-        settings: Any = {"SLUICE_AUTH": "kubernetes", "SLUICE_AUDIENCES": "sluice"}
+    @pytest.fixture(params=["kubernetes", "oidc"])
+    def function(
+        self, request: pytest.FixtureRequest, start_function: StartFunction, cluster: Cluster
+    ) -> FunctionProcess:
+        """With the API server's reviews, and with its keys alone."""
+        sender = f"cluster#system:serviceaccount:{cluster.namespace}:{ACCOUNT}"
+        settings: Any = {
+            "SLUICE_AUTH": request.param,
+            "SLUICE_AUDIENCES": "sluice",
+            "SLUICE_OIDC_SENDERS": sender,
+        }
         return start_function(command=production("kubernetes_event"), **settings)
 
     def test_trigger_with_an_identity_is_let_in(
@@ -120,12 +130,13 @@ class TestTokens:
         account = the("RoleBinding", "sluice-sender-events", of=objects("overlays/sender-tokens"))["subjects"][0][
             "name"
         ]
+        assert account == ACCOUNT
         cluster.add_account(account, SENDER_RULES)
         trigger = broker_filter.add_trigger(
             "sluice-events",
             namespace=cluster.namespace,
             subscriber=function.url,
-            account=account,
+            account=ACCOUNT,
             audience="sluice",
         )
 

@@ -117,7 +117,8 @@ def test_all_three_functions_are_deployed(google: Google) -> None:
         assert given["--service-account"] == REQUIRED["SERVICE_ACCOUNT"]
         assert (given["--cpu"], given["--concurrency"]) == ("1", "80")
         assert given["--set-env-vars"] == (
-            "^@@^SLUICE_API_CA=Q0E=@@SLUICE_API_SERVER=https://192.0.2.1@@SLUICE_AUTH=none@@SLUICE_NAMESPACE=sluice-system"
+            "^@@^SLUICE_API_CA=Q0E=@@SLUICE_API_SERVER=https://192.0.2.1@@SLUICE_AUTH=none@@"
+            "SLUICE_AUTH_NONE=i-have-another-gate@@SLUICE_NAMESPACE=sluice-system"
         )
 
 

@@ -89,6 +89,7 @@ def function(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any, targe
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     monkeypatch.setenv("SLUICE_NAMESPACE", NAMESPACE)
     monkeypatch.setenv("SLUICE_AUTH", "none")
+    monkeypatch.setenv("HOST", "127.0.0.1")
     monkeypatch.setenv("SLUICE_OWNERS", "as-named")
     monkeypatch.setenv("SLUICE_REQUEST_DEADLINE", "600")  # a slow machine fails no test
     monkeypatch.setenv("FUNCTION_TARGET", "")

@@ -37,6 +37,29 @@ def test_wrong_authority_of_the_api_server_stops_the_start_too(function):
         function.load()
 
 
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"auth": "oidc"}, "SLUICE_AUTH has oidc, and SLUICE_OIDC_SENDERS is empty"),
+        ({"auth": "kubernetes,secret"}, "SLUICE_AUTH has secret, and SLUICE_SECRET_FILE names no file"),
+        ({"auth": "secret", "secret_file": "/nowhere"}, "SLUICE_SECRET_FILE=/nowhere cannot be used"),
+    ],
+)
+def test_admission_that_cannot_be_honoured_stops_the_start(function, settings, sentence):
+    function.set(**settings)
+    with pytest.raises(SystemExit, match=f"sluice: {sentence}"):
+        function.load()
+
+
+def test_open_gate_for_others_than_this_machine_stops_the_start_unless_it_is_meant(function, monkeypatch, capsys):
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    with pytest.raises(SystemExit, match="sluice: SLUICE_AUTH=none lets in everybody who reaches 0"):
+        function.load()
+    function.set(auth_none="i-have-another-gate")
+    function.load()
+    assert "SLUICE_AUTH=none: everybody who reaches 0.0.0.0 is let in" in capsys.readouterr().out
+
+
 def test_start_without_a_cluster_says_what_to_set(function, monkeypatch):
     monkeypatch.delenv("KUBECONFIG")
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)

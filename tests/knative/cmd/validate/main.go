@@ -17,6 +17,8 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	eventingconfig "knative.dev/eventing/pkg/apis/config"
 	eventing "knative.dev/eventing/pkg/apis/eventing/v1"
+	eventingalpha "knative.dev/eventing/pkg/apis/eventing/v1alpha1"
+	"knative.dev/eventing/pkg/apis/feature"
 	sources "knative.dev/eventing/pkg/apis/sources/v1"
 	"knative.dev/pkg/apis"
 	servingconfig "knative.dev/serving/pkg/apis/config"
@@ -38,11 +40,12 @@ type header struct {
 }
 
 var kinds = map[string]func() resource{
-	"serving.knative.dev/v1/Service":         func() resource { return &serving.Service{} },
-	"eventing.knative.dev/v1/Broker":         func() resource { return &eventing.Broker{} },
-	"eventing.knative.dev/v1/Trigger":        func() resource { return &eventing.Trigger{} },
-	"sources.knative.dev/v1/ApiServerSource": func() resource { return &sources.ApiServerSource{} },
-	"sources.knative.dev/v1/SinkBinding":     func() resource { return &sources.SinkBinding{} },
+	"serving.knative.dev/v1/Service":            func() resource { return &serving.Service{} },
+	"eventing.knative.dev/v1/Broker":            func() resource { return &eventing.Broker{} },
+	"eventing.knative.dev/v1/Trigger":           func() resource { return &eventing.Trigger{} },
+	"eventing.knative.dev/v1alpha1/EventPolicy": func() resource { return &eventingalpha.EventPolicy{} },
+	"sources.knative.dev/v1/ApiServerSource":    func() resource { return &sources.ApiServerSource{} },
+	"sources.knative.dev/v1/SinkBinding":        func() resource { return &sources.SinkBinding{} },
 }
 
 func main() {
@@ -71,7 +74,8 @@ func inputs(paths []string) []io.Reader {
 	return readers
 }
 
-// withDefaults carries what a fresh installation's ConfigMaps say: without a default class no Broker is valid.
+// withDefaults carries what a fresh installation's ConfigMaps say: without a default class no Broker is valid. Senders'
+// identities are on, which an EventPolicy needs and nothing else minds.
 func withDefaults(ctx context.Context) context.Context {
 	features, err := servingconfig.NewFeaturesConfigFromMap(nil)
 	if err != nil {
@@ -82,6 +86,7 @@ func withDefaults(ctx context.Context) context.Context {
 		panic(err)
 	}
 	ctx = servingconfig.ToContext(ctx, &servingconfig.Config{Features: features, Defaults: defaults})
+	ctx = feature.ToContext(ctx, feature.Flags{feature.OIDCAuthentication: feature.Enabled})
 	return eventingconfig.ToContext(ctx, &eventingconfig.Config{
 		Defaults: &eventingconfig.Defaults{ClusterDefaultConfig: &eventingconfig.DefaultConfig{
 			DefaultBrokerClass: "MTChannelBasedBroker",

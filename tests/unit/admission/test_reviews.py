@@ -1,4 +1,4 @@
-"""Who is let in, what the API server is asked for it, and for how long its yes is remembered."""
+"""Tokens of the cluster: what the API server is asked for them, and for how long its answer is remembered."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.auth import KubernetesGate, OpenGate
+from core.admission.gates import BearerGate, OpenGate
+from core.admission.reviews import KubernetesReviews
 from core.common.breaker import CircuitBreaker
 from core.common.clock import Deadline, MockClock
 from core.errors import CircuitOpenError, DeadlineExceededError, PermissionDeniedError, UnauthenticatedError
@@ -39,13 +40,14 @@ class Entrance:
         self.api = Scripted()
         self.clock = MockClock(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
         breaker = CircuitBreaker(clock=self.clock, min_calls=calls_to_open)
-        self.gate = KubernetesGate(
+        self.reviews = KubernetesReviews(
             client=KubeClient(transport=self.api, breaker=breaker, call_timeout=3.0),
             resource=remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1"),
             namespace="ops",
             clock=self.clock,
             audiences=audiences,
         )
+        self.gate = BearerGate(ways=[self.reviews])
 
     async def admit(self, authorization: str = "Bearer secret", *, seconds: float = 8.0) -> None:
         await self.gate.admit(authorization, deadline=Deadline(clock=self.clock, seconds=seconds))
@@ -86,7 +88,7 @@ async def test_only_true_lets_anybody_in(entrance, yes):
     ["", "Bearer", "Bearer ", "Bearer    ", "Basic dXNlcjpwYXNz", "Token secret", "secret", "bearersecret"],
 )
 async def test_without_a_bearer_token_nobody_is_asked(entrance, authorization):
-    with pytest.raises(UnauthenticatedError, match="send a service account token in the header `Authorization: Bearer"):
+    with pytest.raises(UnauthenticatedError, match="send a token in the header `Authorization: Bearer"):
         await entrance.admit(authorization)
 
 
@@ -290,7 +292,7 @@ async def test_thousand_senders_are_remembered_and_the_oldest_goes_first(entranc
 async def test_tokens_are_not_kept(entrance):
     entrance.will_be_asked()
     await entrance.admit("Bearer very-secret")
-    assert "very-secret" not in repr(vars(entrance.gate))
+    assert "very-secret" not in repr(vars(entrance.reviews))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Who may send signals: a TokenReview, then a SubjectAccessReview, both remembered for a short time.
+"""Tokens of the cluster: a TokenReview, then a SubjectAccessReview, both remembered for a short time.
 
-A sender without a good token costs the API server little: what can be no token is never asked about, a refusal is
-remembered too, and one token is asked about once however many requests carry it at the moment.
+A sender without a good token costs the API server little: a refusal is remembered too, and one token is asked
+about once however many requests carry it at the moment.
 
 The sender needs the verb `create` on the virtual subresource `remediationrequests/signals` in the
 gateway's namespace. Nothing serves that subresource, so the rule gives its holder no other power.
@@ -12,8 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from core.common.memory import BoundedMemory
 from core.errors import AccessError, DeadlineExceededError, PermissionDeniedError, UnauthenticatedError
@@ -31,32 +30,10 @@ REFUSAL_SECONDS = 5.0
 """Short, for people mend a missing rule and look at once whether it helped."""
 
 _REMEMBERED_SENDERS = 1000
-_LONGEST_TOKEN = 8192  # a service account's has 1 to 2 kB
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token of RFC 6750, section 2.1
 
 
-class Gate(Protocol):
-    """Lets a request in or raises."""
-
-    async def admit(self, authorization: str, *, deadline: Deadline) -> None:
-        """Judge the value of the Authorization header, empty where there is none.
-
-        Raises:
-            UnauthenticatedError: no token, or one the API server does not know.
-            PermissionDeniedError: its user may not send signals.
-            KubernetesError, TransientError: the API server could not be asked.
-        """
-
-
-class OpenGate:
-    """AUTH=none: the platform in front has checked already."""
-
-    async def admit(self, authorization: str, *, deadline: Deadline) -> None:
-        """Admit everybody."""
-
-
-class KubernetesGate:
-    """AUTH=kubernetes.
+class KubernetesReviews:
+    """SLUICE_AUTH=kubernetes: the API server says who sends, and whether they may.
 
     Args:
         client: asks the API server.
@@ -83,17 +60,8 @@ class KubernetesGate:
         )
         self._reviews: dict[bytes, asyncio.Task[None]] = {}
 
-    async def admit(self, authorization: str, *, deadline: Deadline) -> None:
-        """Ask the API server, or remember what it said a moment ago."""
-        scheme, _, token = authorization.partition(" ")
-        token = token.strip()
-        if scheme.lower() != "bearer" or not token:
-            raise UnauthenticatedError("send a service account token in the header `Authorization: Bearer <token>`")
-        if len(token) > _LONGEST_TOKEN or not _TOKEN.fullmatch(token):
-            raise UnauthenticatedError(
-                f"the bearer token can be none: it has {len(token)} characters, of which at most {_LONGEST_TOKEN} of "
-                "A-Z a-z 0-9 - . _ ~ + / are taken"
-            )
+    async def check(self, token: str, *, deadline: Deadline) -> None:
+        """Ask the API server, or remember what it said a moment ago. See core.admission.gates.Way."""
         key = hashlib.sha256(token.encode()).digest()
         if self._granted.get(key):
             return
