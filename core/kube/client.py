@@ -1,6 +1,6 @@
 """Verbs on objects: JSON in and out, status codes turned into classes, each call guarded by the breaker."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -41,10 +41,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The objects of a LIST, and what the server's own clock said."""
+    """The objects of a LIST, what the server's own clock said, and what asks for the `rest`; empty: that is all."""
 
     items: list[JsonObject]
     headers: Mapping[str, str]
+    rest: str = ""
 
     @property
     def server_time(self) -> datetime:
@@ -101,7 +102,25 @@ class KubeClient:
         """LIST; the caller's `query` holds selectors and resourceVersion."""
         path = resource.path(namespace=namespace)
         reply = await self._call(resource, ApiRequest(method="GET", path=path, query=query), deadline)
-        return Listing(_objects(reply, "items"), reply.headers)
+        metadata = reply.obj.get("metadata")
+        rest = metadata.get("continue") if isinstance(metadata, dict) else ""
+        return Listing(_objects(reply, "items"), reply.headers, rest if isinstance(rest, str) else "")
+
+    async def pages(
+        self, resource: Resource, *, namespace: str, size: int, deadline: Deadline
+    ) -> AsyncIterator[Listing]:
+        """LIST everything, `size` objects at a time, consistently: what a page costs does not grow with their number.
+
+        Raises:
+            ApiStatusError: 410, where the reader took longer than the API server keeps the rest (some minutes).
+        """
+        rest = ""
+        while True:
+            query = {"limit": str(size)} | ({"continue": rest} if rest else {})
+            page = await self.list(resource, namespace=namespace, query=query, deadline=deadline)
+            yield page
+            if not (rest := page.rest):
+                return
 
     async def create(self, resource: Resource, body: JsonObject, *, namespace: str = "", deadline: Deadline) -> Reply:
         """CREATE under the name in the body."""

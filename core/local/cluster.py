@@ -131,6 +131,18 @@ def named_context(kubeconfig: str) -> str:
         return f"KUBECONFIG={kubeconfig}"
 
 
+def context_namespace(kubeconfig: str) -> str:
+    """Return the namespace of the current context of a value of KUBECONFIG; empty where it names none."""
+    files = [Path(part) for part in kubeconfig.split(os.pathsep) if part and Path(part).is_file()]
+    try:
+        current = _current_context(files)
+        contexts = [each for file in files for each in yaml.safe_load(file.read_text()).get("contexts") or ()]
+        found = [each["context"].get("namespace") for each in contexts if each["name"] == current]
+        return str(found[0] or "") if found else ""
+    except (OSError, yaml.YAMLError, AttributeError, LookupError, TypeError):
+        return ""  # what is wrong with the file is said by whoever connects with it
+
+
 def use_default_kubeconfig() -> None:
     """Set KUBECONFIG to kubectl's own default file, where it is unset and there is that file."""
     file = Path.home() / ".kube" / "config"

@@ -17,6 +17,7 @@ from core.errors import SluiceError
 from core.local.cluster import use_default_kubeconfig
 from core.local.configuration import effective_settings, settings_table, unknown_variables
 from core.local.demo import BurstPlan, Demo, harmless_url, make_burst
+from core.local.pruning import prune_command
 from core.local.run import WAIT_SECONDS, Run
 from core.local.send import Sending, SendPlan, flattened, read_webhooks
 from core.local.shell import INTERRUPTED, USAGE, CommandError, new_console, until_stopped
@@ -196,6 +197,7 @@ def config(
 
 for _command in (viewing.get, viewing.watch, viewing.describe, viewing.phase):
     app.command()(_told(_command))
+app.command("prune")(_told(prune_command))
 
 
 def _execute(work: Coroutine[Any, Any, Any]) -> Any:

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.text import Text
+
+from core.local.shell import new_console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,6 +88,18 @@ def find_all_running(*, folder: Path) -> list[Running]:
     """Return all that runs on this machine for this user."""
     found = (_read(path) for path in sorted(folder.glob("run-*.json")))
     return [running for running in found if running is not None]
+
+
+def prefer_what_runs() -> None:
+    """Without KUBECONFIG, look at what `sluice run` serves, where one does, and say so."""
+    if os.environ.get("KUBECONFIG"):
+        return
+    running = find_all_running(folder=state_folder())
+    if len(running) == 1 and running[0].kubeconfig:
+        os.environ["KUBECONFIG"] = running[0].kubeconfig
+        os.environ.setdefault("SLUICE_NAMESPACE", running[0].namespace)
+        note = f"(what `sluice run` at {running[0].url} writes to; set KUBECONFIG or --context for another cluster)"
+        new_console(stderr=True).print(Text(note, style="dim"), soft_wrap=True)
 
 
 def _read(path: Path) -> Running | None:

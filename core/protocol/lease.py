@@ -10,7 +10,7 @@ from core.kube.errors import UnreadableAnswerError
 from core.kube.resources import LEASES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
     from datetime import datetime
 
     from core.common.clock import Clock, Deadline
@@ -94,10 +94,10 @@ class LeaseStore:
             deadline=deadline,
         )
 
-    async def all(self, *, deadline: Deadline) -> list[Lease]:
-        """LIST all Leases of the namespace, those of others too."""
-        listing = await self._client.list(LEASES, namespace=self._namespace, query={}, deadline=deadline)
-        return [_parsed(item, listing.server_time) for item in listing.items]
+    async def pages(self, *, size: int, deadline: Deadline) -> AsyncIterator[list[Lease]]:
+        """LIST all Leases of the namespace, those of others too, `size` at a time."""
+        async for page in self._client.pages(LEASES, namespace=self._namespace, size=size, deadline=deadline):
+            yield [_parsed(item, page.server_time) for item in page.items]
 
     def _body(self, name: str, holder: str, duration_seconds: int, annotations: Mapping[str, str]) -> dict[str, Any]:
         now = micro_time(self._clock.now())

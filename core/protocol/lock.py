@@ -41,8 +41,9 @@ STATE_ANNOTATION = "gateway.kubernaut.ai/lock"
 """`held`, `done` or `abandoned`, a space, and the holder that wrote it. Where that is not the Lease's holder, another
 gateway has written over the Lease: it stands for no RR."""
 
-LATE_HOLDER_SECONDS = 600
-"""Until so long after a lock has run out its holder may still wake: the name is kept, so that it collides."""
+LATE_HOLDER_SECONDS = 3600
+"""Until so long after a lock has run out its holder may still wake: the name is kept, so that it collides. Longer than
+API servers' clocks differ or jump: a Lease that only looks old must not get a new name beside a holder at work."""
 
 _ROUNDING_SECONDS = 1
 _CLOCKS_DIFFER_SECONDS = 5

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from core.common.clock import Deadline
@@ -21,7 +21,9 @@ from core.protocol.lock import LATE_HOLDER_SECONDS, LOCK_DURATION_SECONDS, Lock,
 from core.protocol.remediation_request import RemediationRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from datetime import datetime
+    from typing import Any
 
     from core.common.clock import Clock
     from core.kube.client import JsonObject, KubeClient
@@ -39,6 +41,7 @@ DONE_LEASE_SECONDS = WATCH_CACHE_LAG_SECONDS + 5.0
 """How long a done Lease is kept: longer than the oldest view that may be created upon and the cache's lag."""
 
 _BETWEEN_SWEEPS_SECONDS = 5.0
+_PAGE = 500  # objects of one LIST, as kubectl takes them
 _CALL_SECONDS = 3.0
 
 
@@ -132,13 +135,24 @@ class LeaseSweeper:
         return Deadline(clock=self._clock, seconds=_CALL_SECONDS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pruned:
-    """What was deleted, and what was not because somebody changed it at that moment."""
+    """Names of what was deleted, and how much was not because somebody changed it at that moment."""
 
-    remediation_requests: list[str]
-    leases: list[str]
-    changed_meanwhile: int
+    remediation_requests: list[str] = field(default_factory=list)
+    leases: list[str] = field(default_factory=list)
+    changed_meanwhile: int = 0
+
+    async def add(self, names: list[str], name: str, deletion: Coroutine[Any, Any, None], *, dry_run: bool) -> None:
+        """Run a deletion, unless dry, and note its name; or that there was nothing to delete any more."""
+        try:
+            if dry_run:
+                deletion.close()
+            else:
+                await deletion
+            names.append(name)
+        except (NotFoundError, ConflictError):
+            self.changed_meanwhile += 1
 
 
 async def prune(
@@ -152,51 +166,52 @@ async def prune(
     leases_older_than_seconds: float = PRUNED_LEASE_SECONDS,
     dry_run: bool = False,
 ) -> Pruned:
-    """Delete RRs that ended, and hold nothing, for longer than an age, and Leases that nobody needs.
+    """Delete RRs that ended longer ago than an age and hold nothing, and Leases that nobody needs.
 
-    Every DELETE carries uid and resourceVersion as they were seen: what has changed since stays. An RR's age counts
-    from the last write to it, by the API server's clock.
+    Every DELETE carries uid and resourceVersion as they were seen: what has changed since stays. All ages are told by
+    the API server's clock.
 
     Raises:
-        KubernetesError: the API server failed.
+        KubernetesError: the API server failed; what was deleted before stays deleted.
     """
-    listing = await client.list(resource, namespace=namespace, query={}, deadline=deadline)
-    rrs = [item for item in listing.items if _ended_for(item, listing.server_time) >= older_than_seconds]
-    leases = [lease for lease in await store.all(deadline=deadline) if _unneeded(lease, leases_older_than_seconds)]
-    deleted_rrs, deleted_leases, changed = [], [], 0
-    for item in rrs:
-        seen = item["metadata"]
-        try:
-            if not dry_run:
-                await client.delete(
-                    resource,
-                    namespace=namespace,
-                    name=seen["name"],
-                    preconditions={"uid": seen["uid"], "resourceVersion": seen["resourceVersion"]},
-                    deadline=deadline,
-                )
-            deleted_rrs.append(seen["name"])
-        except (NotFoundError, ConflictError):
-            changed += 1
-    for lease in leases:
-        try:
-            if not dry_run:
-                await store.delete(lease, deadline=deadline)
-            deleted_leases.append(lease.name)
-        except (NotFoundError, ConflictError):
-            changed += 1
-    return Pruned(deleted_rrs, deleted_leases, changed)
+    pruned = Pruned()
+    async for page in client.pages(resource, namespace=namespace, size=_PAGE, deadline=deadline):
+        for item in page.items:
+            if _ended_for(item, page.server_time) < older_than_seconds:
+                continue
+            seen = item["metadata"]
+            deletion = client.delete(
+                resource,
+                namespace=namespace,
+                name=seen["name"],
+                preconditions={"uid": seen["uid"], "resourceVersion": seen["resourceVersion"]},
+                deadline=deadline,
+            )
+            await pruned.add(pruned.remediation_requests, seen["name"], deletion, dry_run=dry_run)
+    async for leases in store.pages(size=_PAGE, deadline=deadline):
+        for lease in leases:
+            if _unneeded(lease, leases_older_than_seconds):
+                deletion = store.delete(lease, deadline=deadline)
+                await pruned.add(pruned.leases, lease.name, deletion, dry_run=dry_run)
+    return pruned
 
 
 def _ended_for(obj: JsonObject, now: datetime) -> float:
-    """Return the seconds since an RR was last written to, where it has ended and holds nothing; else -1."""
+    """Return for how many seconds at least an RR has ended, where it holds nothing; else -1."""
     rr = RemediationRequest.from_object(obj, now=now)
     if rr.holds or rr.deleting:
         return -1.0
     metadata = obj["metadata"]
-    stamps = [metadata["creationTimestamp"]]
-    stamps += [entry["time"] for entry in metadata.get("managedFields") or () if "time" in entry]
+    entries = [entry for entry in metadata.get("managedFields") or () if "time" in entry]
+    # Whoever set the phase has written it at that entry's time at the latest. Others' later writes make it no younger.
+    of_phase = [entry for entry in entries if "f:overallPhase" in _fields_of_status(entry)]
+    stamps = [entry["time"] for entry in of_phase or entries] or [metadata["creationTimestamp"]]
     return (now - max(parse_rfc3339(stamp) for stamp in stamps)).total_seconds()
+
+
+def _fields_of_status(entry: JsonObject) -> JsonObject:
+    fields: JsonObject = (entry.get("fieldsV1") or {}).get("f:status") or {}
+    return fields
 
 
 def _unneeded(lease: Lease, older_than_seconds: float) -> bool:

@@ -43,6 +43,7 @@ class Judge:
         self._stop = stop
         self._busy: Counter[tuple[str, str]] = Counter()
         self._outlaws: set[str] = set()
+        self._late: set[str] = set()
         self.revived: set[str] = set()
         """RRs that somebody put to work again, or made hold again, after they had ended."""
         self._used: dict[str, str] = {}
@@ -97,16 +98,7 @@ class Judge:
         if not held and now and holds(now, self._wall()):
             self.revived.add(commit.name)
         if commit.verb == "CREATE" and ours:
-            if commit.name in self._used and commit.name not in self.leases.done_names:
-                # Nobody could say that it had been used: its creator died, or lost its answers, and never could.
-                self._trace.state("a name used twice: its Lease was never marked done")
-            elif commit.name in self._used and not self._busy[commit.actor, fingerprint[:12]]:
-                # It was on its way long after its sender had given up (docs/protocol.md, what is left).
-                self._trace.state("a name used twice by a CREATE that came late")
-                self._outlaws.add(commit.name)
-            elif commit.name in self._used:
-                self.fail("a name once", f"{commit.name} was used before, by {self._used[commit.name]}")
-            self._used[commit.name] = commit.actor
+            self._check_name(commit, fingerprint)
         standing = [
             obj["metadata"]["name"]
             for obj in self._etcd.objects("remediationrequests")
@@ -117,6 +109,9 @@ class Judge:
         if self.revived.intersection(standing):
             self._trace.state("two hold because an ended one was put to work again")
             return
+        if self._late.intersection(standing):
+            self._trace.state("two active by a holder that came late")
+            return
         self._trace.state("two active by the foreign gateway's doing")
         excused = self._foreign and (
             not (ours and commit.verb == "CREATE")
@@ -125,6 +120,19 @@ class Judge:
         )
         if not excused:
             self.fail("one", f"{len(standing)} requests are active: {', '.join(standing)}")
+
+    def _check_name(self, commit: Commit, fingerprint: str) -> None:
+        if commit.name in self._used and commit.name not in self.leases.done_names:
+            # Nobody could say that it had been used: its creator died, or lost its answers, and never could.
+            self._trace.state("a name used twice: its Lease was never marked done")
+        elif commit.name in self._used and not self.leases.holds(attempt_of(commit.after), fingerprint):
+            # Its holder stalled past its Lease, or the CREATE was on its way for so long, and the RR that another
+            # made of this name has come and gone (docs/protocol.md, what is left).
+            self._trace.state("a name used twice by a holder that came late")
+            self._late.add(commit.name)
+        elif commit.name in self._used:
+            self.fail("a name once", f"{commit.name} was used before, by {self._used[commit.name]}")
+        self._used[commit.name] = commit.actor
 
     def _wall(self, ahead: float = 0.0) -> datetime:
         return START + timedelta(seconds=self._now() + ahead)
@@ -214,9 +222,15 @@ def fingerprint_of(obj: Any) -> str:
     return str(obj["spec"]["signalFingerprint"])
 
 
+def attempt_of(obj: Any) -> str:
+    """Return the attempt that created a request's object, which is the holder it had the Lease as; or nothing."""
+    return str(obj["metadata"].get("annotations", {}).get(ATTEMPT_ANNOTATION, ""))
+
+
 def _in_a_round(request: ApiRequest) -> bool:
     """Whether a call is made for one fingerprint: not what pruning does."""
-    pruning = request.method == "DELETE" or (request.path.endswith("/remediationrequests") and not request.query)
+    all_of_them = request.path.endswith("/remediationrequests") and "fieldSelector" not in request.query
+    pruning = request.method == "DELETE" or all_of_them
     return "remediationrequests" in request.path and not (pruning and request.method != "POST")
 
 
@@ -243,5 +257,5 @@ def _described(commit: Commit) -> str:
         counted = (deduplication(after) or {}).get("occurrenceCount", "-")
         parts += [f"phase={phase(after) or '-'}", f"count={counted}"]
     if commit.verb == "CREATE":
-        parts.append(f"attempt={after['metadata'].get('annotations', {}).get(ATTEMPT_ANNOTATION, '-')[:8]}")
+        parts.append(f"attempt={attempt_of(after)[:8] or '-'}")
     return " ".join(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 from rich.text import Text
 
 from core.common.clock import RealClock
-from core.local.running import find_all_running, state_folder
+from core.local.running import prefer_what_runs
 from core.local.shell import USAGE, CommandError, new_console
 from core.local.viewing.live import Display
 from core.local.viewing.rows import Filter, Output, Row, table, written, youngest_last
@@ -154,21 +153,10 @@ def _reader(context: str, namespace: str, *, everywhere: bool = False) -> Iterat
         raise CommandError("say --namespace or --all-namespaces, not both", exit_code=USAGE)
     from core.local.viewing.reader import Reader, Where  # noqa: PLC0415 - `kubernetes` takes a while
 
-    _prefer_what_runs(context)
+    if not context:
+        prefer_what_runs()
     reader = Reader(settings=load_settings(), where=Where(context=context, namespace=namespace, everywhere=everywhere))
     try:
         yield reader
     finally:
         reader.close()
-
-
-def _prefer_what_runs(context: str) -> None:
-    """Without KUBECONFIG and --context, look at what `sluice run` serves, where it does, and say so."""
-    if context or os.environ.get("KUBECONFIG"):
-        return
-    running = find_all_running(folder=state_folder())
-    if len(running) == 1 and running[0].kubeconfig:
-        os.environ["KUBECONFIG"] = running[0].kubeconfig
-        os.environ.setdefault("SLUICE_NAMESPACE", running[0].namespace)
-        note = f"(what `sluice run` at {running[0].url} writes to; set KUBECONFIG or --context for another cluster)"
-        new_console(stderr=True).print(Text(note, style="dim"), soft_wrap=True)

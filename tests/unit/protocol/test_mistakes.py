@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Race = Callable[[World], Awaitable[None]]
 
-LATE = meeting.test_name_of_a_late_holder_is_kept_for_ten_minutes
+LATE = meeting.test_name_of_a_late_holder_is_kept_for_an_hour
 TAKE_OVER = DistributedLockManager.take_over
 LEASE, DEADLINE = races.TestTheLease(), races.TestOneDeadline()
 MOVING = races.TestStaleAndMovingViews()
