@@ -16,12 +16,14 @@ ANY_GO := command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-v
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 $(READY): requirements-dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) in PATH; name a Python from 3.11 on: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Sluice needs Python 3.11 or newer, this is %s; name another one: make PYTHON=python3.12 ..." % sys.version.split()[0])'
 	@echo "setting up $(VENV), once, about a minute ..."
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PYTHON) -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(INSTALL) --require-hashes -r requirements-dev.txt >$(VENV)/setup.log 2>&1 || { tail -1 $(VENV)/setup.log >&2; echo "The packages of requirements-dev.txt could not be installed: the first run needs PyPI, or PIP_INDEX_URL set to a mirror of it. All that pip said: $(VENV)/setup.log" >&2; exit 1; }
+	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 setup: $(READY) ## make the virtual environment

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.common.text import DNS_LABEL, DNS_SUBDOMAIN
 from core.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _PREFIX = "SLUICE_"
 _FALLBACK_NAMESPACE = "sluice-system"
+# What the kubelet sets for a Service named sluice-... (enableServiceLinks), and no person wrote.
+_SERVICE_LINK = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_SERVICE_LINK_URL = re.compile(r"(tcp|udp|sctp)://.*")
 
 _DNS_LABEL = f"^{DNS_LABEL}$"
 _DNS_SUBDOMAIN = f"^{DNS_SUBDOMAIN}$"
@@ -195,6 +202,26 @@ def load_settings() -> Settings:
         )
     except ValidationError as error:
         raise ConfigurationError("; ".join(_sentence(line) for line in error.errors(include_url=False))) from None
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a sentence for each variable that looks like a setting and is none."""
+    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    unknown = sorted(
+        name
+        for name, text in environ.items()
+        if name.upper().startswith(_PREFIX)
+        and name.upper() not in known
+        and not (_SERVICE_LINK.fullmatch(name) or _SERVICE_LINK_URL.fullmatch(text))
+    )
+    return [f"{name} is no setting{_meant(name, known)}" for name in unknown]
+
+
+def _meant(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - a start without a mistake does not pay for it
+
+    close = get_close_matches(name.upper(), known, n=1)
+    return f"; {close[0]} is meant?" if close else ""
 
 
 def _sentence(error: Any) -> str:

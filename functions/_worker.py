@@ -18,7 +18,7 @@ from core.kube.access import check_access, find_access
 from core.kube.transport import HttpTransport
 from core.logs import configure_logging
 from core.metrics import LoopTasks, Metrics
-from core.settings import Settings, load_settings
+from core.settings import Settings, load_settings, unknown_variables
 from core.version import USER_AGENT
 from functions._ending import outlive_sigterm
 
@@ -96,8 +96,8 @@ def start_worker() -> Worker:
     except ConfigurationError as error:
         raise SystemExit(f"sluice: {error}") from None
     logger = configure_logging(settings)
-    for danger in dangers:
-        logger.warning(danger)
+    for sentence in (*dangers, *unknown_variables()):
+        logger.warning(sentence)
     return Worker(settings=settings, metrics=_process_metrics(), logger=logger, clock=RealClock())
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from core.common.clock import RealClock
 from core.errors import SluiceError
 from core.local.cluster import use_default_kubeconfig
-from core.local.configuration import effective_settings, settings_table, unknown_variables
+from core.local.configuration import effective_settings, settings_table
 from core.local.demo import BurstPlan, Demo, harmless_url, make_burst
 from core.local.pruning import prune_command
 from core.local.run import WAIT_SECONDS, Run
@@ -24,7 +24,7 @@ from core.local.shell import INTERRUPTED, USAGE, CommandError, new_console, unti
 from core.local.viewing import commands as viewing
 from core.local.viewing.rows import Output
 from core.local.web import DEFAULT_PORT
-from core.settings import load_settings
+from core.settings import load_settings, unknown_variables
 from core.version import VERSION
 
 _LAST_PORT = 65_535

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -45,13 +44,6 @@ def effective_settings(settings: Settings, *, environ: Mapping[str, str] = os.en
     ]
 
 
-def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Return a sentence for each variable that looks like a setting and is none."""
-    known = [_PREFIX + name.upper() for name in Settings.model_fields]
-    unknown = sorted(name for name in environ if name.upper().startswith(_PREFIX) and name.upper() not in known)
-    return [f"{name} is no setting{_meant(name, known)}" for name in unknown]
-
-
 def settings_table(settings: Sequence[EffectiveSetting]) -> Table:
     """Return the table that people read."""
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
@@ -72,11 +64,6 @@ def _source(name: str, settings: Settings, environ: Mapping[str, str]) -> str:
     default = Settings.model_fields[name].default
     plain = "sluice-system" if name == "namespace" else default
     return "default" if getattr(settings, name) == plain else "service account"
-
-
-def _meant(name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name.upper(), known, n=1)
-    return f"; {close[0]} is meant?" if close else ""
 
 
 def _shown(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -152,6 +153,8 @@ def test_banner_works_when_pasted_the_burst_is_counted_and_ctrl_c_leaves_nothing
         assert "1 invalid" in burst.stdout
         assert sum(line.lstrip().startswith("rr-") for line in burst.stdout.splitlines()) == 40
         assert burst.stdout.count("PASS") == 3
+        assert re.search(r"one RR, rr-\S+, for the Pods \S+, \S+, \S+: all are of Deployment/", burst.stdout)
+        assert "(on purpose: one alert of the burst is broken" in burst.stdout
 
         again = run.demo("--seed", "1")
         assert again.returncode == 0, again.stdout + again.stderr
@@ -180,22 +183,26 @@ def test_function_that_is_killed_ends_the_command_with_its_code_and_a_sentence(f
         wait_for(lambda: not any(_runs(each) for each in left), what="its workers to be gone", within=5)
 
 
-def test_own_cluster_is_used_as_soon_as_crd_and_namespace_are_there(
+def test_own_cluster_is_used_once_crd_and_namespace_are_there_and_refused_at_once_before(
     kube_apiserver: KubeApiserver, own_group: str, folder: Path
 ) -> None:
     namespace = f"run-{uuid4().hex[:8]}"
     kubeconfig = kube_apiserver.write_kubeconfig(folder / "kubeconfig")
     settings = {"KUBECONFIG": str(kubeconfig), "SLUICE_GROUP": own_group, "SLUICE_NAMESPACE": namespace}
+    refusal = f"sluice: context test, {kube_apiserver.url} cannot be used yet: "
+    missing = f"remediationrequests.{own_group} is not installed here: apply knative/cluster/crd.yaml to the cluster"
+    first = _refused(folder, settings)
+    assert first.startswith(refusal)
+    assert missing in first
+
+    assert kube_apiserver.request("POST", CRDS, load_crd(group=own_group)).status == 201
+    wait_for(lambda: missing not in _refused(folder, settings), what="the definition to be served", within=60)
+    assert _refused(folder, settings).startswith(refusal + f"the namespace '{namespace}' does not exist")
+    assert kube_apiserver.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}}).status == 201
+
     with SluiceRun(folder, "--cluster", **settings) as run:
         run.wait_for("Using your cluster")
         assert f"Using your cluster (context test, {kube_apiserver.url}): every alert" in run.shown
-        run.wait_for("Waiting until it is.")
-        assert f"remediationrequests.{own_group} is not installed here: apply knative/cluster/crd.yaml" in run.shown
-
-        assert kube_apiserver.request("POST", CRDS, load_crd(group=own_group)).status == 201
-        run.wait_for(f"kubectl create namespace {namespace}")
-        assert kube_apiserver.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}}).status == 201
-
         run.wait_for("Logs follow")
         assert (run.paste_curl().status, run.paste_curl().status) == (201, 202)
         unasked = run.demo("--alerts", "60", "--workloads", "8")
@@ -208,6 +215,17 @@ def test_own_cluster_is_used_as_soon_as_crd_and_namespace_are_there(
         assert run.demo("--clean", "--yes").stdout == "8 remediation requests of earlier bursts deleted.\n"
         assert len(kube_apiserver.request("GET", stored).body["items"]) == 1
         assert run.end_by(signal.SIGTERM) == 0
+
+
+def _refused(folder: Path, settings: dict[str, str]) -> str:
+    """What the command says where it ends by itself before a function is started."""
+    own = folder / uuid4().hex
+    own.mkdir()
+    with SluiceRun(own, "--cluster", **settings) as run:
+        assert run._process.ended_within(SHOWN_WITHIN), run.shown
+        assert run._process.exit_code == 1
+        assert "Starting the alertmanager function" not in run.shown
+        return run.shown
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from core import settings as module
 from core.errors import ConfigurationError
-from core.settings import Settings, load_settings
+from core.settings import Settings, load_settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -202,3 +202,25 @@ class TestNamespace:
         monkeypatch.setenv("POD_NAMESPACE", "Not A Namespace")
         with pytest.raises(ConfigurationError, match="SLUICE_NAMESPACE='Not A Namespace' cannot work: "):
             load_settings()
+
+
+def test_misspelt_setting_is_told_with_the_one_that_is_meant():
+    environ = {"SLUICE_NAMSPACE": "x", "SLUICE_GROUP": "g", "SLUICE_ZZZZZZ": "", "PATH": ""}
+    assert unknown_variables(environ) == [
+        "SLUICE_NAMSPACE is no setting; SLUICE_NAMESPACE is meant?",
+        "SLUICE_ZZZZZZ is no setting",
+    ]
+
+
+def test_what_the_kubelet_sets_for_services_of_ours_is_no_mistake():
+    links = {
+        "SLUICE_ALERTMANAGER_SERVICE_HOST": "10.0.0.1",
+        "SLUICE_ALERTMANAGER_SERVICE_PORT_HTTP": "80",
+        "SLUICE_ALERTMANAGER_PORT": "tcp://10.0.0.1:80",
+        "SLUICE_ALERTMANAGER_PORT_80_TCP": "tcp://10.0.0.1:80",
+        "SLUICE_ALERTMANAGER_PORT_80_TCP_ADDR": "10.0.0.1",
+    }
+    assert unknown_variables(links) == []
+    assert unknown_variables({"SLUICE_METRIC_PORT": "9090"}) == [
+        "SLUICE_METRIC_PORT is no setting; SLUICE_METRICS_PORT is meant?"
+    ]

@@ -55,16 +55,36 @@ _NAMESPACES = {
     "demo-platform": ("audit", "identity", "mailer", "scheduler"),
 }
 _ROLES = ("api", "cache", "db", "web", "worker")
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of which Kubernetes makes the ends of names
+_ENDS = _LETTERS[:3]
 _NAMES = tuple((namespace, app, role) for namespace, apps in _NAMESPACES.items() for app, role in product(apps, _ROLES))
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Workload:
-    """One object that alerts are about; `kind` is the label that names it."""
+    """One object that alerts are about; `kind` is the label that names it.
+
+    A Pod is one of three of a Deployment, and named as its ReplicaSet names it.
+    """
 
     namespace: str
     kind: str
     name: str
+
+    @property
+    def replica_set(self) -> str:
+        """Of a Pod: what made it."""
+        return self.name.rpartition("-")[0]
+
+    @property
+    def deployment(self) -> str:
+        """Of a Pod: the workload that it is part of."""
+        return self.replica_set.rpartition("-")[0]
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """Of a Pod: the names of all three, its own first."""
+        return (self.name, *(f"{self.name[:-1]}{end}" for end in _ENDS if end != self.name[-1]))[:3]
 
 
 def choose_workloads(number: int, *, random: Random) -> list[Workload]:
@@ -82,8 +102,12 @@ def _name(index: int) -> tuple[str, str]:
 
 def _workload(namespace: str, name: str, random: Random) -> Workload:
     kind = random.choice(_SHARES)
-    suffix = f"-{random.getrandbits(40):010x}" if kind == "pod" else ""
+    suffix = f"-{_letters(random, 9)}-{_letters(random, 5)}" if kind == "pod" else ""
     return Workload(namespace, kind, name + suffix)
+
+
+def _letters(random: Random, number: int) -> str:
+    return "".join(random.choices(_LETTERS, k=number))
 
 
 _STILL_FIRING = "0001-01-01T00:00:00Z"  # Go's zero time
@@ -143,26 +167,33 @@ DEMO_LABEL = {"sluice_demo": "true"}
 
 _GROUP_BY = ("alertname", "namespace")
 _FURTHER_SHARE = 0.4  # of the workloads have a second alert
-_NOTIFIED_SHARE = 0.6  # of the groups, in each wave but the first
+_NOTIFIED_SHARE = 0.6  # of the groups, in each wave from the third on
 _RESOLVED_SHARE = 0.12  # of their alerts; they fire again later
 
 
 @dataclass(frozen=True, kw_only=True)
 class BurstPlan:
-    """How large a burst is. `alerts` counts every alert of every webhook, repeats included."""
+    """How large a burst is. `alerts` counts every alert of every webhook, repeats included.
+
+    `replicas`: all three Pods of a Deployment alert, not one. They are one problem only where they exist.
+    """
 
     seed: int = 1
     alerts: int = 300
     workloads: int = 40
+    replicas: bool = False
 
 
 def make_burst(plan: BurstPlan, *, now: datetime) -> list[Wave]:
     """Return the waves of webhooks, `plan.alerts` alerts in all; `now` is when the youngest alert began."""
     random = Random(plan.seed)  # noqa: S311 - the same burst again is the point
-    workloads = choose_workloads(min(plan.workloads, max(1, plan.alerts - 1)), random=random)
+    workloads = _workloads(plan, random)
     started = now.replace(microsecond=0) - timedelta(minutes=10)
     first = [*(_alert(workload, 0, started) for workload in workloads), _poison(workloads[0], started)]
     further = [_alert(workload, 1, now) for workload in workloads if random.random() < _FURTHER_SHARE]
+    if plan.replicas:
+        pods = (each for each in workloads if each.kind == "pod")
+        further += [_alert(replace(each, name=name), 0, now) for each in pods for name in each.pods[1:]]
     waves = []
     missing = plan.alerts
     source = _waves(first, further, now, random)
@@ -173,13 +204,23 @@ def make_burst(plan: BurstPlan, *, now: datetime) -> list[Wave]:
     return waves
 
 
+def workloads_of(plan: BurstPlan) -> list[Workload]:
+    """Return what a burst is about."""
+    return _workloads(plan, Random(plan.seed))  # noqa: S311 - the same as `make_burst` takes
+
+
+def _workloads(plan: BurstPlan, random: Random) -> list[Workload]:
+    return choose_workloads(min(plan.workloads, max(1, plan.alerts - 1)), random=random)
+
+
 def _waves(first: list[Alert], further: list[Alert], now: datetime, random: Random) -> Iterator[list[Alert]]:
-    """First what begins; then, without end, some groups again: Alertmanager repeats them whole."""
+    """First what begins, then what joins; then, without end, some groups again: Alertmanager repeats them whole."""
     yield first
     groups = _groups([*first[:-1], *further])
+    notified = groups
     while True:
-        notified = [group for group in groups if random.random() < _NOTIFIED_SHARE]
         yield [_perhaps_resolved(alert, now, random) for group in notified for alert in group]
+        notified = [group for group in groups if random.random() < _NOTIFIED_SHARE]
 
 
 def _perhaps_resolved(alert: Alert, now: datetime, random: Random) -> Alert:
@@ -202,6 +243,12 @@ def _alert(workload: Workload, index: int, started: datetime) -> Alert:
     name, severity = ALERTS_OF[workload.kind][index]
     labels = {"alertname": name, "namespace": workload.namespace, workload.kind: workload.name, "severity": severity}
     return Alert(labels | _scraped() | DEMO_LABEL, started)
+
+
+def is_broken(alert: JsonObject) -> bool:
+    """Tell whether it is the one alert that a burst breaks on purpose."""
+    labels = alert.get("labels") or {}
+    return DEMO_LABEL.items() <= labels.items() and not all(isinstance(value, str) for value in labels.values())
 
 
 def _poison(neighbour: Workload, started: datetime) -> Alert:

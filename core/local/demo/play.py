@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.local.cluster import cluster_label, is_named, named_context, open_client
-from core.local.demo.burst import BurstPlan, Wave, make_burst
+from core.local.demo.burst import BurstPlan, Wave, make_burst, workloads_of
+from core.local.demo.replicas import create_replicas
 from core.local.demo.report import delete_from_bursts, read_remediation_requests, show_report
 from core.local.demo.sender import Sender, Tally
 from core.local.running import Running, find_running, state_folder
@@ -53,11 +54,15 @@ class Demo:
         """
         url = self._url()
         await self._check_ready(url)
-        settings = settings_behind(find_running(url, folder=self.folder), self.settings, url)
+        running = find_running(url, folder=self.folder)
+        settings = settings_behind(running, self.settings, url)
+        plan = replace(self.plan, replicas=running is not None and running.embedded)
         async with open_client(settings, clock=self.clock) as client:
+            if plan.replicas:
+                await create_replicas(client, workloads_of(plan), clock=self.clock)
             before = await read_remediation_requests(client, settings, clock=self.clock)
             started = self.clock.monotonic()
-            tally = await self._send(url, make_burst(self.plan, now=self.clock.now()))
+            tally = await self._send(url, make_burst(plan, now=self.clock.now()))
             seconds = self.clock.monotonic() - started
             after = await read_remediation_requests(client, settings, clock=self.clock)
         return show_report(self.console, tally, before=before, after=after, seconds=seconds)

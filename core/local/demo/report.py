@@ -1,4 +1,4 @@
-"""What `sluice demo` reads, deletes and shows: its remediation rrs, the sum, and three checks."""
+"""What `sluice demo` reads, deletes and shows: its RRs, the sum, and three checks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from core.kube.errors import ConflictError, NotFoundError
 from core.kube.resources import remediation_requests
 from core.local.demo.burst import DEMO_LABEL
 from core.protocol.remediation_request import RemediationRequest
+from core.workloads.qualification import OWNER_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,13 +36,14 @@ _READ_SECONDS = 30.0
 class ShownRR:
     """One row of the table. `target` is `Kind namespace/name`; times are RFC 3339.
 
-    `demo` tells whether an alert of a burst opened it.
+    `owner` is the workload that the target is part of; `demo` tells whether an alert of a burst opened it.
     """
 
     view: RemediationRequest
     alert: str
     demo: bool
     target: str
+    owner: str
     first_seen: str
     last_seen: str
 
@@ -55,6 +57,7 @@ class ShownRR:
             alert=str(obj["spec"].get("signalName", "")),
             demo=DEMO_LABEL.items() <= (obj["spec"].get("signalLabels") or {}).items(),
             target=_target(obj["spec"].get("targetResource") or {}),
+            owner=str((obj["metadata"].get("annotations") or {}).get(OWNER_ANNOTATION, "")),
             first_seen=known.first_seen_at if known else view.creation_timestamp,
             last_seen=known.last_seen_at if known else view.creation_timestamp,
         )
@@ -193,8 +196,21 @@ def _show_sum(
     _line(console, f"{sent} alerts in {seconds:.1f} s: {outcomes or 'none delivered'}")
     _line(console, f"{sum(tally.answers.values())} answers: {answers}{unanswered}")
     _line(console, f"{len(touched)} RRs, {occurrences} new occurrences")
+    for sentence in _joined_pods(tally, touched):
+        _line(console, sentence)
     for sentence in sorted(set(tally.refused))[:_MOST_SENTENCES]:
         _line(console, f"refused: {sentence}", style="yellow")
+
+
+def _joined_pods(tally: Tally, touched: Sequence[ShownRR]) -> list[str]:
+    """Return a sentence where Pods of one workload alerted, with the RR that most of them joined."""
+    shared = [rr for rr in touched if len(tally.pods.get(rr.view.name, ())) > 1]
+    if not shared:
+        return []
+    most = max(shared, key=lambda rr: (len(tally.pods[rr.view.name]), rr.view.name))
+    pods = ", ".join(sorted(tally.pods[most.view.name]))
+    more = f" ({len(shared)} RRs stand for several Pods each)" if len(shared) > 1 else ""
+    return [f"one RR, {most.view.name}, for the Pods {pods}: all are of {most.owner or 'one workload'}{more}"]
 
 
 def _check(console: Console, claim: str, faults: Sequence[str]) -> bool:

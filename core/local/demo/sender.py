@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from core.common.clock import Deadline
+from core.local.demo.burst import is_broken
 from core.local.web import HttpAnswer, UnansweredError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     Post = Callable[[bytes], Awaitable[HttpAnswer]]
 
 
+ON_PURPOSE = " (on purpose: one alert of the burst is broken, and holds up none of its neighbours)"
 RETRY_SECONDS = 60.0
 SIDE_BY_SIDE = 6
 
@@ -37,12 +39,13 @@ class Tally:
 
     `answers` counts HTTP answers by status, those that were tried again too; `alerts` counts acknowledged
     alerts by their result's status; `acknowledged` counts, by RR, the alerts that a 2xx said are
-    stored; `refused` and `undelivered` are sentences.
+    stored, and `pods` holds the Pods that these name; `refused` and `undelivered` are sentences.
     """
 
     answers: Counter[int] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
     acknowledged: Counter[str] = field(default_factory=Counter)
+    pods: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     refused: list[str] = field(default_factory=list)
     undelivered: list[str] = field(default_factory=list)
     unanswered: int = 0
@@ -110,17 +113,19 @@ class Sender:
         if isinstance(answer, UnansweredError):
             self.tally.undelivered.append(f"{webhook['groupKey']}: {answer}")
         elif results := _results_that_count(webhook, answer):
-            for result in results:
-                self._count_result(result)
+            for alert, result in zip(webhook["alerts"], results, strict=True):
+                self._count_result(alert, result)
         else:
             self.tally.undelivered.append(f"{webhook['groupKey']} was answered {answer.status}: {answer.sentence}")
 
-    def _count_result(self, result: JsonObject) -> None:
+    def _count_result(self, alert: JsonObject, result: JsonObject) -> None:
         self.tally.alerts[str(result.get("status"))] += 1
         if name := result.get("remediationRequestName"):
             self.tally.acknowledged[name] += 1
+            if pod := (alert.get("labels") or {}).get("pod"):
+                self.tally.pods[name].add(pod)
         elif error := result.get("error"):
-            self.tally.refused.append(str(error))
+            self.tally.refused.append(f"{error}{ON_PURPOSE}" if is_broken(alert) else str(error))
 
 
 def _results_that_count(webhook: JsonObject, answer: HttpAnswer) -> list[Any]:

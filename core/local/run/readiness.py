@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from core.common.clock import Deadline
-from core.kube.errors import ForbiddenError, KubernetesError, NamespaceNotFoundError
-from core.kube.resources import Resource
+from core.kube.errors import BadRequestError, ForbiddenError, KubernetesError, NamespaceNotFoundError
+from core.kube.resources import Resource, remediation_requests
 from core.local.cluster import open_client
 from core.local.shell import CommandError
 from core.local.web import UnansweredError, call
@@ -68,6 +68,24 @@ async def function_obstacle(url: str) -> str:
     except UnansweredError:
         return _STILL_STARTING
     return "" if answer.status == 200 else answer.sentence
+
+
+async def cluster_obstacle(settings: Settings, *, clock: Clock) -> str:
+    """Return why no function can work on the cluster that the environment names; empty where it can.
+
+    It asks what /readyz asks, so that what is missing is told before a function starts and logs it for every probe.
+    """
+    kind = remediation_requests(group=settings.group, version=settings.version)
+    query = {"fieldSelector": f"spec.signalFingerprint={'0' * 64}", "limit": "1"}
+    deadline = Deadline(clock=clock, seconds=settings.api_timeout)
+    async with open_client(settings, clock=clock) as client:
+        try:
+            await client.list(kind, namespace=settings.namespace, query=query, deadline=deadline)
+        except BadRequestError as error:
+            return f"{error}; fields can be selected by from Kubernetes 1.31 on, where the CRD names them"
+        except KubernetesError as error:
+            return str(error)
+    return await namespace_obstacle(settings, clock=clock)
 
 
 async def namespace_obstacle(settings: Settings, *, clock: Clock) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from core.local.cluster import Cluster, embedded_cluster, is_named, named_cluster
 from core.local.run.banner import show_banner, show_starting
 from core.local.run.function import LOOPBACK, ChildProcess, choose_port, function_command, function_environment
-from core.local.run.readiness import ended_by_itself, function_obstacle, namespace_obstacle, wait_until_ready
+from core.local.run.readiness import cluster_obstacle, ended_by_itself, function_obstacle, wait_until_ready
 from core.local.running import Running, announced, state_folder
 from core.local.shell import CommandError
 
@@ -49,8 +49,8 @@ class Run:
         """Serve until cancelled; then nothing is left, neither process nor file.
 
         Raises:
-            CommandError: a port is taken, no cluster is named where one is asked for, it is not ready in time,
-                or the function ended.
+            CommandError: a port is taken, no cluster is named where one is asked for, it lacks what the gateway
+                needs, it is not ready in time, or the function ended.
             ConfigurationError: KUBECONFIG cannot be used.
         """
         port = choose_port(self.port)
@@ -60,7 +60,7 @@ class Run:
             show_starting(self.console, cluster, url=url)
             child = await stack.enter_async_context(self._function(cluster, port))
             await wait_until_ready(
-                partial(self._obstacle, cluster, url), child, seconds=self.wait, clock=self.clock, tell=self._tell
+                partial(function_obstacle, url), child, seconds=self.wait, clock=self.clock, tell=self._tell
             )
             self._announce(stack, cluster, url)
             show_banner(self.console, cluster, url=url, namespace=self.settings.namespace, now=self.clock.now())
@@ -70,7 +70,10 @@ class Run:
     async def _cluster(self, stack: AsyncExitStack) -> Cluster:
         kubeconfig = self.environ.get("KUBECONFIG", "")
         if self.cluster:
-            return await named_cluster(self.settings, kubeconfig=kubeconfig, clock=self.clock)
+            cluster = await named_cluster(self.settings, kubeconfig=kubeconfig, clock=self.clock)
+            if missing := await cluster_obstacle(self.settings, clock=self.clock):
+                raise CommandError(f"{cluster.label} cannot be used yet: {missing}")
+            return cluster
         if is_named(self.settings, kubeconfig=kubeconfig):
             what = f"SLUICE_API_SERVER={self.settings.api_server}" if self.settings.api_server else "KUBECONFIG"
             self._tell(f"{what} is not used: the embedded Kubernetes API is. For your cluster: make run CLUSTER=1")
@@ -88,10 +91,6 @@ class Run:
             yield child
         finally:
             await child.stop()
-
-    async def _obstacle(self, cluster: Cluster, url: str) -> str:
-        found = await function_obstacle(url)
-        return found or ("" if cluster.embedded else await namespace_obstacle(self.settings, clock=self.clock))
 
     def _announce(self, stack: AsyncExitStack, cluster: Cluster, url: str) -> None:
         running = Running(

@@ -31,6 +31,14 @@ def test_wrong_setting_stops_the_start_with_one_sentence(function, name, value, 
     assert str(caught.value.code).startswith(f"sluice: {sentence}")
 
 
+def test_misspelt_setting_is_warned_of_at_the_start(function, capsys):
+    function.set(loglevel="DEBUG")
+    function.load()
+    (entry,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert entry["severity"] == "WARNING"
+    assert entry["message"] == "SLUICE_LOGLEVEL is no setting; SLUICE_LOG_LEVEL is meant?"
+
+
 def test_wrong_authority_of_the_api_server_stops_the_start_too(function):
     function.set(api_server="https://example.com", api_ca="none")
     with pytest.raises(SystemExit, match="sluice: SLUICE_API_CA is no base64 of a PEM certificate"):

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.local import commands
-from core.local.configuration import effective_settings, unknown_variables
+from core.local.configuration import effective_settings
 from core.settings import Settings
 
 
@@ -32,14 +32,6 @@ def test_every_setting_is_there_with_its_meaning():
     shown = effective_settings(Settings(namespace="ns"), environ={})
     assert [each.variable for each in shown] == [f"SLUICE_{name.upper()}" for name in Settings.model_fields]
     assert all(each.meaning for each in shown)
-
-
-def test_misspelt_setting_is_told_with_the_one_that_is_meant():
-    environ = {"SLUICE_NAMSPACE": "x", "SLUICE_GROUP": "g", "SLUICE_ZZZZZZ": "", "PATH": ""}
-    assert unknown_variables(environ) == [
-        "SLUICE_NAMSPACE is no setting; SLUICE_NAMESPACE is meant?",
-        "SLUICE_ZZZZZZ is no setting",
-    ]
 
 
 def test_each_form_is_shown(monkeypatch: pytest.MonkeyPatch):

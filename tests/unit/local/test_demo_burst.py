@@ -1,6 +1,7 @@
 """The burst is the same for the same seed, and holds what a real one holds."""
 
 import json
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from random import Random
@@ -8,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from core.local.demo.burst import BurstPlan, Wave, choose_workloads, make_burst
+from core.local.demo.burst import BurstPlan, Wave, choose_workloads, make_burst, workloads_of
 from core.signals.alertmanager import decode_alertmanager
 from core.signals.signal import Ignored, NormalizedSignal, Poison
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def burst(**plan: int) -> list[Wave]:
+def burst(**plan: Any) -> list[Wave]:
     return make_burst(BurstPlan(**plan), now=NOW)
 
 
@@ -57,6 +58,16 @@ def test_every_workload_is_a_problem_of_its_own() -> None:
 def test_first_wave_names_each_workload_once_so_that_its_order_does_not_matter() -> None:
     signals = [entry for entry in entries_of(burst()[:1]) if isinstance(entry, NormalizedSignal)]
     assert Counter(Counter(signal.fingerprint for signal in signals).values()) == {1: BurstPlan.workloads}
+
+
+def test_all_three_pods_of_a_deployment_alert_where_they_exist() -> None:
+    plan = BurstPlan(replicas=True)
+    pods = [each for each in workloads_of(plan) if each.kind == "pod"]
+    named = {alert["labels"].get("pod") for alert in alerts_of(make_burst(plan, now=NOW)[:2])}
+    assert pods
+    assert {name for each in pods for name in each.pods} == {name for name in named if isinstance(name, str)}
+    assert all(len(set(each.pods)) == 3 for each in pods)
+    assert {f"{each.deployment}-" for each in pods} == {re.sub(r"[^-]+-[^-]+$", "", each.name) for each in pods}
 
 
 def test_some_workloads_have_alerts_of_several_names() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -75,17 +76,6 @@ class Output:
     @property
     def url(self) -> str:
         return next(line.split()[1] for line in self.text.splitlines() if line.startswith("function "))
-
-
-class ClockOfPatience(RealClock):
-    """All of the time there is passes when the console says what is waited for."""
-
-    def __init__(self, output: Output) -> None:
-        super().__init__()
-        self._output = output
-
-    def monotonic(self) -> float:
-        return 1000.0 if "Not ready yet" in self._output.text else 0.0
 
 
 def new_run(output: Output, folder: Path, *, code: str = READY, **changes: object) -> Run:
@@ -206,13 +196,27 @@ async def test_run_on_one_s_own_cluster_needs_one(output: Output, tmp_path: Path
         await new_run(output, tmp_path, cluster=True).serve()
 
 
-async def test_missing_namespace_of_one_s_own_cluster_is_told_and_waited_for(
-    output: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("there", "lack"),
+    [
+        ("other", (SETTINGS, "cannot be used yet: the namespace 'ns' does not exist: run `kubectl create")),
+        ("ns", (Settings(namespace="ns", group="other.example"), "apply knative/cluster/crd.yaml")),
+    ],
+)
+async def test_what_one_s_own_cluster_lacks_is_told_at_once_and_nothing_starts(
+    output: Output, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str, lack: tuple[Settings, str]
 ) -> None:
-    async with embedded_cluster(Settings(namespace="other")) as mine:
+    settings, sentence = lack
+    async with embedded_cluster(Settings(namespace=there)) as mine:
         monkeypatch.setenv("KUBECONFIG", mine.kubeconfig)
-        run = new_run(output, tmp_path, environ=ENVIRONMENT | {"KUBECONFIG": mine.kubeconfig}, cluster=True)
-        object.__setattr__(run, "clock", ClockOfPatience(output))
-        with pytest.raises(CommandError, match=r"not ready after 30 s: the namespace 'ns' does not exist"):
+        run = new_run(
+            output,
+            tmp_path,
+            environ=ENVIRONMENT | {"KUBECONFIG": mine.kubeconfig},
+            cluster=True,
+            settings=settings,
+            command=lambda _port: pytest.fail("the function was started"),
+        )
+        with pytest.raises(CommandError, match=re.escape(sentence)):
             await run.serve()
-    assert "Not ready yet: the namespace 'ns' does not exist" in output.text
+    assert output.text == ""
