@@ -23,6 +23,7 @@ from core.kube.errors import KubernetesError
 from core.logs import trace_id, trace_of
 from core.results import retry_after
 from functions._body import read_json_body
+from functions._connections import bound_connections
 from functions._metrics_port import MetricsPort
 from functions._worker import Worker, start_worker
 
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 _PROBES = {"/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET"}
 DESCRIPTION = "/openapi.json"
-# Answered before the body was read: the server would read what is left of it only to throw it away.
-_BODY_LEFT_UNREAD = (401, 403, 404, 405, 413, 415)
 
 
 class Receiver(Protocol):
@@ -101,6 +100,7 @@ def serve_http(
         SystemExit: a setting is wrong.
     """
     worker = start_worker()
+    bound_connections()
 
     async def build() -> Receiver:
         return receiver_over(await worker.gateway())
@@ -114,8 +114,7 @@ def serve_http(
     async def function(request: Request) -> Response:
         await metrics_ports.get()
         given = await endpoint.answer(request)
-        closing = {"Connection": "close"} if given.status in _BODY_LEFT_UNREAD else {}
-        return Response(given.body, given.status, dict(given.headers) | closing, given.media_type)
+        return Response(given.body, given.status, dict(given.headers), given.media_type)
 
     function.__name__ = name
     return function

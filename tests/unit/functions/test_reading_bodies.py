@@ -26,7 +26,7 @@ def limit(function):
 async def test_other_content_types_are_refused_unread(function, scripted, content_type):
     answered = await function.post(webhook(alert()), Content_Type=content_type)
     assert answered.problem(415) == f"Content-Type is {content_type!r}; send application/json"
-    assert (answered.chunks_read, answered.headers["Connection"]) == (0, "close")
+    assert answered.chunks_read == 0
 
 
 @pytest.mark.parametrize("charset", ["latin-1", "utf-16", '"utf-7"'])
@@ -53,13 +53,13 @@ async def test_body_announced_too_large_is_not_read_at_all(function, scripted):
     assert detail == (
         f"the body has {LIMIT + 1} bytes, the limit is {LIMIT}; split the group by group_by, or raise SLUICE_MAX_BODY"
     )
-    assert (answered.chunks_read, answered.headers["Connection"]) == (0, "close")
+    assert answered.chunks_read == 0
 
 
 async def test_body_that_grows_too_large_is_not_read_past_the_limit(function, scripted):
     answered = await function.post([b" " * 1000] * 1_000_000)
     assert f"the body has more than {LIMIT} bytes" in answered.problem(413)
-    assert (answered.chunks_read, answered.headers["Connection"]) == (3, "close")
+    assert answered.chunks_read == 3
 
 
 async def test_body_that_lies_about_its_length_is_not_read_past_the_limit_either(function, scripted):
@@ -73,7 +73,6 @@ async def test_body_of_exactly_the_limit_is_taken(function, wire):
     whole = body + b" " * (LIMIT - len(body))
     answered = await function.post(whole, Content_Length=str(LIMIT))
     assert answered.status == 201
-    assert "Connection" not in answered.headers
     assert (await function.post([whole[:1], whole[1:]])).status == 202
 
 
