@@ -10,6 +10,7 @@ from core.protocol.remediation_request import read_remediation_request, read_rem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from core.common.clock import Clock, Deadline
     from core.kube.client import KubeClient
@@ -23,12 +24,14 @@ class View:
 
     `holding` is the RR that signals join: the oldest one at work, else the newest ended one that still holds its
     problem. `head` is the newest that holds nothing. `seen_at` is the monotonic second at which the question was
-    sent: the answer may be older than it says, never younger.
+    sent: the answer may be older than it says, never younger. `server_time` is the Date of the answer, in whole
+    seconds: a machine that was suspended since does not know of it by its own clock.
     """
 
     holding: RemediationRequest | None
     head: RemediationRequest | None
     seen_at: float
+    server_time: datetime
 
 
 class PhaseBasedDeduplicationChecker:
@@ -65,7 +68,7 @@ class PhaseBasedDeduplicationChecker:
         if not consistent:
             query["resourceVersion"] = "0"
         listing = await self._client.list(self._resource, namespace=self._namespace, query=query, deadline=deadline)
-        return _view(read_remediation_requests(listing, fingerprint=fingerprint), seen_at)
+        return _view(read_remediation_requests(listing, fingerprint=fingerprint), seen_at, listing.server_time)
 
     async def read(self, name: str, *, deadline: Deadline) -> RemediationRequest | None:
         """GET an RR by name, from etcd (a quorum read); None where it is gone."""
@@ -76,9 +79,9 @@ class PhaseBasedDeduplicationChecker:
         return read_remediation_request(reply, name=name)
 
 
-def _view(rrs: Iterable[RemediationRequest], seen_at: float) -> View:
+def _view(rrs: Iterable[RemediationRequest], seen_at: float, server_time: datetime) -> View:
     ordered = sorted(rrs, key=lambda rr: rr.age_order)
     at_work = next((rr for rr in ordered if rr.active), None)
     ended = next((rr for rr in reversed(ordered) if rr.holds), None)
     head = next((rr for rr in reversed(ordered) if not rr.holds), None)
-    return View(at_work or ended, head, seen_at)
+    return View(at_work or ended, head, seen_at, server_time)

@@ -29,6 +29,8 @@ VIEW_FRESH_SECONDS = 2.0
 RELEASE_GRACE_SECONDS = 1.0
 """What a lock's release has at least, however late it is: the next delivery would wait for the Lease to run out."""
 
+_ROUNDING_SECONDS = 1  # of two Dates in whole seconds
+
 _MOST_NAMES = 5
 """Names that one attempt tries: each was found taken by an RR that is over. Eight hex digits hardly ever meet one."""
 
@@ -254,6 +256,8 @@ class _Search:
         # What a lock that was met stood for has been read already. Else the newest ended RR is read: it may be at
         # work again, which a cache that trails does not show.
         known = self._parts.consistent_reads or not lock.created_by_holder
+        if _seconds_between(view, lock) > VIEW_FRESH_SECONDS:  # suspended meanwhile: its own clock stood still
+            view = await self._look(consistent=self._parts.consistent_reads)
         while True:
             while self._now() - view.seen_at > VIEW_FRESH_SECONDS:
                 view = await self._look(consistent=self._parts.consistent_reads)
@@ -275,6 +279,11 @@ class _Search:
         if renamed is None:
             raise ContentionError(f"another request has taken the lock of fingerprint {self._fingerprint}")
         return renamed
+
+
+def _seconds_between(view: View, lock: Lock) -> float:
+    """Return how long before the lock was got a view was answered for certain, by the API server's clock."""
+    return (lock.lease.server_time - view.server_time).total_seconds() - _ROUNDING_SECONDS
 
 
 def _surely_refused(error: BaseException) -> bool:

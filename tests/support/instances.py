@@ -54,17 +54,18 @@ def signal(name: str = "web", *, of: str = "") -> NormalizedSignal:
 
 
 class SkewedClock:
-    """A machine whose wall clock is wrong by `offset`."""
+    """A machine whose wall clock is wrong by `offset`; its monotonic one stood still for `suspended` seconds."""
 
     def __init__(self, true: MockClock, offset: timedelta) -> None:
         self._true = true
         self._offset = offset
+        self.suspended = 0.0
 
     def now(self) -> datetime:
         return self._true.now() + self._offset
 
     def monotonic(self) -> float:
-        return self._true.monotonic()
+        return self._true.monotonic() - self.suspended
 
     async def sleep(self, seconds: float) -> None:
         await self._true.sleep(seconds)
@@ -93,6 +94,11 @@ class Instance:
     def metric(self, name: str, **labels: str) -> float:
         """A counter's value so far."""
         return self.registry.get_sample_value(name, labels) or 0.0
+
+    def suspend(self, seconds: float) -> None:
+        """Let its machine have been suspended for so long (a virtual machine, a laptop)."""
+        clock: Any = self.gateway.clock
+        clock.suspended += seconds
 
     def restart(self) -> None:
         """Forget the calls written down so far."""

@@ -36,7 +36,7 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
     "a late holder's name is not kept": (Prepend(TAKE_OVER, "new_name = True"), partial(LATE, seconds=31, same=True)),
     "a name is kept for ever": (
         Replace(_Search._judge_lock, "rr is not None or long_ago", "rr is not None"),
-        partial(LATE, seconds=631, same=False),
+        partial(LATE, seconds=3631, same=False),
     ),
     "a done lock's name is used again": (
         Prepend(TAKE_OVER, "new_name = False"),
@@ -69,6 +69,10 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
     "a view of any age is created upon": (
         Replace(_Search._look_again, "self._now() - A.seen_at > VIEW_FRESH_SECONDS", "False"),
         LEASE.test_stall_under_the_lease_makes_the_view_too_old_to_create_upon,
+    ),
+    "a suspended machine's view is created upon": (
+        Replace(_Search._look_again, "_seconds_between(A, B) > VIEW_FRESH_SECONDS", "False"),
+        LEASE.test_machine_that_was_suspended_before_its_lease_looks_again,
     ),
     "a lock that has run out is created under": (
         Prepend(_Search._check_lock_lasts, "return"),

@@ -11,6 +11,7 @@ from core.local.embedded import EmbeddedApi
 from core.local.embedded.store import Lag
 from core.protocol.lease import lease_name
 from core.protocol.remediation_request import fenced_name
+from core.protocol.sweeping import DONE_LEASE_SECONDS
 from core.results import SignalResult, Status
 from tests.support.instances import REQUESTS, World, at_once, count, fingerprint, signal
 from tests.unit.protocol.test_new_and_repeated import NEW, NEW_OF_SEVERAL
@@ -134,6 +135,21 @@ class TestTheLease:
         (result,) = await a.post(signal())
         assert a.calls == [LOOK, LOCK, LOOK, CREATE, DONE]
         assert result.status is Status.CREATED
+
+    async def test_machine_that_was_suspended_before_its_lease_looks_again(self, world: World):
+        a, b = world.instance(), world.instance()
+
+        async def suspend() -> None:
+            await b.post(signal())
+            world.pass_time(DONE_LEASE_SECONDS)
+            a.suspend(DONE_LEASE_SECONDS)
+            assert await b.gateway.sweeper.sweep() == 1  # no Lease, and a view that nobody's clock calls old
+
+        a.wire.on(LOCK, before=suspend)
+        (result,) = await a.post(signal())
+        assert a.calls == [LOOK, LOCK, LOOK, UNLOCK, COUNT]
+        assert result.status is Status.DEDUPLICATED
+        assert count(await world.only_request()) == 2
 
     async def test_holder_whose_lease_has_run_out_before_its_create_does_not_send_it(self, world: World):
         a = world.instance(request_deadline=600)
