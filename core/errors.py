@@ -196,7 +196,11 @@ class OperationError(SluiceError):
 
 
 class CRDCreationError(OperationError):
-    """A RemediationRequest could not be created (kubernaut: CRDCreationError)."""
+    """A RemediationRequest could not be created (kubernaut: CRDCreationError).
+
+    Attributes:
+        name_taken: the name was found taken, perhaps by our own earlier try, and what has taken it could not be read.
+    """
 
     def __init__(
         self,
@@ -225,6 +229,7 @@ class CRDCreationError(OperationError):
         self.crd_name = crd_name
         self.signal_type = signal_type
         self.signal_name = signal_name
+        self.name_taken = False
 
     def __str__(self) -> str:
         return (

@@ -125,6 +125,9 @@ class CRDCreator:
                 rr = await self._retrying(signal, name, partial(self._read, name, deadline), deadline)
             except NotFoundError:
                 return None
+            except CRDCreationError as error:
+                error.name_taken = True
+                raise
             created = rr.attempt_id == attempt_id
         if created:
             self._metrics.crds_created.labels(source_type=signal.signal_type, status="created").inc()

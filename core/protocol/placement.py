@@ -288,6 +288,6 @@ def _seconds_between(view: View, lock: Lock) -> float:
 
 def _surely_refused(error: BaseException) -> bool:
     """Whether the CREATE was answered with a refusal the first time it was sent."""
-    if not isinstance(error, CRDCreationError) or error.attempts > 1:
+    if not isinstance(error, CRDCreationError) or error.attempts > 1 or error.name_taken:
         return False
     return isinstance(error.underlying, RetryError) and not error.underlying.is_retryable

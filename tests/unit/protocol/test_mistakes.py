@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.protocol.lock import DistributedLockManager
-from core.protocol.placement import Placement, _Search
+from core.protocol.placement import Placement, _Search, _surely_refused
 from core.protocol.remediation_request import _holds, holds_its_problem
 from core.protocol.status import StatusUpdater
 from core.protocol.sweeping import LeaseSweeper, _unneeded
@@ -61,6 +61,10 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
     "a lock under which a CREATE was sent is deleted": (
         Replace(Placement.give_back, "sent or lock.inherited", "False"),
         DEADLINE.test_create_of_which_nobody_knows_what_became_leaves_its_name_for_the_next,
+    ),
+    "a refusal to read what has taken the name is believed of the CREATE": (
+        Replace(_surely_refused, "A or error.attempts > 1 or error.name_taken", "A or error.attempts > 1"),
+        DEADLINE.test_refusal_to_read_what_has_taken_the_name_tells_nothing_of_our_create,
     ),
     "a lock of an earlier holder's name is deleted": (
         Replace(Placement.give_back, "sent or lock.inherited", "sent"),

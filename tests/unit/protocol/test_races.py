@@ -15,6 +15,7 @@ from core.protocol.sweeping import DONE_LEASE_SECONDS
 from core.results import SignalResult, Status
 from tests.support.instances import REQUESTS, World, at_once, count, fingerprint, signal
 from tests.unit.protocol.test_new_and_repeated import NEW, NEW_OF_SEVERAL
+from tests.unit.protocol.test_parts import FORBIDDEN
 
 LOOK = "LIST remediationrequests"
 LOOK_CONSISTENTLY = "LIST remediationrequests consistently"
@@ -607,6 +608,17 @@ class TestOneDeadline:
         (again,) = await other.post(signal())
         assert other.calls == [LOOK, LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
         assert again.rr_name == sent
+
+    async def test_refusal_to_read_what_has_taken_the_name_tells_nothing_of_our_create(self, world: World):
+        one = world.instance()
+        one.wire.on(CREATE, lose_answer=True)
+        one.wire.on(READ, answer=FORBIDDEN)
+        (result,) = await one.post(signal())
+        assert one.calls == [LOOK, LOCK, CREATE, CREATE, READ, ABANDONED]
+        assert result.status is Status.FAILED
+        assert await world.locks() == ["abandoned"]  # it stands for the RR that is there: a stale view does not show it
+        (again,) = await world.instance().post(signal())
+        assert again.status is Status.DEDUPLICATED
 
     async def test_one_failing_workload_does_not_hold_back_its_neighbours(self, world: World):
         one = world.instance()
