@@ -18,8 +18,8 @@ _PROBLEMS = {
     401: "No bearer token, or one the API server does not know.",
     403: "The sender may not create remediationrequests/signals.",
     405: "Another method than those described.",
-    413: "The body is larger than SLUICE_MAX_BODY.",
-    415: "Another Content-Type than JSON in UTF-8, or a Content-Encoding.",
+    413: "The body is larger than SLUICE_MAX_BODY, as it comes or unpacked.",
+    415: "Another Content-Type than JSON in UTF-8, or a Content-Encoding that is not gzip.",
     503: "Some part could not be stored now: send the same request again.",
 }
 _SUCCESSES = {

@@ -199,7 +199,8 @@ async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]]) -> 
     except PayloadError as error:
         worker.metrics.parse_dropped.labels(reason=error.reason).inc()
         worker.logger.warning("a body was refused: %s", error, extra={"field": error.field, "reason": error.reason})
-        return problem(error.status, str(error))
+        headers = {"Accept-Encoding": "gzip"} if error.field == "Content-Encoding" else {}  # RFC 9110, section 15.5.16
+        return problem(error.status, str(error), headers=headers)
     except AccessError as error:
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else {}
         return problem(error.status, str(error), headers=headers)

@@ -36,13 +36,6 @@ async def test_other_charsets_are_refused_unread(function, scripted, charset):
     assert answered.chunks_read == 0
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip"])
-async def test_packed_bodies_are_refused_unread(function, scripted, encoding):
-    answered = await function.post(b"\x1f\x8b\x08", Content_Encoding=encoding)
-    assert answered.problem(415) == f"Content-Encoding is {encoding!r}; send the body as it is"
-    assert answered.chunks_read == 0
-
-
 async def test_identity_is_no_encoding(function, wire):
     assert (await function.post(webhook(alert()), Content_Encoding="Identity")).status == 201
 

@@ -1,0 +1,71 @@
+"""Unpacks a body that came with `Content-Encoding: gzip`, chunk by chunk and never past a limit."""
+
+from __future__ import annotations
+
+import zlib
+
+from core.errors import PayloadError, PayloadTooLargeError
+
+ENCODINGS = ("gzip", "x-gzip")
+"""Names of the one packing that is taken (RFC 9110, section 8.4.1.3)."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class Unpacker:
+    """Unpacks one gzip stream (RFC 1952).
+
+    What is unpacked is held to `limit` bytes before it is made: a body of a few bytes may stand for gigabytes.
+    """
+
+    def __init__(self, *, limit: int) -> None:
+        self._limit = limit
+        self._left = limit
+        self._stream = zlib.decompressobj(wbits=_GZIP)
+        self._begun = False
+
+    def unpack(self, chunk: bytes) -> bytes:
+        """Return what the next chunk of the body unpacks to.
+
+        Raises:
+            PayloadError: it is no gzip, or goes on after its end.
+            PayloadTooLargeError: more than the limit, with what was unpacked before.
+        """
+        if not chunk:
+            return b""
+        self._begun = True
+        if self._stream.eof:
+            raise _broken("goes on after its gzip has ended")
+        try:
+            unpacked = self._stream.decompress(chunk, self._left + 1)
+        except zlib.error as error:
+            raise _broken(f"is no gzip: {error}") from None
+        self._left -= len(unpacked)
+        if self._left < 0:
+            raise PayloadTooLargeError(
+                f"the body has more than {self._limit} bytes, unpacked, the limit is {self._limit}; split the group by "
+                "group_by, or raise SLUICE_MAX_BODY",
+                reason="too_large",
+            )
+        if self._stream.unused_data:
+            raise _broken("goes on after its gzip has ended")
+        return unpacked
+
+    def check_whole(self) -> None:
+        """Check that the stream has come to its end.
+
+        Raises:
+            PayloadError: it has not.
+        """
+        if not self._begun:
+            raise _broken("is empty")
+        if not self._stream.eof:
+            raise _broken("ends before its gzip does")
+
+
+def _broken(what: str) -> PayloadError:
+    return PayloadError(
+        f"the body {what}; send one gzip stream (RFC 1952), or the body as it is",
+        field="Content-Encoding",
+        reason="encoding",
+    )
