@@ -4,9 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+from tests.support.waiting import wait_for
+
+T = TypeVar("T")
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _TAIL_BYTES = 4096
@@ -116,3 +121,22 @@ class ServerProcess:
         if self._process is not None:
             self.exit_code = self._process.wait()
             self._process = None
+
+
+def wait_until_up(is_up: Callable[[], T | None], *processes: ServerProcess, what: str, within: float) -> T:
+    """Return the first true value of `is_up`, which all `processes` are needed for; `what` is its name for people.
+
+    Raises ServerError, with a log's end, where a process ends or it is not up in time.
+    """
+
+    def up() -> T | None:
+        for process in processes:
+            if process.ended_within(0):
+                raise ServerError(f"{what} ended by itself with {process.exit_code}: {process.log_tail()}")
+        return is_up()
+
+    try:
+        return wait_for(up, what=f"{what} to be up", within=within)
+    except AssertionError as error:
+        logs = "\n".join(process.log_tail() for process in processes)
+        raise ServerError(f"{error}. The end of its log:\n{logs}") from None

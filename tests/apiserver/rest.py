@@ -3,6 +3,7 @@
 import http.client
 import json
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,3 +45,9 @@ def _read(response: http.client.HTTPResponse) -> Answer:
     text = response.read().decode()
     is_json = response.getheader("Content-Type", "").startswith("application/json")
     return Answer(status=response.status, body=json.loads(text) if is_json else text)
+
+
+def is_established(definition: Mapping[str, Any]) -> bool:
+    """Whether the server serves the kind of a CustomResourceDefinition; one just made has no conditions yet."""
+    conditions = definition.get("status", {}).get("conditions") or []
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

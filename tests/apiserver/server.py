@@ -1,7 +1,6 @@
 """A kube-apiserver that a test can start, stop, kill and start again."""
 
 import http.client
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,12 +16,11 @@ from tests.apiserver.credentials import (
     write_token_file,
 )
 from tests.apiserver.ports import LOOPBACK, ReservedPort
-from tests.apiserver.process import ServerError, ServerProcess
+from tests.apiserver.process import ServerError, ServerProcess, wait_until_up
 from tests.apiserver.rest import Answer, call
 
 ADMIN = "admin"
 READY_WITHIN = 180.0  # seconds; 5 on two idle cores
-_POLL_INTERVAL = 0.05
 
 
 class KubeApiserver:
@@ -108,7 +106,7 @@ class KubeApiserver:
         write_token_file(self.folder / "tokens.csv", list(self._tokens.values()))
         for process in self._processes:
             process.start()
-        self._wait_until_ready()
+        wait_until_up(self._is_ready, *self._processes, what="kube-apiserver", within=READY_WITHIN)
 
     def stop(self) -> None:
         """SIGTERM, SIGKILL where that does not help; data and port are kept."""
@@ -178,24 +176,8 @@ class KubeApiserver:
     def _server(self) -> ServerProcess:
         return self._processes[-1]
 
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_WITHIN
-        while not self._is_ready():
-            self._raise_if_ended()
-            if time.monotonic() > deadline:
-                raise ServerError(
-                    f"kube-apiserver was not ready within {READY_WITHIN:.0f} s. The end of its log:\n"
-                    f"{self._server.log_tail()}"
-                )
-
     def _is_ready(self) -> bool:
         try:
             return self.request("GET", "/readyz").status == http.client.OK
         except (OSError, http.client.HTTPException):  # no certificate yet, not listening yet, gone
             return False
-
-    def _raise_if_ended(self) -> None:
-        """Wait one poll interval, or less when a process ends meanwhile."""
-        for process in self._processes:
-            if process.ended_within(_POLL_INTERVAL):
-                raise ServerError(f"{process.command[0]} ended by itself. The end of its log:\n{process.log_tail()}")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.apiserver import KubeApiserver
 from tests.apiserver.fixtures import OUTSIDER
+from tests.apiserver.rest import is_established
 from tests.support.waiting import HANGS_AFTER, wait_for
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -144,12 +145,7 @@ def _establish(server: KubeApiserver, crd: dict[str, Any]) -> None:
     created = server.request("POST", CRDS, crd)
     assert created.status == 201, created.body
     path = f"{CRDS}/{crd['metadata']['name']}"
-    wait_for(lambda: _is_established(server.request("GET", path).body), what="Established", within=HANGS_AFTER)
-
-
-def _is_established(crd: dict[str, Any]) -> bool:
-    conditions = crd.get("status", {}).get("conditions") or []  # null right after the creation
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+    wait_for(lambda: is_established(server.request("GET", path).body), what="Established", within=HANGS_AFTER)
 
 
 def _selectable_crd() -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster.images import ALERTMANAGER_IMAGE
+from tests.cluster.machine import SETTLES_WITHIN
 from tests.cluster.product import ROOT
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def start_alertmanager(machine: Machine) -> None:
     text = (ROOT / "knative" / "examples" / "alertmanager.yml").read_text().replace("group_wait: 10s", "group_wait: 1s")
     objects = [_config_map(text), _pod(), _service()]
     machine.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
-    machine.kubectl("-n", NAMESPACE, "wait", "--for=condition=ready", "--timeout=60s", "pod", NAME)
+    machine.kubectl("-n", NAMESPACE, "wait", "--for=condition=ready", f"--timeout={SETTLES_WITHIN:.0f}s", "pod", NAME)
 
 
 def post_alerts(machine: Machine, alerts: list[dict[str, Any]]) -> None:

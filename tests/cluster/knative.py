@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.cluster.ingress import CLASS
-from tests.cluster.machine import Machine, apply, merge_patch
+from tests.cluster.machine import DEFINITIONS, SETTLES_WITHIN, Machine, apply, merge_patch, wait_until_established
 from tests.knative.programs import module_folder
 from tests.support.waiting import wait_for
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SERVING, EVENTING = "knative-serving", "knative-eventing"
-_AVAILABLE_WITHIN = 180.0  # seconds; 9 on two idle cores
 _UNTAGGED = "kind.local,ko.local,dev.local,example.com,gcr.io"  # whose images no registry resolves here
 
 
@@ -69,8 +68,8 @@ def _configure(machine: Machine, name: str, data: dict[str, str]) -> None:
 
 def _established(machine: Machine) -> None:
     """Wait until kinds are served and roles complete: a program started before that waits up to a minute more."""
-    machine.kubectl("wait", "--for=condition=established", "--timeout=60s", "crd", "--all")
-    for definition in machine.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")["items"]:
+    wait_until_established(machine)
+    for definition in machine.get(DEFINITIONS)["items"]:
         spec = definition["spec"]
         version = next(each["name"] for each in spec["versions"] if each["served"])
         _served(machine, f"/apis/{spec['group']}/{version}/{spec['names']['plural']}?limit=1")
@@ -81,12 +80,12 @@ def _established(machine: Machine) -> None:
             each["rules"] for each in roles if each.get("aggregationRule") and "knative" in each["metadata"]["name"]
         )
 
-    wait_for(all_aggregated, what="the controller that adds up roles", within=60)
+    wait_for(all_aggregated, what="the controller that adds up roles", within=SETTLES_WITHIN)
 
 
 def _served(machine: Machine, path: str) -> None:
     # The first LIST of a kind just made is answered 429, "storage is (re)initializing".
-    wait_for(lambda: machine.request("GET", path).status == 200, what=path, within=60)
+    wait_for(lambda: machine.request("GET", path).status == 200, what=path, within=SETTLES_WITHIN)
 
 
 def _wait_for_webhook(machine: Machine, name: str) -> None:
@@ -97,9 +96,9 @@ def _wait_for_webhook(machine: Machine, name: str) -> None:
         webhook = machine.get(path)["webhooks"][0]
         return bool(webhook.get("rules")) and bool(webhook["clientConfig"].get("caBundle"))
 
-    wait_for(has_rules, what=f"{name} to write its rules", within=_AVAILABLE_WITHIN)
+    wait_for(has_rules, what=f"{name} to write its rules", within=SETTLES_WITHIN)
 
 
 def _available(machine: Machine, namespace: str) -> None:
-    seconds = f"--timeout={_AVAILABLE_WITHIN:.0f}s"
+    seconds = f"--timeout={SETTLES_WITHIN:.0f}s"
     machine.kubectl("-n", namespace, "wait", "--for=condition=available", seconds, "deployment", "--all")

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
@@ -15,8 +16,8 @@ import aiohttp
 
 from tests.apiserver.credentials import kubeconfig
 from tests.apiserver.ports import LOOPBACK, ReservedPort
-from tests.apiserver.process import ServerError, ServerProcess
-from tests.apiserver.rest import Answer, call
+from tests.apiserver.process import ServerError, ServerProcess, wait_until_up
+from tests.apiserver.rest import Answer, call, is_established
 from tests.cluster.node import API_SOCKET, CONTROL_SOCKET, GATEWAY_SOCKET
 from tests.knative.programs import kubectl
 from tests.support.waiting import wait_for
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).parents[2]
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 STARTS_WITHIN = 90.0  # seconds; 6 on two idle cores
+SETTLES_WITHIN = 600.0  # seconds until what was applied works; 9 on two idle cores, 60 and more beside other work
 _NAMESPACES = ("--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _TRIAL = "mount -t tmpfs none /run && ip link add v0 type veth peer name v1 && ip link add b0 type bridge"
 
@@ -162,18 +165,19 @@ class Machine:
 
     def _start(self) -> None:
         self._node.start()
-        wait_for(self._is_ready, what="the machine to start", within=STARTS_WITHIN)
+        wait_until_up(self._is_ready, self._node, what="the machine", within=STARTS_WITHIN)
         self._border.start()
-        wait_for(lambda: "ready" in self._border.log_tail(), what="a way into the machine", within=STARTS_WITHIN)
+        wait_until_up(self._leads_in, self._border, what="a way into the machine", within=STARTS_WITHIN)
         token = (self.folder / "token").read_text()
         url = f"https://{LOOPBACK}:{self._ports[API_SOCKET].number}"
         self.kubeconfig.write_text(
             kubeconfig(url=url, ca_file=self.folder / "ca.crt", token=token, namespace="default")
         )
 
+    def _leads_in(self) -> bool:
+        return "ready" in self._border.log_tail()
+
     def _is_ready(self) -> bool:
-        if self._node.ended_within(0):
-            raise ServerError(f"the machine ended by itself: {self._node.log_tail()}")
         return (self.folder / CONTROL_SOCKET).exists() and (self.folder / "token").exists()
 
 
@@ -199,3 +203,15 @@ def apply(machine: Machine, *files: Path, kustomize: bool = False) -> None:
     flag = "-k" if kustomize else "-f"
     arguments: Sequence[str] = [argument for file in files for argument in (flag, str(file))]
     machine.kubectl("apply", "--server-side", "--force-conflicts", *arguments)
+
+
+def wait_until_established(machine: Machine) -> None:
+    """Wait for all definitions; `kubectl wait` fails at once on one that has no conditions yet."""
+
+    for definition in machine.get(DEFINITIONS)["items"]:
+        path = f"{DEFINITIONS}/{definition['metadata']['name']}"
+        wait_for(partial(_is_established, machine, path), what=path, within=SETTLES_WITHIN)
+
+
+def _is_established(machine: Machine, path: str) -> bool:
+    return is_established(machine.get(path))

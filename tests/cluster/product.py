@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.machine import Machine, apply
+from tests.cluster.machine import SETTLES_WITHIN, Machine, apply, wait_until_established
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,6 @@ NAMESPACE = "sluice-system"
 ALERTMANAGER, KUBERNETES_EVENT = "sluice-alertmanager", "sluice-kubernetes-event"
 SIGNALS = "/api/v1/signals/prometheus"
 _RRS = "/apis/remediation.kubernaut.ai/v1alpha1/remediationrequests"
-_READY_WITHIN = 180
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +35,17 @@ def deploy(machine: Machine, manifests: Path) -> None:
     machine.kubectl("-n", "monitoring", "create", "serviceaccount", "alertmanager")
     apply(machine, manifests, kustomize=True)
     apply(machine, ROOT / "knative" / "examples" / "sender.yaml")
-    machine.kubectl("wait", "--for=condition=established", "--timeout=60s", "crd", "--all")
-    timeout = f"--timeout={_READY_WITHIN}s"
+    wait_until_established(machine)
+    timeout = f"--timeout={SETTLES_WITHIN:.0f}s"
     machine.kubectl("-n", NAMESPACE, "wait", "--for=condition=ready", timeout, "services.serving.knative.dev", "--all")
 
 
 def wait_for_events(machine: Machine) -> None:
     """Return when Events reach the function: source, Broker and Trigger are ready."""
     for kind in ("broker", "trigger", "apiserversource"):
-        machine.kubectl("-n", NAMESPACE, "wait", "--for=condition=ready", f"--timeout={_READY_WITHIN}s", kind, "--all")
+        machine.kubectl(
+            "-n", NAMESPACE, "wait", "--for=condition=ready", f"--timeout={SETTLES_WITHIN:.0f}s", kind, "--all"
+        )
 
 
 def host_of(service: str) -> str:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.apiserver.process import ServerError, ServerProcess
+from tests.apiserver.process import ServerProcess, wait_until_up
 from tests.e2e.alertmanager_binary import MissingAlertmanagerError, find_alertmanager
 from tests.support.http import send, send_json
-from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +69,7 @@ class Alertmanager:
     def __enter__(self) -> Self:
         try:
             self._process.start()
-            found = wait_for(self._listening, what="Alertmanager to be ready", within=READY_WITHIN)
+            found = wait_until_up(self._listening, self._process, what="Alertmanager", within=READY_WITHIN)
             self.url = f"http://{found[1]}"
         except BaseException:
             self._process.kill()
@@ -104,8 +103,6 @@ class Alertmanager:
         assert answer.status == 200, answer.body
 
     def _listening(self) -> re.Match[str] | None:
-        if self._process.ended_within(0):
-            raise ServerError(f"Alertmanager ended with {self._process.exit_code}: {self._process.log_tail()}")
         found = _LISTENING.search(self._process.log_tail())
         return found if found and self._is_ready(found[1]) else None
 

@@ -10,10 +10,10 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.apiserver.process import ServerError, ServerProcess
+from tests.apiserver.process import ServerProcess, wait_until_up
 from tests.support.http import Answer, send, send_json
 from tests.support.sockets import children
-from tests.support.waiting import wait_for
+from tests.support.waiting import HANGS_AFTER, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 LISTENS_WITHIN = 30.0  # seconds; 0.4 on an idle core
 READY_WITHIN = 10.0
-STOPS_WITHIN = 15.0
+STOPS_WITHIN = HANGS_AFTER
 COMPLAINT = re.compile("Traceback|stack_trace|Unclosed|ResourceWarning|was destroyed|never awaited")
 _LISTENING = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
 
@@ -77,7 +77,7 @@ class FunctionProcess:
     def start(self) -> None:
         """Start it and wait until it listens. Raises ServerError, with its log, where it ends instead."""
         self._process.start()
-        found = wait_for(self._listening, what="the function to listen", within=LISTENS_WITHIN)
+        found = wait_until_up(self._listening, self._process, what="the function", within=LISTENS_WITHIN)
         self.url = found[1]
 
     def run_to_its_end(self) -> int:
@@ -147,8 +147,6 @@ class FunctionProcess:
         wait_for(lambda: self.get("/readyz").status == 200, what="/readyz to answer 200", within=READY_WITHIN)
 
     def _listening(self) -> re.Match[str] | None:
-        if self.ended:
-            raise ServerError(f"the function ended with {self._process.exit_code}: {self._process.log_tail()}")
         found = _LISTENING.search(self.log)
         return found if found and self._answers(found[1]) else None
 

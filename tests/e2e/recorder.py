@@ -12,6 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.http import Answer, send
+from tests.support.waiting import HANGS_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +81,8 @@ class Recorder:
             self._answers_to_lose = number
 
     def wait_for(self, condition: Callable[[Sequence[Delivery]], object], *, what: str, within: float = 20.0) -> None:
-        """Wait until the deliveries fulfil `condition`."""
+        """Wait until the deliveries fulfil `condition`; `within` as for tests.support.waiting."""
+        within = max(within, HANGS_AFTER)
         with self._changed:
             fulfilled = self._changed.wait_for(lambda: condition(self.deliveries), timeout=within)
             seen = Counter((each.sender, each.status) for each in self.deliveries)

@@ -18,7 +18,7 @@ from tests.e2e.function import alert, webhook
 from tests.knative.pod import Pod
 from tests.manifests.building import objects, the
 from tests.support.cluster import SENDER, SENDER_RULES, Cluster
-from tests.support.waiting import POLL_INTERVAL, eventually
+from tests.support.waiting import HANGS_AFTER, POLL_INTERVAL, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -209,8 +209,8 @@ async def test_drain_in_a_burst_loses_and_doubles_nothing(
             assert drained.status == 200
         os.kill(pid(ending.function), signal.SIGTERM)
         check_promises(cluster, await seen, workloads=50)
-        assert await asyncio.to_thread(ending.function.ended_within, 15)
-        assert await asyncio.to_thread(ending.proxy.ended_within, 15)
+        assert await asyncio.to_thread(ending.function.ended_within, HANGS_AFTER)
+        assert await asyncio.to_thread(ending.proxy.ended_within, HANGS_AFTER)
         assert (ending.function.exit_code, ending.proxy.exit_code) == (0, 0)
 
 
@@ -222,7 +222,7 @@ async def test_sudden_sigterm_in_a_burst_loses_and_doubles_nothing(
         for process in (ending.function, ending.proxy):
             os.kill(pid(process), signal.SIGTERM)
         check_promises(cluster, await seen, workloads=50)
-        assert await asyncio.to_thread(ending.function.ended_within, 15)
+        assert await asyncio.to_thread(ending.function.ended_within, HANGS_AFTER)
         assert ending.function.exit_code == 0
 
 

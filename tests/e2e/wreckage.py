@@ -25,7 +25,7 @@ from tests.e2e.boundaries import (
 from tests.e2e.processes import NO_ANSWER, Instance, sender_session, start_instance
 from tests.support.api_proxy import open_api_proxy
 from tests.support.cluster import SENDER, SENDER_RULES, Cluster
-from tests.support.waiting import eventually
+from tests.support.waiting import HANGS_AFTER, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from tests.apiserver import KubeApiserver
 
-STORED_WITHIN = 75.0  # seconds; 32 where a dead one's Lease is in the way
+STORED_WITHIN = HANGS_AFTER  # 32 seconds on an idle core where a dead one's Lease is in the way
 STOPPED_SECONDS = 33.0  # longer than a Lease
 RETRY_EVERY = 0.5
 _VICTIMS = 3  # to be killed one after the other; a stopped one is out of work for the whole time
@@ -177,7 +177,7 @@ class Wreckage:
         victim.faults.on(case.boundary.call, before=stop)
         case.sent += 1
         post = asyncio.create_task(victim.post(case.pod))
-        await asyncio.wait_for(stopped.wait(), timeout=10)
+        await asyncio.wait_for(stopped.wait(), timeout=HANGS_AFTER)
         case.reached = True
         began = time.monotonic()
         await self._store(case)

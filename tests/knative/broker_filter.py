@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
-from tests.apiserver.process import ServerError, ServerProcess
+from tests.apiserver.process import ServerError, ServerProcess, wait_until_up
 from tests.knative.programs import broker_filter, module_folder
 from tests.support.http import send
 from tests.support.waiting import wait_for
@@ -65,7 +65,7 @@ class BrokerFilter:
         install(self._server)
         try:
             self._process.start()
-            wait_for(self._listens, what="the Broker's filter to listen", within=LISTENS_WITHIN)
+            wait_until_up(self._listens, self._process, what="the Broker's filter", within=LISTENS_WITHIN)
         except BaseException:
             self._process.kill()
             raise
@@ -112,7 +112,6 @@ class BrokerFilter:
         return send("POST", url, b"", headers=probe).status != 404
 
     def _listens(self) -> bool:
-        self._check()
         with suppress(OSError):
             return send("GET", f"http://127.0.0.1:{self._port}/healthz", headers=KUBELET).status == 200
         return False

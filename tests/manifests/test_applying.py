@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.apiserver.rest import is_established
 from tests.knative.programs import definition_folders, kubectl, prometheus_operator_definitions
 from tests.manifests.building import FOLDERS, ROOT, objects
 from tests.support.waiting import HANGS_AFTER, wait_for
@@ -63,11 +64,6 @@ def wait_until_established(run: Kubectl) -> None:
         return all(is_established(crd) for crd in json.loads(listed.stdout)["items"])
 
     wait_for(are_established, what="all definitions to be established", within=HANGS_AFTER)
-
-
-def is_established(crd: Any) -> bool:
-    conditions = crd.get("status", {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
 @pytest.mark.parametrize(
@@ -142,8 +138,8 @@ def test_examples_are_taken(run: Kubectl) -> None:
     wait_until_established(run)
     run("create", "namespace", "monitoring")
     assert run("apply", "--server-side", "-k", str(ROOT / "cluster")).returncode == 0
-    examples = sorted((ROOT / "examples").glob("*.yaml"))
+    examples = sorted((ROOT / "examples").rglob("*.yaml"))
     for example in examples:
         applied = run("apply", "--server-side", "--validate=strict", "-f", str(example))
         assert (applied.returncode, applied.stderr) == (0, "")
-    assert len(examples) == 3
+    assert len(examples) == 4

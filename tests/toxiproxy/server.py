@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.apiserver.process import ServerError, ServerProcess
+from tests.apiserver.process import ServerProcess, wait_until_up
 from tests.gobuild import GoProgram, Report, to_stderr
 from tests.support.http import send, send_json
-from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.support.http import Answer
@@ -65,7 +64,7 @@ class Toxiproxy:
     def __enter__(self) -> Self:
         try:
             self._process.start()
-            found = wait_for(self._listening, what="Toxiproxy to listen", within=STARTS_WITHIN)
+            found = wait_until_up(self._listening, self._process, what="Toxiproxy", within=STARTS_WITHIN)
         except BaseException:
             self._process.kill()
             raise
@@ -82,8 +81,6 @@ class Toxiproxy:
         return Link(f"{self.url}/proxies/{name}", int(listen.rpartition(":")[2]))
 
     def _listening(self) -> Any:
-        if self._process.ended_within(0):
-            raise ServerError(f"Toxiproxy ended with {self._process.exit_code}: {self._process.log_tail()}")
         return _LISTENING.search(self._process.log_tail())
 
 
