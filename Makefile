@@ -96,7 +96,7 @@ cluster: knative ## a cluster on this machine: Knative from its sources, Sluice 
 toxiproxy: kube-apiserver ## build the Toxiproxy that tests use, once, about a minute
 	@$(BIN)/python -m tests.toxiproxy
 
-alertmanager: $(READY) ## fetch the Alertmanager that tests use, once, from Debian's packages
+alertmanager: kube-apiserver ## build the Alertmanager that tests use, once, about 90 seconds
 	@$(BIN)/python -m tests.e2e
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras

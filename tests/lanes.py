@@ -52,7 +52,7 @@ def lanes() -> dict[str, Sequence[Stage]]:
         "real": (
             Stage("build kube-apiserver, once", _python("tests.apiserver")),
             Stage("build Toxiproxy, once", _python("tests.toxiproxy")),
-            Stage("fetch Alertmanager, once", _python("tests.e2e")),
+            Stage("build Alertmanager and amtool, once", _python("tests.e2e")),
             Stage(
                 "build Knative's queue-proxy, validation and broker filter, and kubectl, once", _python("tests.knative")
             ),

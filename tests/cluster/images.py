@@ -7,7 +7,8 @@ import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.gobuild import GoProgram, ModuleCopy, Report, to_stderr
+from tests.e2e.alertmanager_programs import alertmanager
+from tests.gobuild import GoProgram, Report, to_stderr
 from tests.gobuild.program import cache_folder
 from tests.knative.programs import components, queue_proxy
 
@@ -21,16 +22,6 @@ _CONTROLLERS = GoProgram(
     module="k8s.io/kubernetes",
     package="./controllers",
     duration="20 seconds",
-)
-_ALERTMANAGER = ModuleCopy(
-    name="alertmanager",
-    module="github.com/prometheus/alertmanager",
-    version="v0.35.0",
-    digest="h1:nbXMjr+P2JaoFd7aHNDxKifEwTPN+TWxM0gNPonuH5w=",
-    package="cmd/alertmanager",
-    # Its web pages, which are made with Node and are in no module.
-    files={f"ui/app/dist/{each}/index.html": "no web pages here\n" for each in ("elm", "mantine")},
-    duration="90 seconds",
 )
 
 
@@ -54,7 +45,7 @@ def all_images(*, report: Report = to_stderr) -> dict[str, Image]:
     images = {name: Image(command=[str(program)]) for name, program in programs.items()}
     return images | {
         SLUICE: _sluice(),
-        ALERTMANAGER_IMAGE: Image(command=[str(_ALERTMANAGER.build(report=report))]),
+        ALERTMANAGER_IMAGE: Image(command=[str(alertmanager(report=report))]),
         _EVENT_DISPLAY: images["ko://knative.dev/eventing/cmd/event_display"],
     }
 

@@ -8,18 +8,15 @@ from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Self
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.apiserver.process import ServerProcess, wait_until_up
-from tests.e2e.alertmanager_binary import MissingAlertmanagerError, find_alertmanager
+from tests.e2e.alertmanager_programs import alertmanager
 from tests.support.http import send, send_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from tests.e2e.alertmanager_binary import AlertmanagerBinary
 
     Labels = Mapping[str, str]
 
@@ -27,43 +24,29 @@ READY_WITHIN = 15.0  # seconds; 0.1 on an idle core
 _LISTENING = re.compile(r'msg="Listening on".* address=(127\.0\.0\.1:\d+)')
 
 
-def require_alertmanager(*, environ: Mapping[str, str]) -> AlertmanagerBinary:
-    """Find the binary; where it cannot be had the test is skipped with the reason, and fails where CI is set."""
-    try:
-        return find_alertmanager(environ=environ)
-    except MissingAlertmanagerError as error:
-        reason = str(error)
-    if environ.get("CI"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
-
-
 class Alertmanager:
     """One that stands alone. A context manager: after it neither process nor port is left.
 
     Args:
-        binary: what to run.
         folder: an empty one for its configuration, data and log.
         receiver: the `webhook_config` of the only receiver.
         route: of the root, such as `group_by` and the intervals.
     """
 
-    def __init__(
-        self, *, binary: AlertmanagerBinary, folder: Path, receiver: Mapping[str, Any], route: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, *, folder: Path, receiver: Mapping[str, Any], route: Mapping[str, Any]) -> None:
         self.url = ""
         config = folder / "alertmanager.yml"
         config.write_text(json.dumps(_configuration(receiver, route)))  # JSON is YAML too
         self._process = ServerProcess(
             [
-                str(binary.path),
+                str(alertmanager()),
                 f"--config.file={config}",
                 f"--storage.path={folder / 'data'}",
                 "--cluster.listen-address=",
                 "--web.listen-address=127.0.0.1:0",
             ],
             log_file=folder / "alertmanager.log",
-            folder=binary.folder,
+            folder=folder,
         )
 
     def __enter__(self) -> Self:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from tests.e2e.alertmanager import Alertmanager, require_alertmanager
+from tests.e2e.alertmanager import Alertmanager
 from tests.e2e.counting import acknowledged, fingerprint, fired, pod, stored
 from tests.e2e.function import FunctionProcess
 from tests.e2e.recorder import Recorder
@@ -136,8 +135,7 @@ class Storm:
             "max_alerts": 0,
             "http_config": {"authorization": {"credentials": token}},
         }
-        binary = require_alertmanager(environ=os.environ)
-        return Alertmanager(binary=binary, folder=folder, receiver=receiver, route=_ROUTE)
+        return Alertmanager(folder=folder, receiver=receiver, route=_ROUTE)
 
 
 def _multiplied(counts: Counter[str], factor: int) -> Counter[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.alertmanager import Alertmanager, require_alertmanager
+from tests.e2e.alertmanager import Alertmanager
 from tests.e2e.counting import acknowledged, check_counts, fingerprint, is_over, pod, times
 from tests.e2e.recorder import UNREACHABLE, Recorder
 from tests.support.cluster import SENDER, SENDER_RULES, Cluster
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.apiserver import KubeApiserver
-    from tests.e2e.alertmanager_binary import AlertmanagerBinary
     from tests.e2e.conftest import StartFunction
 
     StartAlertmanager = Callable[..., Alertmanager]
@@ -27,11 +25,6 @@ if TYPE_CHECKING:
 # Every interval is as short as it can be; the lower bound of a notification's own retries stays 10 s.
 REPEATING = {"group_by": ["alertname"], "group_wait": "50ms", "group_interval": "300ms", "repeat_interval": "100ms"}
 ONCE = REPEATING | {"repeat_interval": "1h"}
-
-
-@pytest.fixture(scope="session")
-def alertmanager_binary() -> AlertmanagerBinary:
-    return require_alertmanager(environ=os.environ)
 
 
 @pytest.fixture
@@ -46,9 +39,7 @@ def recorder() -> Iterator[Recorder]:
 
 
 @pytest.fixture
-def start_alertmanager(
-    alertmanager_binary: AlertmanagerBinary, recorder: Recorder, cluster: Cluster, tmp_path: Path
-) -> Iterator[StartAlertmanager]:
+def start_alertmanager(recorder: Recorder, cluster: Cluster, tmp_path: Path) -> Iterator[StartAlertmanager]:
     """Starts one that posts through the recorder, configured as the README says."""
     token = cluster.add_account(SENDER, SENDER_RULES)
     with ExitStack() as running:
@@ -62,7 +53,7 @@ def start_alertmanager(
                 "max_alerts": 0,
                 "http_config": {"authorization": {"credentials": token}},
             }
-            alertmanager = Alertmanager(binary=alertmanager_binary, folder=folder, receiver=receiver, route=route)
+            alertmanager = Alertmanager(folder=folder, receiver=receiver, route=route)
             return running.enter_context(alertmanager)
 
         yield start

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,27 +92,31 @@ class GoProgram:
         go = find_go(self.sources, what=self.name, otherwise=self.otherwise)
         command = [str(go), "build", *self._flags(), "-o", str(partial), self.package]
         report(f"building {self.name} {self.version}, once, about {self.duration} on 2 cores…")
-        with subprocess.Popen(
-            command, cwd=self.sources, env=go_environment(), stderr=subprocess.PIPE, text=True
-        ) as building:
-            last_lines = self._follow(building.stderr or (), report=report)
-        if building.returncode:
-            raise BuildError(f"{self.name} cannot be built: go build ended with {building.returncode}:\n{last_lines}")
+        compile_packages(command, folder=self.sources, what=self.name, report=report)
         partial.replace(binary)  # others see the whole binary or none
         report(f"built {binary}")
 
-    def _follow(self, lines: Iterable[str], *, report: Report) -> str:
-        """Report the number of packages compiled as it grows; return the last lines, where errors stand."""
-        last_lines: deque[str] = deque(maxlen=20)
-        compiled = 0
-        for line in lines:
-            last_lines.append(line)
-            if line.startswith("go: "):
-                continue
-            compiled += 1
-            if compiled % _PACKAGES_PER_LINE == 0:
-                report(f"building {self.name}: {compiled} packages compiled…")
-        return "".join(last_lines)
+
+def compile_packages(command: Sequence[str], *, folder: Path, what: str, report: Report) -> None:
+    """Run `go build -v …` in `folder` and say how far it is. Raises BuildError, with its last lines."""
+    with subprocess.Popen(command, cwd=folder, env=go_environment(), stderr=subprocess.PIPE, text=True) as building:
+        last_lines = _follow(building.stderr or (), what=what, report=report)
+    if building.returncode:
+        raise BuildError(f"{what} cannot be built: go build ended with {building.returncode}:\n{last_lines}")
+
+
+def _follow(lines: Iterable[str], *, what: str, report: Report) -> str:
+    """Report the number of packages compiled as it grows; return the last lines, where errors stand."""
+    last_lines: deque[str] = deque(maxlen=20)
+    compiled = 0
+    for line in lines:
+        last_lines.append(line)
+        if line.startswith("go: "):
+            continue
+        compiled += 1
+        if compiled % _PACKAGES_PER_LINE == 0:
+            report(f"building {what}: {compiled} packages compiled…")
+    return "".join(last_lines)
 
 
 @contextmanager

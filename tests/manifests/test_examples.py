@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.alertmanager_binary import find_alertmanager
+from tests.e2e import alertmanager_programs
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "knative" / "examples"
@@ -51,14 +51,8 @@ def configuration(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def amtool(*arguments: str) -> str:
-    alertmanager = find_alertmanager()
-    done = subprocess.run(
-        [str(alertmanager.path.with_name("amtool")), *arguments],
-        cwd=alertmanager.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [str(alertmanager_programs.amtool()), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
