@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-REAL_CLUSTER = ("tests/e2e/test_scale_from_zero.py", "tests/e2e/test_event_chain.py")
+_ON_THE_CLUSTER = ("test_make_cluster", "test_scale_from_zero", "test_event_chain")
+REAL_CLUSTER = tuple(f"tests/e2e/{each}.py" for each in _ON_THE_CLUSTER)
 REAL_PARTS = ("tests/apiserver", "tests/contract", "tests/manifests", "tests/serverless", "tests/e2e")
 
 

@@ -7,44 +7,13 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 
 from tests.cluster.images import all_images, kube_controllers
+from tests.cluster.instructions import instructions
 from tests.cluster.knative import install_eventing, install_serving
 from tests.cluster.machine import KubectlError, Machine, why_impossible
-from tests.cluster.product import ALERTMANAGER, SHIPPED, SIGNALS, deploy, host_of, wait_for_events
+from tests.cluster.product import SHIPPED, deploy, wait_for_events
 from tests.gobuild import BuildError
-
-_HOW_TO = """
-Knative and Sluice are ready. In another terminal:
-
-  export KUBECONFIG={kubeconfig}
-  kubectl get pods -A                      # functions rest at zero, {rest} after the last alert
-  kubectl -n sluice-system get remediationrequests
-
-An alert, as Alertmanager sends it:
-
-  TOKEN=$(kubectl -n monitoring create token alertmanager)
-  curl -i {gateway}{path} -H "Host: {host}" \\
-    -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{{"version": "4", "groupKey": "g",
-    "status": "firing", "receiver": "sluice", "groupLabels": {{}}, "commonLabels": {{}}, "commonAnnotations": {{}},
-    "externalURL": "http://alertmanager", "alerts": [{{"status": "firing", "startsAt": "2026-01-01T00:00:00Z",
-    "labels": {{"alertname": "PodCrashLooping", "severity": "critical", "namespace": "shop", "pod": "cart-1"}},
-    "annotations": {{}}, "fingerprint": "1", "generatorURL": "http://prometheus"}}]}}'
-
-An Event, through ApiServerSource, Broker and Trigger:
-
-  kubectl create namespace shop
-  kubectl create -f - <<EOF
-  {{apiVersion: v1, kind: Event, metadata: {{name: web-1.1, namespace: shop}}, type: Warning, reason: BackOff,
-   message: Back-off restarting failed container, count: 1, source: {{component: kubelet}},
-   firstTimestamp: "{now}", lastTimestamp: "{now}",
-   involvedObject: {{apiVersion: v1, kind: Pod, namespace: shop, name: web-1}}}}
-  EOF
-
-What programs write: {folder}/pods; the life of each pod: {folder}/kubelet.log.
-Ctrl-C ends it, and nothing of it is left.
-"""
 
 
 def build() -> int:
@@ -68,17 +37,7 @@ def main() -> int:
     try:
         with Machine() as machine:
             _install(machine)
-            _say(
-                _HOW_TO.format(
-                    kubeconfig=machine.kubeconfig,
-                    gateway=machine.gateway_url,
-                    path=SIGNALS,
-                    host=host_of(ALERTMANAGER),
-                    folder=machine.folder,
-                    rest="7 minutes",
-                    now=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                )
-            )
+            _say(instructions(machine))
             signal.pause()
     except KeyboardInterrupt:
         _say("ended")

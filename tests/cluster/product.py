@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.cluster.machine import SETTLES_WITHIN, Machine, apply, wait_until_established
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "knative" / "base"
@@ -46,6 +46,13 @@ def wait_for_events(machine: Machine) -> None:
         machine.kubectl(
             "-n", NAMESPACE, "wait", "--for=condition=ready", f"--timeout={SETTLES_WITHIN:.0f}s", kind, "--all"
         )
+
+
+def adapter_follows(machine: Machine, namespaces: Iterable[str]) -> bool:
+    """Whether one adapter of the source runs, and was started with these namespaces."""
+    selector = "labelSelector=eventing.knative.dev%2Fsource=apiserver-source-controller"
+    pods = machine.get(f"/api/v1/namespaces/{NAMESPACE}/pods?{selector}")["items"]
+    return len(pods) == 1 and is_ready(pods[0]) and all(each in str(pods[0]["spec"]) for each in namespaces)
 
 
 def host_of(service: str) -> str:

@@ -10,8 +10,8 @@ import pytest
 from tests.cluster.product import (
     KUBERNETES_EVENT,
     NAMESPACE,
+    adapter_follows,
     host_of,
-    is_ready,
     occurrences,
     remediation_requests,
 )
@@ -19,11 +19,9 @@ from tests.cluster.workloads import create_warning, create_workloads, repeat_war
 from tests.support.waiting import eventually, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tests.cluster.machine import Machine
 
-STORED_WITHIN = 90.0  # seconds; 5 on two idle cores, the start of a pod included
+STORED_WITHIN = 600.0  # seconds; 5 on two idle cores, the start of a pod included
 
 
 NAMESPACES = {"chain-good": 20, "chain-poison": 1, "chain-outage": 10}
@@ -35,13 +33,6 @@ def workloads(machine: Machine) -> dict[str, list[str]]:
     made = {name: create_workloads(machine, namespace=name, number=number) for name, number in NAMESPACES.items()}
     wait_for(lambda: adapter_follows(machine, NAMESPACES), what="the source to follow", within=STORED_WITHIN)
     return made
-
-
-def adapter_follows(machine: Machine, namespaces: Iterable[str]) -> bool:
-    """Whether one adapter runs, and was started with these namespaces."""
-    selector = "labelSelector=eventing.knative.dev%2Fsource=apiserver-source-controller"
-    pods = machine.get(f"/api/v1/namespaces/{NAMESPACE}/pods?{selector}")["items"]
-    return len(pods) == 1 and is_ready(pods[0]) and all(each in str(pods[0]["spec"]) for each in namespaces)
 
 
 def assert_stored(machine: Machine, namespace: str, *, rrs: int, counted: int) -> None:

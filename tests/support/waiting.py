@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 POLL_INTERVAL = 0.02
-HANGS_AFTER = 120.0
+HANGS_AFTER = 300.0
 """Seconds. No wait ends in vain before them, whatever its own `within`, which is for a machine without other work."""
 
 
