@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.cluster.ingress import CLASS
-from tests.cluster.machine import DEFINITIONS, SETTLES_WITHIN, Machine, apply, merge_patch, wait_until_established
+from tests.cluster.machine import SETTLES_WITHIN, Machine, apply, merge_patch, wait_until_served
 from tests.knative.programs import module_folder
 from tests.support.waiting import wait_for
 
@@ -68,11 +68,7 @@ def _configure(machine: Machine, name: str, data: dict[str, str]) -> None:
 
 def _established(machine: Machine) -> None:
     """Wait until kinds are served and roles complete: a program started before that waits up to a minute more."""
-    wait_until_established(machine)
-    for definition in machine.get(DEFINITIONS)["items"]:
-        spec = definition["spec"]
-        version = next(each["name"] for each in spec["versions"] if each["served"])
-        _served(machine, f"/apis/{spec['group']}/{version}/{spec['names']['plural']}?limit=1")
+    wait_until_served(machine)
 
     def all_aggregated() -> bool:
         roles = machine.get("/apis/rbac.authorization.k8s.io/v1/clusterroles")["items"]
@@ -81,11 +77,6 @@ def _established(machine: Machine) -> None:
         )
 
     wait_for(all_aggregated, what="the controller that adds up roles", within=SETTLES_WITHIN)
-
-
-def _served(machine: Machine, path: str) -> None:
-    # The first LIST of a kind just made is answered 429, "storage is (re)initializing".
-    wait_for(lambda: machine.request("GET", path).status == 200, what=path, within=SETTLES_WITHIN)
 
 
 def _wait_for_webhook(machine: Machine, name: str) -> None:

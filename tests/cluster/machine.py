@@ -205,13 +205,24 @@ def apply(machine: Machine, *files: Path, kustomize: bool = False) -> None:
     machine.kubectl("apply", "--server-side", "--force-conflicts", *arguments)
 
 
-def wait_until_established(machine: Machine) -> None:
-    """Wait for all definitions; `kubectl wait` fails at once on one that has no conditions yet."""
+def wait_until_served(machine: Machine) -> None:
+    """Wait until the kinds of all definitions can be listed.
 
+    `kubectl wait` fails at once on a definition that has no conditions yet, and the first LIST of an established
+    kind is answered 429, "storage is (re)initializing".
+    """
     for definition in machine.get(DEFINITIONS)["items"]:
         path = f"{DEFINITIONS}/{definition['metadata']['name']}"
         wait_for(partial(_is_established, machine, path), what=path, within=SETTLES_WITHIN)
+        spec = definition["spec"]
+        version = next(each["name"] for each in spec["versions"] if each["served"])
+        path = f"/apis/{spec['group']}/{version}/{spec['names']['plural']}?limit=1"
+        wait_for(partial(_is_listed, machine, path), what=path, within=SETTLES_WITHIN)
 
 
 def _is_established(machine: Machine, path: str) -> bool:
     return is_established(machine.get(path))
+
+
+def _is_listed(machine: Machine, path: str) -> bool:
+    return machine.request("GET", path).status == 200

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.machine import SETTLES_WITHIN, Machine, apply, wait_until_established
+from tests.cluster.machine import SETTLES_WITHIN, Machine, apply, wait_until_served
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ def deploy(machine: Machine, manifests: Path) -> None:
     machine.kubectl("-n", "monitoring", "create", "serviceaccount", "alertmanager")
     apply(machine, manifests, kustomize=True)
     apply(machine, ROOT / "knative" / "examples" / "sender.yaml")
-    wait_until_established(machine)
+    wait_until_served(machine)
     timeout = f"--timeout={SETTLES_WITHIN:.0f}s"
     machine.kubectl("-n", NAMESPACE, "wait", "--for=condition=ready", timeout, "services.serving.knative.dev", "--all")
 
