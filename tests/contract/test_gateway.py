@@ -58,7 +58,7 @@ async def test_first_signal_costs_four_calls_and_repeats_cost_one_warm_and_two_c
     assert await locks(api, leases) == ["done"]
 
 
-async def test_signal_after_the_end_gets_the_next_request_of_the_chain(start, api, requests):
+async def test_signal_after_the_end_gets_the_next_rr_of_the_chain(start, api, requests):
     one = start()
     (first,) = await one.post(signal())
     await finish(api, requests, first.rr_name)
@@ -76,7 +76,7 @@ async def test_consistent_reads_create_once_too(start, api, requests):
     assert len(await stored(api, requests)) == 1
 
 
-async def test_identical_signals_at_once_over_three_instances_make_one_request_each(start, api, requests, leases):
+async def test_identical_signals_at_once_over_three_instances_make_one_rr_each(start, api, requests, leases):
     instances = [start() for _ in range(3)]
     names = [f"workload-{place}" for place in range(20)]
     posts = [instances[turn % 3].post(signal(name)) for turn in range(16) for name in names]
@@ -145,6 +145,6 @@ async def test_missing_namespace_is_retryable_and_says_what_to_do(server):
     assert "create the namespace, or set SLUICE_NAMESPACE" in result.error
 
 
-async def test_ready_where_the_requests_can_be_listed(start):
+async def test_ready_where_the_rrs_can_be_listed(start):
     gateway = start().gateway
     await gateway.check_ready(deadline=Deadline(clock=gateway.clock, seconds=5))

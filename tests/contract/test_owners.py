@@ -220,7 +220,7 @@ async def tell(instance: Instance, event: str, namespace: str) -> list[SignalRes
 
 
 class TestOwnDoing:
-    async def test_event_about_a_request_that_the_gateway_made_ends_there(
+    async def test_event_about_an_rr_that_the_gateway_made_ends_there(
         self, start: Start, shop: Namespace, namespace: str
     ):
         await shop.deployment()
@@ -241,7 +241,7 @@ class TestOwnDoing:
         assert (ignored.status, ignored.reason) == (Status.IGNORED, "own")
         assert one.calls == ["GET events"]
 
-    async def test_job_that_a_request_owns_is_told_by_its_owner(self, start: Start, shop: Namespace):
+    async def test_job_that_an_rr_owns_is_told_by_its_owner(self, start: Start, shop: Namespace):
         one = start(owners="resolve", own_namespace="take")
         own = await made(shop.api, f"own-{uuid4().hex[:10]}")
         path = f"/apis/remediation.kubernaut.ai/v1alpha1/namespaces/{own.name}/remediationrequests"

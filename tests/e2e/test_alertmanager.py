@@ -59,7 +59,7 @@ def start_alertmanager(recorder: Recorder, cluster: Cluster, tmp_path: Path) -> 
         yield start
 
 
-def test_groups_repeats_and_resolved_alerts_end_in_one_request_each(
+def test_groups_repeats_and_resolved_alerts_end_in_one_rr_each(
     start_function: StartFunction, start_alertmanager: StartAlertmanager, recorder: Recorder, cluster: Cluster
 ) -> None:
     recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
@@ -83,7 +83,7 @@ def test_groups_repeats_and_resolved_alerts_end_in_one_request_each(
     assert len(counts) == 3, "two alerts are about one pod"
 
 
-def test_alert_after_the_request_ended_makes_a_new_one(
+def test_alert_after_the_rr_ended_makes_a_new_one(
     start_function: StartFunction, start_alertmanager: StartAlertmanager, recorder: Recorder, cluster: Cluster
 ) -> None:
     recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
@@ -182,7 +182,7 @@ def test_answer_that_got_lost_is_counted_and_asked_for_again(
     assert set(counts.values()) == {3}
 
 
-def test_two_alertmanagers_and_two_functions_share_one_request(
+def test_two_alertmanagers_and_two_functions_share_one_rr(
     start_function: StartFunction, start_alertmanager: StartAlertmanager, recorder: Recorder, cluster: Cluster
 ) -> None:
     functions = [start_function(SLUICE_AUTH="kubernetes") for _ in range(2)]

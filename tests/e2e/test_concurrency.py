@@ -53,7 +53,7 @@ BURSTS = [
 
 
 @pytest.mark.parametrize("burst", BURSTS, ids=str)
-async def test_identical_alerts_at_once_make_one_request_that_counts_them_all(
+async def test_identical_alerts_at_once_make_one_rr_that_counts_them_all(
     start_function: StartFunction, cluster: Cluster, burst: Burst
 ) -> None:
     start = partial(start_function, ready=True, **PATIENT)

@@ -52,7 +52,7 @@ def start(start_function: StartFunction, cluster: Cluster) -> Callable[..., Func
 
 
 @GROUPS
-def test_whole_event_becomes_a_request(start: Callable[..., FunctionProcess], cluster: Cluster, make: Make) -> None:
+def test_whole_event_becomes_an_rr(start: Callable[..., FunctionProcess], cluster: Cluster, make: Make) -> None:
     event = _create(cluster, make)
     function = start("kubernetes_event")
 
@@ -128,7 +128,7 @@ def test_event_that_was_deleted_is_acknowledged_and_counted(
     assert function.stop() == 0
 
 
-def test_message_of_eventarc_becomes_a_request_that_names_it(
+def test_message_of_eventarc_becomes_an_rr_that_names_it(
     start: Callable[..., FunctionProcess], cluster: Cluster
 ) -> None:
     labels = {"namespace_name": cluster.namespace, "pod_name": POD}

@@ -68,9 +68,7 @@ def storm(
 
 
 @pytest.mark.parametrize("toxic", TOXICS, ids=str)
-def test_broken_connections_cost_no_alert_and_make_no_second_request(
-    storm: Storm, links: list[Link], toxic: Toxic
-) -> None:
+def test_broken_connections_cost_no_alert_and_make_no_second_rr(storm: Storm, links: list[Link], toxic: Toxic) -> None:
     for link in links:
         link.add(toxic.name, share=toxic.share, stream=toxic.stream, **toxic.attributes)
     alerts = storm.fire(str(toxic))
@@ -101,7 +99,7 @@ def proxy(kube_apiserver: KubeApiserver) -> Iterator[ApiProxy]:
         yield proxy
 
 
-def test_failing_calls_cost_no_alert_and_make_no_second_request(
+def test_failing_calls_cost_no_alert_and_make_no_second_rr(
     kube_apiserver: KubeApiserver, proxy: ApiProxy, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     faults = FaultSource(random.Random(5), share=0.2)

@@ -174,7 +174,7 @@ def test_any_answer_leaves_repeats_counted_or_to_be_sent_again(cold, behaviours)
 
 @given(st.lists(BEHAVIOUR, min_size=1, max_size=8))
 @effort(50)
-def test_any_answer_about_a_remembered_request_is_withstood(webhooks, behaviours):
+def test_any_answer_about_a_remembered_rr_is_withstood(webhooks, behaviours):
     repeated = webhook(alert("web-1"))
     check_http(webhooks.ask(repeated, {}, over=api_that(behaviours), before=repeated), sent=_TELLS)
 

@@ -72,7 +72,7 @@ def _calm(*, pods: int, seed: int) -> Scenario:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("pods", "senders"), [(1, 16), (2, 16), (4, 16), (10, 50)])
-def test_instances_that_write_to_one_request_all_get_their_turn(pods: int, senders: int, seed: int):
+def test_instances_that_write_to_one_rr_all_get_their_turn(pods: int, senders: int, seed: int):
     storm = Storm(pods=pods, senders=senders, seed=seed)
     assert storm.world.judge.violation == ""
     assert storm.codes == {201: 1, 202: senders * EACH_SENDS}

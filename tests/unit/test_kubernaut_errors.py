@@ -44,7 +44,7 @@ def test_operation_error_tells_all_that_helps():
     assert error.underlying is error.__cause__ is CAUSE
 
 
-def test_creation_error_adds_the_request_and_the_signal():
+def test_creation_error_adds_the_rr_and_the_signal():
     error = CRDCreationError(
         fingerprint="abc123",
         namespace="default",

@@ -10,7 +10,7 @@ def request_for(target: str, *, count: int | None = None, name: str = "rr-1") ->
     return {"metadata": {"name": name}, "spec": {"targetResource": {"name": target}}, "status": status}
 
 
-def test_requests_that_count_what_was_sent_pass():
+def test_rrs_that_count_what_was_sent_pass():
     check_counts([request_for("a"), request_for("b", count=3)], sent={"a": 1, "b": 3})
 
 
@@ -43,5 +43,5 @@ def test_refusals_excuse_neither_a_lost_signal_nor_one_too_many(count):
         check_counts([request_for("a", count=count)], sent={"a": 2}, refused={"a": 1})
 
 
-def test_target_of_which_all_was_refused_may_have_no_request():
+def test_target_of_which_all_was_refused_may_have_no_rr():
     check_counts([], sent={}, refused={"a": 1})

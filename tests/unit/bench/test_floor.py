@@ -49,7 +49,7 @@ async def test_repeat_costs_one_call(client, calls):
     assert calls == [f"PATCH {REQUESTS}/status"]
 
 
-async def test_repeats_of_one_request_never_conflict(client, calls):
+async def test_repeats_of_one_rr_never_conflict(client, calls):
     await asyncio.gather(client.new("pod-1"), *(client.repeat("pod-1") for _ in range(8)))
     assert calls.count(f"PATCH {REQUESTS}/status") == 9
 

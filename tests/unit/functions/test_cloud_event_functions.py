@@ -257,7 +257,7 @@ async def test_attribute_of_any_value_does_no_harm(function, wire, good, name, v
     assert len(await stored(wire)) == 1
 
 
-async def test_events_at_once_share_one_gateway_and_make_one_request(function, wire, good):
+async def test_events_at_once_share_one_gateway_and_make_one_rr(function, wire, good):
     answers = await asyncio.gather(*(function.send(binary(*good)) for _ in range(16)))
     for answer in answers:
         acknowledged(answer)

@@ -33,7 +33,7 @@ def now():
 
 @pytest.mark.parametrize("make", [kubelet_event, scheduler_event, controller_event, node_event])
 @pytest.mark.parametrize("event_type", [ADD, UPDATE])
-async def test_warning_becomes_a_request(function, wire, now, make, event_type):
+async def test_warning_becomes_an_rr(function, wire, now, make, event_type):
     acknowledged(await function.send(binary(event_type, make(at=now))))
     (request,) = await stored(wire)
     assert request["spec"]["severity"] == "Warning"
@@ -50,7 +50,7 @@ async def test_event_that_is_referred_to_is_read_first(function, wire, now, make
     assert request["spec"]["signalName"] == event["reason"]
 
 
-async def test_all_reporters_of_one_pod_make_one_request(function, wire, now):
+async def test_all_reporters_of_one_pod_make_one_rr(function, wire, now):
     for event in (kubelet_event(at=now), scheduler_event(at=now, metadata={"uid": "2"}), controller_event(at=now)):
         acknowledged(await function.send(binary(ADD, event)))
     (request,) = await stored(wire)

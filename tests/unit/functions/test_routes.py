@@ -31,7 +31,7 @@ class TestHealth:
 
 
 class TestReadiness:
-    async def test_ready_means_that_requests_can_be_found_by_fingerprint(self, function, scripted):
+    async def test_ready_means_that_rrs_can_be_found_by_fingerprint(self, function, scripted):
         scripted.then(LIST, answered(200, {"items": []}))
         answer = await function.get("/readyz")
         assert (answer.status, answer.json) == (200, {"status": "ready"})
@@ -103,7 +103,7 @@ class TestMetrics:
         seconds = keys[0].replace("_count", "_sum")
         assert 0 < after[seconds] - before.get(seconds, 0) < 60
 
-    async def test_count_signals_requests_and_repeats(self, function, wire):
+    async def test_count_signals_rrs_and_repeats(self, function, wire):
         keys = {
             "gateway_signals_received_total{'severity': 'critical', 'source_type': 'prometheus-alert'}": 3,
             "gateway_crds_created_total{'source_type': 'prometheus-alert', 'status': 'created'}": 1,

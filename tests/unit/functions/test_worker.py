@@ -120,7 +120,7 @@ async def test_requests_at_once_share_one_gateway(function, wire):
     assert len(function.transports) == 1
 
 
-async def test_identical_alerts_at_once_make_one_request(function, wire):
+async def test_identical_alerts_at_once_make_one_rr(function, wire):
     answers = await asyncio.gather(*(function.post(webhook(alert())) for _ in range(16)))
     assert sorted(answer.status for answer in answers) == [201] + [202] * 15
     assert len({answer.json["results"][0]["remediationRequestName"] for answer in answers}) == 1

@@ -156,7 +156,7 @@ async def test_port_of_the_same_number_on_another_address_is_not_the_running_fun
         await demo(f"http://[::1]:{stub.server_port}", tmp_path, out).play()
 
 
-async def test_requests_that_cannot_be_read_are_told_before_anything_is_sent(
+async def test_rrs_that_cannot_be_read_are_told_before_anything_is_sent(
     stub: Stub, tmp_path: Path, out: StringIO
 ) -> None:
     with pytest.raises(CommandError, match="it is not known where its remediation requests are; set KUBECONFIG"):
@@ -208,7 +208,7 @@ def new_running(url: str, kubeconfig: str) -> Running:
     )
 
 
-def test_requests_are_read_where_the_running_function_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rrs_are_read_where_the_running_function_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "/mine")
     settings = settings_behind(new_running(URL, "/its"), MINE, URL)
     assert os.environ["KUBECONFIG"] == "/its"

@@ -58,20 +58,20 @@ def test_report_passes_where_every_acknowledged_alert_is_counted() -> None:
     assert "1 RRs, 4 new occurrences" in text
 
 
-def test_report_fails_where_a_request_counts_too_few() -> None:
+def test_report_fails_where_an_rr_counts_too_few() -> None:
     passed, text = report(tally_of(rr_1=5), after=(request(count=4),))
     assert not passed
     assert "FAIL  every acknowledged alert is counted" in text
     assert "rr-1: 5 alerts were acknowledged, 4 are counted" in text
 
 
-def test_report_fails_where_a_request_is_gone() -> None:
+def test_report_fails_where_an_rr_is_gone() -> None:
     passed, text = report(tally_of(rr_1=1))
     assert not passed
     assert "rr-1: 1 alerts were acknowledged, 0 are counted" in text
 
 
-def test_report_fails_where_two_active_requests_stand_for_one_problem() -> None:
+def test_report_fails_where_two_active_rrs_stand_for_one_problem() -> None:
     twins = (request("rr-1", count=1, fingerprint="f"), request("rr-2", count=1, fingerprint="f"))
     passed, text = report(tally_of(rr_1=1, rr_2=1), after=twins)
     assert not passed
@@ -99,7 +99,7 @@ def test_row_shows_name_alert_target_phase_count_and_times() -> None:
         assert cell in text
 
 
-def test_untouched_requests_are_not_shown() -> None:
+def test_untouched_rrs_are_not_shown() -> None:
     _, text = report(tally_of(rr_1=1), after=(request("rr-1", count=1), request("rr-other", count=9)))
     assert "rr-other" not in text
 
@@ -110,7 +110,7 @@ def test_unreadable_time_is_shown_as_it_is(last: str, shown: str) -> None:
     assert any(line.rstrip().endswith(f"  {shown}") for line in text.splitlines())
 
 
-def test_request_without_a_count_stands_for_one_alert_seen_at_its_creation() -> None:
+def test_rr_without_a_count_stands_for_one_alert_seen_at_its_creation() -> None:
     shown = request()
     assert gained({}, by_name(shown)) == {"rr-1": 1}
     assert shown.first_seen == shown.last_seen == "2026-01-01T00:00:00Z"
@@ -124,7 +124,7 @@ def test_more_than_acknowledged_is_fine_for_retries_and_others_count_too() -> No
     assert uncounted({"rr-1": 2}, {"rr-1": 3}) == []
 
 
-def test_ended_request_beside_an_active_one_is_fine() -> None:
+def test_ended_rr_beside_an_active_one_is_fine() -> None:
     pair = [request("rr-1", phase="Completed", fingerprint="f"), request("rr-2", fingerprint="f")]
     assert doubled(pair) == []
 
@@ -135,5 +135,5 @@ def test_cluster_scoped_target_has_no_namespace() -> None:
     assert shown.target == "Node node-1"
 
 
-def test_request_of_a_looser_schema_without_target_is_shown_too() -> None:
+def test_rr_of_a_looser_schema_without_target_is_shown_too() -> None:
     assert ShownRR.from_object({"metadata": {"name": "rr-1"}, "spec": {}}).target == "-"

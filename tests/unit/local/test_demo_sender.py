@@ -51,7 +51,7 @@ class Sent:
         return sender.tally
 
 
-async def test_acknowledged_alerts_are_counted_by_request() -> None:
+async def test_acknowledged_alerts_are_counted_by_rr() -> None:
     sent = Sent([answered(201, STORED, REPEATED, {"status": "ignored"})])
     tally = await sent.tally(3)
     assert tally.acknowledged == {"rr-1": 2}

@@ -101,7 +101,7 @@ def test_every_address_is_shown() -> None:
         (GOOGLE, "kubectl -n sluice-system get remediationrequests"),
     ],
 )
-def test_requests_are_looked_at_with_the_kubeconfig_in_use(cluster: Cluster, command: str) -> None:
+def test_rrs_are_looked_at_with_the_kubeconfig_in_use(cluster: Cluster, command: str) -> None:
     assert f"\n{command}\n" in banner(cluster)
 
 

@@ -137,7 +137,7 @@ def existing(*, attempt: str = "theirs", phase: str = "", of: str = "", name: st
     return answered(200, obj)
 
 
-async def test_created_request_stands_under_its_fenced_name(creating):
+async def test_created_rr_stands_under_its_fenced_name(creating):
     creating.api.then(CREATE, stored)
     creation = await creating.create()
     assert creation.created

@@ -12,7 +12,7 @@ NEW = [
 NEW_OF_SEVERAL = [*NEW[:3], "PATCH remediationrequests/status", "UPDATE leases"]
 
 
-async def test_first_signal_creates_a_request_in_four_calls(world: World):
+async def test_first_signal_creates_an_rr_in_four_calls(world: World):
     one = world.instance()
     (result,) = await one.post(signal())
     assert one.calls == NEW
@@ -33,7 +33,7 @@ async def test_first_count_is_written_where_readers_want_it(world: World):
     assert (known["occurrenceCount"], known["firstSeenAt"]) == (1, result.metadata["firstOccurrence"])
 
 
-async def test_repeat_costs_one_call_where_the_request_is_remembered(world: World):
+async def test_repeat_costs_one_call_where_the_rr_is_remembered(world: World):
     one = world.instance()
     await one.post(signal())
     one.restart()
@@ -86,14 +86,14 @@ async def test_signals_of_one_webhook_on_one_workload_share_one_patch(world: Wor
     assert count(await world.only_request()) == 3
 
 
-async def test_signals_on_different_workloads_get_a_request_each_and_keep_their_order(world: World):
+async def test_signals_on_different_workloads_get_an_rr_each_and_keep_their_order(world: World):
     one = world.instance()
     results = await one.post(signal("a"), signal("b"), signal("a"), signal("c"))
     assert [result.fingerprint for result in results] == [fingerprint(name) for name in "abac"]
     assert [result.status.value for result in results] == ["created", "created", "deduplicated", "created"]
 
 
-async def test_signal_after_the_request_ended_creates_the_next_one(world: World):
+async def test_signal_after_the_rr_ended_creates_the_next_one(world: World):
     one = world.instance()
     await one.post(signal())
     await world.set_phase("Completed")
@@ -125,7 +125,7 @@ async def test_phases_that_are_not_over_keep_collecting_signals(world: World):
     assert count(await world.only_request()) == 5
 
 
-async def test_names_of_successive_requests_form_a_chain(world: World):
+async def test_names_of_successive_rrs_form_a_chain(world: World):
     one = world.instance()
     names = []
     for _ in range(3):

@@ -36,11 +36,11 @@ class TestShouldDeduplicate:
             client=one.gateway.client, resource=REQUESTS, namespace=NAMESPACE, clock=world.clock
         )
 
-    async def test_nothing_to_join_where_there_is_no_request(self, world: World, deadline: Deadline):
+    async def test_nothing_to_join_where_there_is_no_rr(self, world: World, deadline: Deadline):
         checker = self.checker(world, world.instance())
         assert await checker.should_deduplicate(fingerprint(), deadline=deadline) == (False, None)
 
-    async def test_active_request_is_joined(self, world: World, deadline: Deadline):
+    async def test_active_rr_is_joined(self, world: World, deadline: Deadline):
         one = world.instance()
         (result,) = await one.post(signal())
         found, request = await self.checker(world, one).should_deduplicate(fingerprint(), deadline=deadline)
@@ -48,7 +48,7 @@ class TestShouldDeduplicate:
         assert request is not None
         assert request.name == result.rr_name
 
-    async def test_ended_request_is_not_joined(self, world: World, deadline: Deadline):
+    async def test_ended_rr_is_not_joined(self, world: World, deadline: Deadline):
         one = world.instance()
         await one.post(signal())
         await world.set_phase("TimedOut")

@@ -10,12 +10,12 @@ ACTIVE = ["Pending", "Processing", "Analyzing", "AwaitingApproval", "Executing",
 
 
 @pytest.mark.parametrize("phase", ["Completed", "Failed", "TimedOut", "Skipped", "Cancelled"])
-def test_ended_request_lets_a_new_one_follow(phase):
+def test_ended_rr_lets_a_new_one_follow(phase):
     assert is_terminal_phase(phase)
 
 
 @pytest.mark.parametrize("phase", ACTIVE)
-def test_request_at_work_takes_the_repeats(phase):
+def test_rr_at_work_takes_the_repeats(phase):
     assert not is_terminal_phase(phase)
 
 

@@ -33,7 +33,7 @@ TWIN = fingerprint()[:12] + "0" * 52
 
 
 class TestSeveralAtOnce:
-    async def test_two_instances_at_once_make_one_request(self, world: World):
+    async def test_two_instances_at_once_make_one_rr(self, world: World):
         a, b = world.instance("a"), world.instance("b")
         (first,), (second,) = await at_once(a.post(signal()), b.post(signal()))
         assert {first.status, second.status} == {Status.CREATED, Status.DEDUPLICATED}
@@ -65,7 +65,7 @@ class TestSeveralAtOnce:
         assert {result.status for (result,) in results} == {Status.DEDUPLICATED}
         assert count(await world.only_request()) == 16
 
-    async def test_sixteen_identical_signals_over_four_instances_make_one_request(self, world: World):
+    async def test_sixteen_identical_signals_over_four_instances_make_one_rr(self, world: World):
         instances = [world.instance(name) for name in "abcd"]
         results = await at_once(*(instance.post(signal()) for instance in instances for _ in range(4)))
         assert all(result.stored for (result,) in results)
@@ -101,7 +101,7 @@ class TestTheLease:
         assert result.status is Status.DEDUPLICATED
         assert count(await world.only_request()) == 2
 
-    async def test_holder_that_stalls_past_its_deadline_asks_for_a_retry_and_leaves_one_request(self, world: World):
+    async def test_holder_that_stalls_past_its_deadline_asks_for_a_retry_and_leaves_one_rr(self, world: World):
         a, b = world.instance(), world.instance()
 
         async def stall() -> None:
@@ -232,7 +232,7 @@ class TestTheLease:
         assert result.status is Status.CREATED
         assert one.calls == [LOOK, LOCK, READ_LOCK, *NEW]
 
-    async def test_lease_of_a_finished_holder_shows_its_request_and_is_not_needed(self, world: World):
+    async def test_lease_of_a_finished_holder_shows_its_rr_and_is_not_needed(self, world: World):
         await self.hold(world)
         a, b = world.instance(), world.instance()
         a.wire.on(READ_LOCK, after=lambda: self.finish(world, b))
@@ -327,7 +327,7 @@ class TestLostAnswers:
         assert result.status is Status.CREATED
         assert await world.locks() == ["done"]
 
-    async def test_first_count_that_cannot_be_written_leaves_a_request_that_counts_as_one(self, world: World):
+    async def test_first_count_that_cannot_be_written_leaves_an_rr_that_counts_as_one(self, world: World):
         one = world.instance(first_count="written")
         for _ in range(5):
             one.wire.on(COUNT, drop=True)
@@ -346,9 +346,7 @@ class TestLostAnswers:
 
 
 class TestStaleAndMovingViews:
-    async def test_lock_whose_grant_was_lost_is_given_back_when_the_request_turns_up(
-        self, world: World, api: EmbeddedApi
-    ):
+    async def test_lock_whose_grant_was_lost_is_given_back_when_the_rr_turns_up(self, world: World, api: EmbeddedApi):
         await world.instance().post(signal())
         api.lag = Lag(seconds=30)
 
@@ -374,7 +372,7 @@ class TestStaleAndMovingViews:
         assert result.status is Status.DEDUPLICATED
         assert count(await world.only_request()) == 2
 
-    async def test_stale_list_that_shows_only_an_older_ended_request_goes_by_the_lease(self, world: World):
+    async def test_stale_list_that_shows_only_an_older_ended_rr_goes_by_the_lease(self, world: World):
         a, b = world.instance(), world.instance()
         await b.post(signal())
         await world.set_phase("Completed")
@@ -391,7 +389,7 @@ class TestStaleAndMovingViews:
         assert result.status is Status.CREATED
         assert len(await world.requests()) == 3
 
-    async def test_request_that_ends_between_list_and_count_gets_a_successor(self, world: World):
+    async def test_rr_that_ends_between_list_and_count_gets_a_successor(self, world: World):
         await world.instance().post(signal())
         one = world.instance()
         one.wire.on(COUNT, before=lambda: world.set_phase("Completed"))
@@ -400,7 +398,7 @@ class TestStaleAndMovingViews:
         assert result.status is Status.CREATED
         assert len(await world.requests()) == 2
 
-    async def test_request_that_ended_but_stays_active_in_a_stale_view_is_not_asked_for_ever(
+    async def test_rr_that_ended_but_stays_active_in_a_stale_view_is_not_asked_for_ever(
         self, world: World, api: EmbeddedApi
     ):
         await world.instance().post(signal())
@@ -413,7 +411,7 @@ class TestStaleAndMovingViews:
         assert one.calls[5:] == [LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
         assert result.status is Status.CREATED
 
-    async def test_request_that_moves_to_another_active_phase_is_counted_on_after_one_read(self, world: World):
+    async def test_rr_that_moves_to_another_active_phase_is_counted_on_after_one_read(self, world: World):
         await world.instance().post(signal())
         one = world.instance()
         one.wire.on(COUNT, before=lambda: world.set_phase("Analyzing"))
@@ -422,7 +420,7 @@ class TestStaleAndMovingViews:
         assert result.status is Status.DEDUPLICATED
         assert count(await world.only_request()) == 2
 
-    async def test_request_deleted_between_list_and_count_is_made_anew(self, world: World):
+    async def test_rr_deleted_between_list_and_count_is_made_anew(self, world: World):
         await world.instance().post(signal())
         one = world.instance()
         one.wire.on(COUNT, before=world.delete_request)
@@ -431,7 +429,7 @@ class TestStaleAndMovingViews:
         assert result.status is Status.CREATED
         assert count(await world.only_request()) == 1
 
-    async def test_request_deleted_and_followed_by_another_is_not_mistaken_for_it(self, world: World):
+    async def test_rr_deleted_and_followed_by_another_is_not_mistaken_for_it(self, world: World):
         a, b = world.instance(), world.instance()
         await a.post(signal())
         old = await world.only_request()
@@ -466,7 +464,7 @@ class TestStaleAndMovingViews:
         assert one.calls == [LOOK, LOCK, READ, UNLOCK, COUNT]
         assert result.status is Status.DEDUPLICATED
 
-    async def test_clean_up_near_a_burst_leaves_one_request(self, world: World):
+    async def test_clean_up_near_a_burst_leaves_one_rr(self, world: World):
         """A has confirmed that gen1 ended; gen1 is deleted; B sees nothing; A creates, and B after it."""
         await self.ended_and_swept(world)
         a, b = world.instance(), world.instance()
@@ -545,14 +543,14 @@ class TestStaleAndMovingViews:
         assert await world.leases() == []
         return result.rr_name
 
-    async def test_new_request_that_ends_before_its_first_count_still_acknowledges_its_creator(self, world: World):
+    async def test_new_rr_that_ends_before_its_first_count_still_acknowledges_its_creator(self, world: World):
         one = world.instance(first_count="written")
         one.wire.on(COUNT, before=lambda: world.set_phase("Skipped"))
         (result,) = await one.post(signal())
         assert result.status is Status.CREATED
         assert one.calls == [LOOK, LOCK, CREATE, COUNT, READ, DONE]
 
-    async def test_signals_beside_a_creator_whose_request_ended_at_once_get_the_next_request(self, world: World):
+    async def test_signals_beside_a_creator_whose_rr_ended_at_once_get_the_next_rr(self, world: World):
         one = world.instance()
         one.wire.on(COUNT, before=lambda: world.set_phase("Skipped"))
         results = await one.post(signal(), signal())

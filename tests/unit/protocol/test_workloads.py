@@ -97,7 +97,7 @@ async def test_pods_of_one_deployment_are_one_problem_and_a_repeat_pays_for_no_l
     assert instance.calls == ["PATCH remediationrequests/status"]
 
 
-async def test_pod_that_replaces_another_joins_its_request(deployed: World) -> None:
+async def test_pod_that_replaces_another_joins_its_rr(deployed: World) -> None:
     first, second = pods(2)
     assert statuses(await resolving(deployed).post(on(first))) == [Status.CREATED]
     assert statuses(await resolving(deployed).post(on(second))) == [Status.DEDUPLICATED]

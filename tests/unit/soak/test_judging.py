@@ -87,7 +87,7 @@ def test_counts_between_acknowledged_and_sent_are_right(traffic, count):
     assert broken_promises([request("web", count=count)], {}, traffic) == []
 
 
-def test_ended_and_cleared_requests_count_too(traffic):
+def test_ended_and_cleared_rrs_count_too(traffic):
     ended = [request("web", count=1, phase="Completed")]
     assert broken_promises(ended, {fingerprint("web"): 1}, traffic) == []
 

@@ -37,7 +37,7 @@ def send(intake, deadline):
 
 
 class TestWholeEvents:
-    async def test_event_becomes_a_request_about_its_object(self, send, instance, world):
+    async def test_event_becomes_an_rr_about_its_object(self, send, instance, world):
         event = kubelet_event()
         result = await send(event)
         assert result.status is Status.CREATED

@@ -93,7 +93,7 @@ class TestStoring:
             (incident(), "cloud-monitoring-incident"),
         ],
     )
-    async def test_every_kind_of_message_becomes_a_request_that_names_the_message(
+    async def test_every_kind_of_message_becomes_an_rr_that_names_the_message(
         self, send, world, topic, content, signal_type
     ):
         assert await send(envelope(content)) == ["created"]

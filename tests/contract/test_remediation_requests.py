@@ -301,7 +301,7 @@ class TestUpdate:
         assert reply.status == 200
         assert reply.body["status"] == {"overallPhase": "Pending", **SEEN_ONCE}
 
-    async def test_of_a_missing_request_is_not_found(self, api: Client, requests: str, made: Any):
+    async def test_of_a_missing_rr_is_not_found(self, api: Client, requests: str, made: Any):
         reply = await api.put(f"{requests}/rr-2", request("rr-2", meta={"resourceVersion": "1"}))
         details = OF_REQUEST | {"name": "rr-2"}
         assert reply.body == failure(404, "NotFound", f'{RESOURCE} "rr-2" not found', **details)
@@ -417,7 +417,7 @@ class TestStatus:
         )
         assert reply.body == invalid(GROUP, "RemediationRequest", "rr-1", wrong, UNCHECKED)
 
-    async def test_of_a_missing_request_is_not_found(self, api: Client, requests: str):
+    async def test_of_a_missing_rr_is_not_found(self, api: Client, requests: str):
         reply = await api.patch(f"{requests}/rr-1/status", {"status": {"overallPhase": "Pending"}})
         assert reply.body == failure(404, "NotFound", f'{RESOURCE} "rr-1" not found', **OF_REQUEST)
 

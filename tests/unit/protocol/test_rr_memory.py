@@ -30,7 +30,7 @@ def test_nothing_is_known_at_first(memory):
     assert memory.get("a") is None
 
 
-def test_active_request_is_remembered(memory):
+def test_active_rr_is_remembered(memory):
     memory.remember(request("a", phase="Blocked"))
     assert memory.get("a") == request("a", phase="Blocked")
     assert memory.get("b") is None
@@ -42,7 +42,7 @@ def test_newer_view_replaces_the_older_one(memory):
     assert memory.get("a").resource_version == "2"
 
 
-def test_ended_request_is_forgotten_instead_of_kept(memory):
+def test_ended_rr_is_forgotten_instead_of_kept(memory):
     memory.remember(request("a"))
     memory.remember(replace(request("a"), phase="Completed"))
     assert memory.get("a") is None
@@ -55,7 +55,7 @@ def test_forgetting_twice_is_fine(memory):
     assert memory.get("a") is None
 
 
-def test_least_recently_used_request_makes_room(memory):
+def test_least_recently_used_rr_makes_room(memory):
     memory.remember(request("a"))
     memory.remember(request("b"))
     memory.get("a")
