@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from core.results import SignalResult
+    from core.signals.signal import TargetResource
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"  # RFC 9457
@@ -107,6 +108,10 @@ def _line(result: SignalResult, told: Counter[tuple[str, str]]) -> dict[str, Any
         line["remediationRequestNamespace"] = result.rr_namespace
         line["duplicate"] = result.status is Status.DEDUPLICATED
         line["metadata"] = result.metadata
+    if result.target:
+        line["target"] = _target(result.target)
+    if result.found_by:
+        line["foundBy"] = result.found_by
     if result.reason:
         line["reason"] = result.reason
     if result.error:
@@ -114,6 +119,11 @@ def _line(result: SignalResult, told: Counter[tuple[str, str]]) -> dict[str, Any
         if told[result.status, result.reason] <= SENTENCES_OF_A_KIND:
             line["error" if result.status in _UNSTORED else "detail"] = _cut(result.error)
     return line
+
+
+def _target(target: TargetResource) -> dict[str, str]:
+    named = {"kind": target.kind, "name": target.name}
+    return named | {"namespace": target.namespace} if target.namespace else named
 
 
 def _cut(sentence: str) -> str:

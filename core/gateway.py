@@ -24,6 +24,7 @@ from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
 from core.protocol.sweeping import LeaseSweeper
 from core.reporting import Notices, Reporter
+from core.signals.rules import Rules, default_rules
 from core.workloads.kinds import Kinds
 from core.workloads.metadata import MetadataReader
 from core.workloads.owners import OwnerResolver
@@ -52,6 +53,7 @@ class Gateway:
     gate: Gate
     rounds: Rounds
     pipeline: Pipeline
+    rules: Rules
     sweeper: LeaseSweeper
     logger: logging.Logger
 
@@ -79,8 +81,12 @@ def build_gateway(
     logger: logging.Logger,
     clock: Clock | None = None,
     source_of_random: random.Random | None = None,
+    rules: Rules | None = None,
 ) -> Gateway:
-    """Assemble an instance over a transport; tests and the simulation bring their own clock and random."""
+    """Assemble an instance over a transport; tests and the simulation bring their own clock and random.
+
+    A function gives the `rules` that it read at its start; None: those that are built in.
+    """
     clock = clock or RealClock()
     # Not for secrets: jitter, attempt ids and the mark in lastSeenAt.
     rng = source_of_random or random.Random()  # noqa: S311
@@ -128,6 +134,7 @@ def build_gateway(
         gate=build_gate(settings=settings, client=client, resource=resource, clock=clock, warn=logger.warning),
         rounds=rounds,
         sweeper=sweeper,
+        rules=rules or default_rules(),
         pipeline=Pipeline(
             qualification=_qualification(settings, client, metrics, clock),
             rounds=rounds,

@@ -118,7 +118,7 @@ class Pipeline:
         if unsettled or any(map(_any_failed, answers)):
             self._earlier_deliveries.keep(digest, _wholly_stored(recorded))
         return {
-            index: result
+            index: replace(result, target=signals[index].target, found_by=signals[index].found_by)
             for fingerprint, results in recorded.items()
             for index, result in zip(indices[fingerprint], results, strict=True)
         }

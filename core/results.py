@@ -13,6 +13,8 @@ from core.kube.errors import ApiStatusError, BadRequestError, InvalidObjectError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from core.signals.signal import TargetResource
+
 
 class DeduplicationMetadata(TypedDict, total=False):
     """Deduplication facts of one signal, as they stand in the answer's JSON; empty fields are left out.
@@ -48,7 +50,8 @@ class SignalResult:
     """One alert's line in the answer.
 
     `reason` is a short machine-readable word for what was ignored, rejected or invalid, and `error` a sentence for
-    people. `retry_after` is in seconds and only set where it failed.
+    people. `target` is the object that the signal is about, and `found_by` the label and the rule that led to it.
+    `retry_after` is in seconds and only set where it failed.
     """
 
     status: Status
@@ -59,6 +62,8 @@ class SignalResult:
     reason: str = ""
     error: str = ""
     retry_after: float = 0.0
+    target: TargetResource | None = None
+    found_by: str = ""
 
     @property
     def stored(self) -> bool:

@@ -113,6 +113,12 @@ class Settings(BaseModel):
         description="alerts that name no object: `ignore` answers 200, `namespace` makes the alert's Namespace the "
         "target, `reject` makes them poison (400, dead letters)",
     )
+    rules: str = Field(
+        "",
+        max_length=4096,
+        description="YAML file of rules (docs/rules.md): which signals are ignored, what they are about, their cluster "
+        "and severity; empty: only the rules that are built in",
+    )
     owners: Literal["resolve", "as-named"] = Field(
         "resolve",
         description="`resolve` makes one problem of all Pods, Jobs and ReplicaSets of a workload; `as-named` looks "

@@ -137,10 +137,18 @@ _SCHEMAS: dict[str, Any] = {
             "remediationRequestNamespace": _TEXT,
             "duplicate": {"type": "boolean"},
             "metadata": _reference("DeduplicationMetadata"),
+            "target": _reference("Target"),
+            "foundBy": _TEXT,
             "reason": _TEXT,
             "detail": _TEXT,
             "error": _TEXT,
         },
+        "additionalProperties": False,
+    },
+    "Target": {
+        "type": "object",
+        "required": ["kind", "name"],
+        "properties": {"kind": _TEXT, "name": _TEXT, "namespace": _TEXT},
         "additionalProperties": False,
     },
     "DeduplicationMetadata": {

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping, Sequence
 
+    from core.signals.rules import Rules
+
 _metrics: Metrics | None = None
 _loop_tasks = LoopTasks(registry=REGISTRY)
 
@@ -35,7 +37,16 @@ class Worker:
 
     exposition_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, *, settings: Settings, metrics: Metrics, logger: logging.Logger, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        metrics: Metrics,
+        logger: logging.Logger,
+        clock: Clock,
+        rules: Rules | None = None,
+    ) -> None:
+        self._rules = rules
         self.settings = settings
         self.metrics = metrics
         self.logger = logger
@@ -78,7 +89,12 @@ class Worker:
             server_name=access.server_name,
         )
         gateway = build_gateway(
-            settings=self.settings, transport=transport, metrics=self.metrics, logger=self.logger, clock=self.clock
+            settings=self.settings,
+            transport=transport,
+            metrics=self.metrics,
+            logger=self.logger,
+            clock=self.clock,
+            rules=self._rules,
         )
         gateway.sweeper.start()
         return gateway
@@ -92,13 +108,14 @@ def start_worker() -> Worker:
     try:
         settings = load_settings()
         check_access(settings)
+        rules = _rules(settings)
         dangers = check_admission(settings, host=listening_host(sys.argv, os.environ))
     except ConfigurationError as error:
         raise SystemExit(f"sluice: {error}") from None
     logger = configure_logging(settings)
     for sentence in (*dangers, *unknown_variables()):
         logger.warning(sentence)
-    return Worker(settings=settings, metrics=_process_metrics(), logger=logger, clock=RealClock())
+    return Worker(settings=settings, metrics=_process_metrics(), logger=logger, clock=RealClock(), rules=rules)
 
 
 def listening_host(argv: Sequence[str], environ: Mapping[str, str]) -> str:
@@ -113,6 +130,14 @@ def listening_host(argv: Sequence[str], environ: Mapping[str, str]) -> str:
         elif word.startswith("--host="):
             host = word.removeprefix("--host=")
     return host
+
+
+def _rules(settings: Settings) -> Rules | None:
+    if not settings.rules:
+        return None
+    from core.signals.rules_file import load_rules  # noqa: PLC0415 - no cold start pays for it where there is no file
+
+    return load_rules(settings.rules)
 
 
 def _process_metrics() -> Metrics:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ON_THE_CLUSTER = ("test_make_cluster", "test_scale_from_zero", "test_event_chain")
 REAL_CLUSTER = tuple(f"tests/e2e/{each}.py" for each in _ON_THE_CLUSTER)
+_PYTEST = (sys.executable, "-m", "pytest", "-m", "not long", "-p", "no:cacheprovider")
 REAL_PARTS = ("tests/apiserver", "tests/contract", "tests/manifests", "tests/serverless", "tests/e2e")
 
 
@@ -46,9 +47,9 @@ def lanes() -> dict[str, Sequence[Stage]]:
         "python": (
             Stage("style, formatting and the layers of the code", ("make", "--no-print-directory", "lint")),
             Stage("types", ("make", "--no-print-directory", "types")),
-            Stage("all tests that need no real part: units, simulation, cases, fuzzing", _pytest(*_ignored())),
+            Stage("all tests that need no real part: units, simulation, cases, fuzzing", _measured(*_ignored())),
             Stage("build Knative's control plane, once", _python("tests.cluster", "--build")),
-            Stage("a cluster with Knative and Sluice: from zero, and Events", _pytest(*REAL_CLUSTER)),
+            Stage("a cluster with Knative and Sluice: from zero, and Events", (*_PYTEST, *REAL_CLUSTER)),
         ),
         "real": (
             Stage("build kube-apiserver, once", _python("tests.apiserver")),
@@ -59,7 +60,7 @@ def lanes() -> dict[str, Sequence[Stage]]:
             ),
             Stage(
                 "the real kube-apiserver and whole processes: contracts, manifests, faults, kills",
-                _pytest(*REAL_PARTS, *(f"--ignore={path}" for path in REAL_CLUSTER)),
+                _measured(*REAL_PARTS, *(f"--ignore={path}" for path in REAL_CLUSTER)),
             ),
         ),
     }
@@ -73,8 +74,9 @@ def _python(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", *arguments)
 
 
-def _pytest(*arguments: str) -> tuple[str, ...]:
-    return _python("coverage", "run", "-m", "pytest", "-m", "not long", "-p", "no:cacheprovider", *arguments)
+def _measured(*arguments: str) -> tuple[str, ...]:
+    """Run tests, and measure which lines they reach."""
+    return _python("coverage", "run", *_PYTEST[1:], *arguments)
 
 
 async def run(lanes: Mapping[str, Sequence[Stage]], *, write: Callable[[str], object]) -> int:

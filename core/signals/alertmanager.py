@@ -17,6 +17,7 @@ from pydantic_core import from_json, to_json
 from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
 from core.errors import PayloadError, PayloadTooLargeError
 from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
+from core.signals.rules import IGNORED_BY_RULE, Rules, default_rules
 from core.signals.signal import Batch, Entry, Ignored, NormalizedSignal, Poison, Unread, fingerprint_of
 from core.signals.targets import candidates_of
 
@@ -56,9 +57,19 @@ class AlertReader:
         received_time: when the webhook came.
         signal_type: `spec.signalType` of the RRs.
         untargeted: `namespace` makes the Namespace the target of an alert that names no other object.
+        rules: decide before labels are read.
     """
 
-    def __init__(self, *, envelope: dict[str, Any], received_time: datetime, signal_type: str, untargeted: str) -> None:
+    def __init__(
+        self,
+        *,
+        envelope: dict[str, Any],
+        received_time: datetime,
+        signal_type: str,
+        untargeted: str,
+        rules: Rules,
+    ) -> None:
+        self._rules = rules
         self._to_namespace = untargeted == "namespace"
         self._group_status = envelope.get("status")
         self._received_time = received_time
@@ -77,15 +88,18 @@ class AlertReader:
             return Ignored("resolved")
         labels = alert.labels
         signal_name = cut_utf8(labels.get("alertname") or _UNKNOWN, limit=_NAME_BYTES)
-        candidates = candidates_of(labels, alert.annotations, to_namespace=self._to_namespace)
+        decision = self._rules.decide(labels)
+        if decision.ignored:
+            return Ignored(IGNORED_BY_RULE, decision.ignored, signal_name)
+        candidates = candidates_of({**labels, **decision.hints}, alert.annotations, to_namespace=self._to_namespace)
         if isinstance(candidates, Ignored):
             return replace(candidates, signal_name=signal_name)
         target = candidates[0].target  # until the cluster has decided
-        cluster = labels.get("cluster", "")
+        cluster = labels.get("cluster", "") if decision.cluster is None else decision.cluster
         return NormalizedSignal(
             fingerprint=fingerprint_of(target, cluster=cluster),
             signal_name=signal_name,
-            severity=cut_utf8(labels.get("severity") or _UNKNOWN, limit=_SEVERITY_BYTES),
+            severity=decision.severity or cut_utf8(labels.get("severity") or _UNKNOWN, limit=_SEVERITY_BYTES),
             signal_type=self._signal_type,
             signal_source=SOURCE,
             target=target,
@@ -97,6 +111,7 @@ class AlertReader:
             received_time=self._received_time,
             labels=bounded_texts(labels),
             annotations=bounded_texts(alert.annotations),
+            provenance=decision.provenance,
             payload=partial(self._payload, raw),
         )
 
@@ -137,6 +152,7 @@ def decode_alertmanager(
     signal_type: str,
     max_alerts: int = MAX_ALERTS,
     untargeted: str = "ignore",
+    rules: Rules | None = None,
 ) -> Batch:
     """Decode a webhook (Alertmanager configuration, `webhook_config`).
 
@@ -146,6 +162,7 @@ def decode_alertmanager(
         signal_type: `spec.signalType` of the RRs.
         max_alerts: most that a body may have.
         untargeted: `namespace` makes the Namespace the target of an alert that names no other object.
+        rules: decide before labels are read; None: those that are built in.
 
     Returns:
         One entry for each alert, in order, read when it is asked for; a broken alert is Poison in its place.
@@ -177,7 +194,13 @@ def decode_alertmanager(
     envelope = {key: value for key, value in webhook.items() if key != "alerts"}
     if not clean and not _is_text(envelope):
         raise PayloadError(f"the webhook holds {_UNWRITABLE}; send UTF-8, and flat fields", reason="encoding")
-    reader = AlertReader(envelope=envelope, received_time=received_time, signal_type=signal_type, untargeted=untargeted)
+    reader = AlertReader(
+        envelope=envelope,
+        received_time=received_time,
+        signal_type=signal_type,
+        untargeted=untargeted,
+        rules=rules or default_rules(),
+    )
     return Batch(
         entries=Unread(alerts, partial(_entry, reader, clean)),
         source=SOURCE,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
 from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
+from core.signals.rules import IGNORED_BY_RULE, Rules, default_rules
 from core.signals.signal import Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
 from core.signals.targets import NO_TARGET, target_of
 
@@ -56,7 +57,7 @@ class Incident(BaseModel):
 _NAMED_BY = ("incident_id", "policy_name", "condition_name")
 
 
-def read_incident(body: Mapping[str, Any], *, received_time: datetime) -> Entry:
+def read_incident(body: Mapping[str, Any], *, received_time: datetime, rules: Rules | None = None) -> Entry:
     """Return what becomes of a notification: `open` is firing, `closed` is resolved."""
     try:
         incident = Incident.model_validate(body.get("incident"))
@@ -77,23 +78,26 @@ def read_incident(body: Mapping[str, Any], *, received_time: datetime) -> Entry:
         )
     resource = (incident.resource and incident.resource.labels) or {}
     signal_name = cut_utf8(incident.policy_name or incident.condition_name or "unknown", limit=_NAME_BYTES)
-    target = _target(incident.resource)
+    labels = {"incident_id": incident.incident_id or "", **resource, **(incident.policy_user_labels or {})}
+    decision = (rules or default_rules()).decide({"alertname": signal_name, **labels})
+    if decision.ignored:
+        return Ignored(IGNORED_BY_RULE, decision.ignored, signal_name)
+    target = target_of(decision.hints) if decision.hints else _target(incident.resource)
     if isinstance(target, Ignored):
         return replace(target, signal_name=signal_name)
-    cluster = resource.get("cluster_name", "")
+    cluster = resource.get("cluster_name", "") if decision.cluster is None else decision.cluster
     return NormalizedSignal(
         fingerprint=fingerprint_of(target, cluster=cluster),
         signal_name=signal_name,
-        severity=cut_utf8((incident.severity or "unknown").lower(), limit=_SEVERITY_BYTES),
+        severity=decision.severity or cut_utf8((incident.severity or "unknown").lower(), limit=_SEVERITY_BYTES),
         signal_type=SIGNAL_TYPE,
         signal_source=SOURCE,
         target=target,
         cluster_id=cut_utf8(cluster, limit=_NAME_BYTES),
         firing_time=_moment(incident.started_at) or received_time,
         received_time=received_time,
-        labels=bounded_texts(
-            {"incident_id": incident.incident_id or "", **resource, **(incident.policy_user_labels or {})}
-        ),
+        provenance=decision.provenance,
+        labels=bounded_texts(labels),
         annotations=bounded_texts(_annotations(incident)),
         payload=partial(bounded_json, dict(body), limit=PAYLOAD_BYTES),
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
@@ -15,8 +15,12 @@ from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
 from core.errors import PayloadError
 from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
 from core.signals.names import API_VERSION_PATTERN, KIND_PATTERN, NAME_PATTERN, NAMESPACE_PATTERN
-from core.signals.signal import Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
-from core.signals.targets import NO_TARGET
+from core.signals.rules import FEW_OCCURRENCES, IGNORED_BY_RULE, Decision, Rules, default_rules
+from core.signals.signal import Candidate, Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
+from core.signals.targets import NO_TARGET, candidates_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def _moment(value: Any) -> datetime | None:
@@ -139,6 +143,14 @@ class EventObject(_Part):
         }
         return {key: value for key, value in labels.items() if value}
 
+    @property
+    def rule_labels(self) -> dict[str, str]:
+        """What rules look at: an Event has no labels of its own that say anything of it."""
+        about = self.regarding or _Reference()
+        labels = self.labels
+        namespace = about.namespace or self.metadata.namespace
+        return labels | {"source": labels.get("component", ""), "namespace": namespace}
+
 
 SOURCE = "kubernetes-events"
 SIGNAL_TYPE = "kubernetes-event"
@@ -206,6 +218,7 @@ class EventReader:
 
     received_time: datetime
     max_age: float
+    rules: Rules = field(default_factory=default_rules)
 
     def read(self, raw: dict[str, Any]) -> Entry:
         """Return what becomes of an Event."""
@@ -220,23 +233,22 @@ class EventReader:
         happened = event.last_time or self.received_time
         if self.received_time - happened > timedelta(seconds=self.max_age):
             return Ignored("old_event")
-        target = event.target
         signal_name = cut_utf8(event.reason or "unknown", limit=_NAME_BYTES)
-        if target is None:
-            return Ignored(
-                NO_TARGET,
-                f"involvedObject (regarding) of Event {excerpt(event.metadata.name)} is "
-                f"{excerpt(raw.get('involvedObject') or raw.get('regarding'))}; its kind, name, namespace and "
-                "apiVersion must be ones that Kubernetes can have",
-                signal_name=signal_name,
-            )
+        decision = self.rules.decide(event.rule_labels)
+        aim = _ignored_by(decision, event) or _aim(decision, event, raw)
+        if isinstance(aim, Ignored):
+            return replace(aim, signal_name=signal_name)
+        target, candidates = aim
         return NormalizedSignal(
-            fingerprint=fingerprint_of(target),
+            fingerprint=fingerprint_of(target, cluster=decision.cluster or ""),
             signal_name=signal_name,
-            severity=event.type,
+            severity=decision.severity or event.type,
             signal_type=SIGNAL_TYPE,
             signal_source=SOURCE,
             target=target,
+            candidates=candidates,
+            cluster_id=decision.cluster or "",
+            provenance=decision.provenance,
             firing_time=event.first_time or happened,
             received_time=self.received_time,
             labels=bounded_texts(event.labels),
@@ -244,6 +256,35 @@ class EventReader:
             payload=partial(_payload, raw),
             event_namespace=event.metadata.namespace,
         )
+
+
+def _ignored_by(decision: Decision, event: EventObject) -> Ignored | None:
+    if decision.ignored:
+        return Ignored(IGNORED_BY_RULE, decision.ignored)
+    if event.occurrences < decision.min_occurrences:
+        rules = ", ".join(decision.rules)
+        return Ignored(
+            FEW_OCCURRENCES, f"such Events count from occurrence {decision.min_occurrences} on (rules {rules})"
+        )
+    return None
+
+
+def _aim(
+    decision: Decision, event: EventObject, raw: dict[str, Any]
+) -> tuple[TargetResource, Sequence[Candidate]] | Ignored:
+    """Return the object that an Event is about, and the candidates of a rule where one names it."""
+    candidates = candidates_of(decision.hints) if decision.hints else ()
+    if isinstance(candidates, Ignored):
+        return candidates
+    target = candidates[0].target if candidates else event.target
+    if target is not None:
+        return target, candidates
+    return Ignored(
+        NO_TARGET,
+        f"involvedObject (regarding) of Event {excerpt(event.metadata.name)} is "
+        f"{excerpt(raw.get('involvedObject') or raw.get('regarding'))}; its kind, name, namespace and "
+        "apiVersion must be ones that Kubernetes can have",
+    )
 
 
 def occurrence_of(raw: dict[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ from core.errors import PayloadError
 from core.signals import alertmanager, cloud_monitoring
 from core.signals.kubernetes_event import SOURCE as EVENT_SOURCE
 from core.signals.kubernetes_event import EventReader
+from core.signals.rules import Rules, default_rules
 from core.signals.signal import Batch, Entry, NormalizedSignal, Unread
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class ContentReader:
     event_max_age: float
     max_alerts: int = alertmanager.MAX_ALERTS
     untargeted: str = "ignore"
+    rules: Rules = dataclasses.field(default_factory=default_rules)
 
     def read(self, content: bytes, *, provenance: dict[str, str]) -> Batch:
         """Return the batch in a message; its signals carry `provenance`.
@@ -110,10 +112,10 @@ class ContentReader:
         if "alerts" in document:
             return self._webhook(content)
         if "incident" in document:
-            entry = cloud_monitoring.read_incident(document, received_time=self.received_time)
+            entry = cloud_monitoring.read_incident(document, received_time=self.received_time, rules=self.rules)
             return Batch([entry], cloud_monitoring.SOURCE)
         if document.keys() & {"involvedObject", "regarding"} or document.get("kind") == "Event":
-            reader = EventReader(self.received_time, self.event_max_age)
+            reader = EventReader(self.received_time, self.event_max_age, self.rules)
             return Batch([reader.read(document)], EVENT_SOURCE)
         if "labels" in document:
             return self._webhook(to_json({"version": "4", "alerts": [document]}, inf_nan_mode="strings"))
@@ -131,6 +133,7 @@ class ContentReader:
             signal_type=self.signal_type,
             max_alerts=self.max_alerts,
             untargeted=self.untargeted,
+            rules=self.rules,
         )
 
 

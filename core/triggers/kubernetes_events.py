@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.kube.client import KubeClient
     from core.pipeline import Pipeline
     from core.results import SignalResult
+    from core.signals.rules import Rules
     from core.triggers.cloud_events import CloudEvent
 
 
@@ -23,8 +24,16 @@ class KubernetesEventIntake:
     """Takes what an ApiServerSource sends, in either of its modes. `max_age` is in seconds."""
 
     def __init__(
-        self, *, client: KubeClient, pipeline: Pipeline, redeliveries: Redeliveries, clock: Clock, max_age: float
+        self,
+        *,
+        client: KubeClient,
+        pipeline: Pipeline,
+        redeliveries: Redeliveries,
+        clock: Clock,
+        max_age: float,
+        rules: Rules,
     ) -> None:
+        self._rules = rules
         self._client = client
         self._pipeline = pipeline
         self._redeliveries = redeliveries
@@ -40,6 +49,7 @@ class KubernetesEventIntake:
             redeliveries=Redeliveries(clock=gateway.clock),
             clock=gateway.clock,
             max_age=gateway.settings.event_max_age,
+            rules=gateway.rules,
         )
 
     async def close(self) -> None:
@@ -67,7 +77,7 @@ class KubernetesEventIntake:
     def _entry(self, event: dict[str, Any], occurrence: bytes) -> Entry:
         if self._redeliveries.known(occurrence):
             return Ignored("redelivered")
-        return EventReader(self._clock.now(), self._max_age).read(event)
+        return EventReader(self._clock.now(), self._max_age, self._rules).read(event)
 
     async def _read(self, reference: EventReference, deadline: Deadline) -> dict[str, Any] | Ignored:
         resource = CORE_EVENTS if reference.api_version == "v1" else EVENTS

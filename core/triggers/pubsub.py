@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.gateway import Gateway
     from core.pipeline import Pipeline
     from core.results import SignalResult
+    from core.signals.rules import Rules
     from core.triggers.cloud_events import CloudEvent
 
 SOURCE = "pubsub"
@@ -40,7 +41,9 @@ class PubSubIntake:
         event_max_age: float,
         max_alerts: int,
         untargeted: str = "ignore",
+        rules: Rules,
     ) -> None:
+        self._rules = rules
         self._pipeline = pipeline
         self._redeliveries = redeliveries
         self._dead_letters = dead_letters
@@ -64,6 +67,7 @@ class PubSubIntake:
             event_max_age=settings.event_max_age,
             max_alerts=settings.max_alerts,
             untargeted=settings.untargeted,
+            rules=gateway.rules,
         )
 
     async def close(self) -> None:
@@ -101,6 +105,7 @@ class PubSubIntake:
             event_max_age=self._event_max_age,
             max_alerts=self._max_alerts,
             untargeted=self._untargeted,
+            rules=self._rules,
         )
         return reader.read(message.content(), provenance=message.provenance)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from core.common.clock import Deadline
     from core.gateway import Gateway
+    from core.signals.rules import Rules
     from core.signals.signal import Batch
 
 
@@ -40,7 +41,7 @@ class Decode(Protocol):
     """Turns a body into a batch, or raises PayloadError."""
 
     def __call__(
-        self, body: bytes, *, received_time: datetime, signal_type: str, max_alerts: int, untargeted: str
+        self, body: bytes, *, received_time: datetime, signal_type: str, max_alerts: int, untargeted: str, rules: Rules
     ) -> Batch:
         """Decode `body`."""
 
@@ -67,6 +68,7 @@ class WebhookReceiver:
             signal_type=settings.signal_type,
             max_alerts=settings.max_alerts,
             untargeted=settings.untargeted,
+            rules=gateway.rules,
         )
         digest = hashlib.sha256(body).digest()
         results = await gateway.pipeline.process(batch, digest=digest, deadline=deadline)

@@ -124,6 +124,9 @@ _SHOWN_CANDIDATES = 5
 BEYOND_REACH = "beyond_reach"
 """Reason of an Event that is ignored because it speaks of another namespace's object."""
 
+OUT_OF_SCOPE = "out_of_scope"
+"""Reason of what is rejected because neither its target nor its namespace carries SLUICE_SCOPE_LABEL."""
+
 OWNER_ANNOTATION = "gateway.kubernaut.ai/owner"
 """On an RR: the workload whose identity is its fingerprint, where the signal named a part of it."""
 
@@ -197,7 +200,7 @@ class Qualification:
             return _own_doing(signal, own)
         resolved = _resolved(signal, lineage)
         refusal = await self._scope.refusal(lineage, deadline=deadline) if self._scope else ""
-        return _rejected(resolved, refusal) if refusal else resolved
+        return _rejected(resolved, OUT_OF_SCOPE, f"out of scope: {refusal}") if refusal else resolved
 
     async def _aimed(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | None:
         """Return the signal with the object that it is about; None where its labels lead to no object."""
@@ -221,7 +224,7 @@ class Qualification:
     def _foreign(self, signal: NormalizedSignal) -> NormalizedSignal | SignalResult:
         if self._scope is not None:
             sentence = f"its cluster {signal.cluster_id!r} is not this one, whose labels decide"
-            return _rejected(signal, f"{sentence}; SLUICE_CLUSTER names this one")
+            return _rejected(signal, OUT_OF_SCOPE, f"out of scope: {sentence}; SLUICE_CLUSTER names this one")
         if not signal.candidates:
             return signal
         found = as_named(signal.candidates)
@@ -260,8 +263,23 @@ def _own_doing(signal: NormalizedSignal, sentence: str) -> SignalResult:
 
 
 def _ignored(signal: NormalizedSignal, reason: str, sentence: str) -> SignalResult:
-    return SignalResult(status=Status.IGNORED, fingerprint=signal.fingerprint, reason=reason, error=sentence)
+    target = None if reason == NO_TARGET else signal.target
+    return SignalResult(
+        status=Status.IGNORED,
+        fingerprint=signal.fingerprint,
+        reason=reason,
+        error=sentence,
+        target=target,
+        found_by=signal.found_by,
+    )
 
 
-def _rejected(signal: NormalizedSignal, reason: str) -> SignalResult:
-    return SignalResult(status=Status.REJECTED, fingerprint=signal.fingerprint, error=f"out of scope: {reason}")
+def _rejected(signal: NormalizedSignal, reason: str, sentence: str) -> SignalResult:
+    return SignalResult(
+        status=Status.REJECTED,
+        fingerprint=signal.fingerprint,
+        reason=reason,
+        error=sentence,
+        target=signal.target,
+        found_by=signal.found_by,
+    )

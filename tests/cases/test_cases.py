@@ -1,7 +1,4 @@
-"""Each case of the files beside this: one firing alert, the one RR that it must create, or none.
-
-KNOWN_WRONG lists those that do not come out right yet. It only shrinks: a case on it that comes out right fails.
-"""
+"""Each case of the files beside this: one firing alert, the one RR that it must create, or none."""
 
 from __future__ import annotations
 
@@ -26,11 +23,6 @@ if TYPE_CHECKING:
 FILES = ("signals", "kube-prometheus")
 DATA = {name: json.loads((Path(__file__).parent / f"{name}.json").read_text()) for name in FILES}
 
-KNOWN_WRONG = frozenset(
-    # Needs a rule that is built in: it is about Alertmanager, whose delivery to us fails.
-    {"AlertmanagerFailedToSendAlerts"}
-)
-
 
 def cases() -> list[Any]:
     return [
@@ -49,8 +41,7 @@ async def world(file: str) -> AsyncIterator[World]:
 
 @pytest.mark.parametrize(("file", "case"), cases())
 async def test_alert_leads_to_the_right_object(world: World, file: str, case: Any) -> None:
-    right = await outcome(world, case) == wanted(case)
-    assert right != (case["name"] in KNOWN_WRONG), f"{file}: {case['name']}: {await outcome(world, case)}"
+    assert await outcome(world, case) == wanted(case), f"{file}: {case['name']}"
 
 
 def wanted(case: Any) -> tuple[int, list[str]]:

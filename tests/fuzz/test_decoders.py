@@ -30,6 +30,7 @@ from core.signals import cloud_monitoring
 from core.signals.alertmanager import AlertReader, decode_alertmanager
 from core.signals.kubernetes_event import EventObject, EventReader, EventReference, occurrence_of, open_cloud_event
 from core.signals.pubsub import MESSAGE_PUBLISHED, ContentReader, open_message
+from core.signals.rules import default_rules
 from core.signals.signal import Ignored, NormalizedSignal, Poison, TargetResource
 from core.signals.targets import target_of
 from tests.fuzz.corpus import entries
@@ -100,9 +101,9 @@ class TestAdapters:
     @effort(120)
     def test_alert(self, raw):
         check_entry(
-            AlertReader(envelope={}, received_time=START, signal_type="alert", untargeted="ignore").read(
-                as_parsed(raw), 0
-            )
+            AlertReader(
+                envelope={}, received_time=START, signal_type="alert", untargeted="ignore", rules=default_rules()
+            ).read(as_parsed(raw), 0)
         )
 
     @given(LABELS)

@@ -12,7 +12,14 @@ import yaml
 from tests.knative.programs import kubectl, validator
 
 ROOT = Path(__file__).parents[2] / "knative"
-FOLDERS = ("base", "overlays/dev", "overlays/production", "overlays/sender-tokens", "overlays/labelled")
+FOLDERS = (
+    "base",
+    "overlays/dev",
+    "overlays/production",
+    "overlays/sender-tokens",
+    "overlays/labelled",
+    "overlays/rules",
+)
 
 Manifest = dict[str, Any]
 

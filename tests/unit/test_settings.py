@@ -34,6 +34,7 @@ def test_nothing_needs_to_be_set():
         "signal_type": "prometheus-alert",
         "cluster": "",
         "untargeted": "ignore",
+        "rules": "",
         "owners": "resolve",
         "owner_cache": 600.0,
         "scope_label": "",

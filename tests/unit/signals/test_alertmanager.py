@@ -174,7 +174,7 @@ class TestNoTarget:
     @pytest.mark.parametrize(
         ("labels", "said"),
         [
-            ({"alertname": "Watchdog"}, "no label names a target"),
+            ({"alertname": "Quiet"}, "no label names a target"),
             ({"job": "x"}, "no label names a target"),
             ({"pod": "web-1"}, "names a target but no label its namespace"),
             ({"pod": "my pod", "namespace": "prod"}, "pod='my pod'"),

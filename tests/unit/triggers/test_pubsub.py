@@ -65,6 +65,7 @@ def intake(instance: Any, topic: Topic) -> PubSubIntake:
         signal_type="prometheus-alert",
         event_max_age=300.0,
         max_alerts=1000,
+        rules=gateway.rules,
     )
 
 

@@ -1,0 +1,164 @@
+"""Rules: what people decide about signals, by their labels, before anything is looked up.
+
+A rule is a pure function of a signal's labels. The rules that are built in come first, then those of SLUICE_RULES;
+all that match count, in order, and what a later one says of the same thing replaces what an earlier one said. A rule
+that ignores a signal ends the list, and so does one with `stop`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from core.signals.matchers import parse_matchers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from core.signals.matchers import Matcher
+
+IGNORED_BY_RULE = "rule"
+"""Reason of what a rule ignores."""
+
+FEW_OCCURRENCES = "few_occurrences"
+"""Reason of an Event that has not happened often enough for a rule."""
+
+RULES_ANNOTATION = "gateway.kubernaut.ai/rules"
+"""On an RR: the rules that its first signal matched."""
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTarget:
+    """The object that a rule makes the target. `{label}` stands for the value of a label."""
+
+    kind: str
+    name: str
+    namespace: str = "{namespace}"
+
+    def hints(self, labels: Mapping[str, str]) -> dict[str, str]:
+        """Return the labels that name the object, as senders may set them too; none where one of the parts is empty."""
+
+        def filled(text: str) -> str:
+            return _PLACEHOLDER.sub(lambda found: labels.get(found[1], ""), text)
+
+        kind, name, namespace = filled(self.kind), filled(self.name), filled(self.namespace)
+        if not kind or not name:
+            return {}
+        hints = {"target_kind": kind, "target_name": name}
+        return hints | {"target_namespace": namespace} if namespace else hints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule: which signals, and what becomes of them. `ignore` says why; empty, it does not ignore.
+
+    `cluster` None leaves a signal's cluster as it is; empty, it is this one. `min_occurrences` counts an Event's
+    occurrences. `stop` ends the list.
+    """
+
+    name: str
+    matchers: Sequence[Matcher]
+    ignore: str = ""
+    target: NamedTarget | None = None
+    cluster: str | None = None
+    severity: str = ""
+    min_occurrences: int = 0
+    stop: bool = False
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether all matchers accept a signal's labels."""
+        return all(matcher.matches(labels) for matcher in self.matchers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the rules say of one signal; `rules` are the names of those that matched.
+
+    `ignored` is a sentence that says why, empty where it is not ignored. `hints` name a target as labels do. None and
+    nothing leave a signal as it is.
+    """
+
+    rules: Sequence[str] = ()
+    ignored: str = ""
+    hints: Mapping[str, str] = field(default_factory=dict)
+    cluster: str | None = None
+    severity: str = ""
+    min_occurrences: int = 0
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Annotations of the RR."""
+        return {RULES_ANNOTATION: ",".join(self.rules)} if self.rules else {}
+
+
+UNDECIDED = Decision()
+
+
+class Rules:
+    """An ordered list of rules."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = rules
+
+    def decide(self, labels: Mapping[str, str]) -> Decision:
+        """Return what the rules say of a signal with `labels`."""
+        matching: list[str] = []
+        said: dict[str, Any] = {}
+        for rule in self.rules:
+            if not rule.matches(labels):
+                continue
+            matching.append(rule.name)
+            if rule.ignore:
+                said = {"ignored": f"rule {rule.name}: {rule.ignore}"}
+                break
+            said |= _said(rule, labels)
+            if rule.stop:
+                break
+        return Decision(rules=matching, **said) if matching else UNDECIDED
+
+
+def _said(rule: Rule, labels: Mapping[str, str]) -> dict[str, Any]:
+    hints = rule.target.hints(labels) if rule.target else {}
+    said = {
+        "hints": hints,
+        "severity": rule.severity,
+        "min_occurrences": rule.min_occurrences,
+    }
+    known: dict[str, Any] = {key: value for key, value in said.items() if value}
+    return known if rule.cluster is None else known | {"cluster": rule.cluster}
+
+
+BUILT_IN_RULES = (
+    Rule(
+        name="always-firing",
+        matchers=parse_matchers('alertname=~"Watchdog|InfoInhibitor|DeadMansSwitch|DeadMansSnitch|DeadManSwitch"'),
+        ignore="it always fires, to show that alerts arrive, or only holds others back",
+    ),
+    Rule(
+        name="own-delivery",
+        matchers=parse_matchers('alertname=~"AlertmanagerFailedToSendAlerts|AlertmanagerClusterFailedToSendAlerts"'),
+        ignore="it tells that notifications fail, Sluice's perhaps: to work on Alertmanager mends none",
+    ),
+    Rule(
+        name="own-alerts",
+        matchers=parse_matchers('alertname=~"Sluice.*"'),
+        ignore="it is about Sluice, which must not work on itself",
+    ),
+    # A probe may fail while a container starts, or once: the kubelet restarts what stays so.
+    Rule(
+        name="failing-probes",
+        matchers=parse_matchers('type="Warning", reason="Unhealthy"'),
+        min_occurrences=3,
+    ),
+)
+"""In force unless SLUICE_RULES switches them off."""
+
+
+@cache
+def default_rules() -> Rules:
+    """Return the rules where SLUICE_RULES names no file."""
+    return Rules(BUILT_IN_RULES)
