@@ -56,7 +56,9 @@ class Instance:
         self.calls: list[str] = []
         transport.calls = self.calls
         self.gateway: Gateway = build_gateway(
-            settings=Settings(**({"namespace": namespace, "auth": "none", "owners": "as-named"} | settings)),
+            settings=Settings(
+                **({"namespace": namespace, "auth": "none", "owners": "as-named", "api_timeout": 60} | settings)
+            ),
             transport=transport,
             metrics=Metrics(registry=CollectorRegistry()),
             logger=logging.getLogger("sluice.test"),
@@ -64,6 +66,6 @@ class Instance:
         )
 
     async def post(self, *signals: NormalizedSignal) -> list[SignalResult]:
-        deadline = Deadline(clock=self.gateway.clock, seconds=8)
+        deadline = Deadline(clock=self.gateway.clock, seconds=600)
         digest = random.randbytes(8)
         return await self.gateway.pipeline.process(Batch(list(signals), "test"), digest=digest, deadline=deadline)

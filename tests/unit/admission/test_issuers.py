@@ -61,7 +61,7 @@ async def web() -> AsyncIterator[Web]:
 
 async def key_of(source: Any, warnings: list[str] | None = None) -> Any:
     issuer = Issuer(source=source, clock=RealClock(), warn=(warnings if warnings is not None else []).append)
-    return await issuer.key("first", deadline=Deadline(clock=RealClock(), seconds=60))
+    return await issuer.key("first", deadline=Deadline(clock=RealClock(), seconds=600))
 
 
 async def test_web_issuers_keys_are_where_its_metadata_say():

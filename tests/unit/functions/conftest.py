@@ -92,6 +92,7 @@ def function(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any, targe
     monkeypatch.setenv("HOST", "127.0.0.1")
     monkeypatch.setenv("SLUICE_OWNERS", "as-named")
     monkeypatch.setenv("SLUICE_REQUEST_DEADLINE", "600")  # a slow machine fails no test
+    monkeypatch.setenv("SLUICE_API_TIMEOUT", "60")
     monkeypatch.setenv("FUNCTION_TARGET", "")
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, target, raising=False)

@@ -21,7 +21,7 @@ from core.settings import Settings
 from tests.unit.kube.http_server import HttpServer, answers
 
 GET = ApiRequest(method="GET", path="/version")
-LONG = 5.0
+LONG = 600.0  # seconds; no test waits for its end
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from tests.unit.kube.http_server import HttpServer, answers, hangs_up, never_ans
 
 GET = ApiRequest(method="GET", path="/api/v1/pods")
 POST = ApiRequest(method="POST", path="/api/v1/pods", body=b'{"kind": "Pod"}')
-LONG = 5.0
+LONG = 600.0  # seconds; no test waits for its end
 
 
 def says(raw: bytes, *, keep: bool = True):

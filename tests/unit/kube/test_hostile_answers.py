@@ -17,7 +17,7 @@ from tests.unit.kube.raw_server import PATIENCE, RawServer, answer
 
 GET = ApiRequest(method="GET", path="/api/v1/pods")
 POST = ApiRequest(method="POST", path="/api/v1/pods", body=b"{}")
-LONG = 5.0
+LONG = 600.0  # seconds; no test waits for its end
 MIB = 1024 * 1024
 
 FAKE = answer(b"fake")

@@ -171,7 +171,7 @@ async def test_clean_deletes_what_bursts_opened_and_nothing_else(
         monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig)
         async with open_client(SETTINGS, clock=RealClock()) as client:
             kind = remediation_requests(group=GROUP, version="v1alpha1")
-            deadline = Deadline(clock=RealClock(), seconds=10)
+            deadline = Deadline(clock=RealClock(), seconds=600)
             for name, labels in {"rr-demo": {"sluice_demo": "true", "a": "b"}, "rr-real": {"a": "b"}}.items():
                 await client.create(kind, request(name, signalLabels=labels), namespace="ns", deadline=deadline)
             with announced(new_running(URL, cluster.kubeconfig), folder=tmp_path):

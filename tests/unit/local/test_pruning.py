@@ -32,7 +32,7 @@ class World:
     def __init__(self, client: KubeClient, cluster: Cluster) -> None:
         self._client = client
         self.cluster = cluster
-        self._deadline = Deadline(clock=RealClock(), seconds=60)
+        self._deadline = Deadline(clock=RealClock(), seconds=600)
 
     async def create(self, name: str, **status: Any) -> None:
         await self._client.create(KIND, request(name), namespace="ns", deadline=self._deadline)

@@ -47,7 +47,7 @@ async def test_embedded_cluster_serves_the_namespace_and_the_kind_of_the_setting
         assert cluster.embedded
         monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig)
         async with open_client(settings, clock=CLOCK) as client:
-            deadline = Deadline(clock=CLOCK, seconds=5)
+            deadline = Deadline(clock=CLOCK, seconds=600)
             await client.get(NAMESPACES, name="ns", deadline=deadline)
             kind = remediation_requests(group=group, version="v1alpha1")
             assert (await client.list(kind, namespace="ns", query={}, deadline=deadline)).items == []

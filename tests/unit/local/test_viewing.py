@@ -42,7 +42,7 @@ class World:
         self.server = server
 
     async def create(self, name: str, **spec: Any) -> None:
-        deadline = Deadline(clock=RealClock(), seconds=60)
+        deadline = Deadline(clock=RealClock(), seconds=600)
         await self._client.create(KIND, request(name, **spec), namespace="ns", deadline=deadline)
 
     async def sluice(self, *arguments: str, answer: str = "") -> Result:

@@ -47,7 +47,7 @@ async def publisher() -> AsyncIterator[PubSubPublisher]:
 
 @pytest.fixture
 def put(publisher: PubSubPublisher) -> Any:
-    async def put(data: object, *, reasons: Any = ("no target",), seconds: float = 8.0, **attributes: str) -> None:
+    async def put(data: object, *, reasons: Any = ("no target",), seconds: float = 600.0, **attributes: str) -> None:
         event = CloudEvent(**({"type": "t", "source": "s", "id": "1"} | attributes), data=data)
         letters = DeadLetters(publisher=publisher, logger=LOGGER)
         await letters.put(event, reasons=reasons, deadline=Deadline(clock=RealClock(), seconds=seconds))
@@ -161,7 +161,7 @@ async def test_missing_credentials_are_transient_and_named(put, monkeypatch, tmp
 async def test_without_a_publisher_there_is_only_the_log(caplog):
     letters = DeadLetters(publisher=None, logger=LOGGER)
     event = CloudEvent(type="t", source="s", id="1", data={"a": 1})
-    await letters.put(event, reasons=["r"], deadline=Deadline(clock=RealClock(), seconds=1))
+    await letters.put(event, reasons=["r"], deadline=Deadline(clock=RealClock(), seconds=600))
     await letters.close()
     (line,) = caplog.records
     assert (vars(line)["event_type"], vars(line)["event_source"], vars(line)["data"]) == ("t", "s", {"a": 1})
