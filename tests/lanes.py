@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 _ON_THE_CLUSTER = ("test_make_cluster", "test_scale_from_zero", "test_event_chain")
 REAL_CLUSTER = tuple(f"tests/e2e/{each}.py" for each in _ON_THE_CLUSTER)
 _PYTEST = (sys.executable, "-m", "pytest", "-m", "not long", "-p", "no:cacheprovider")
+SILENCE = 30.0  # seconds until people are told that a stage still runs
+_PIECE = 65536  # bytes
 REAL_PARTS = ("tests/apiserver", "tests/contract", "tests/manifests", "tests/serverless", "tests/e2e")
 
 
@@ -79,22 +81,24 @@ def _measured(*arguments: str) -> tuple[str, ...]:
     return _python("coverage", "run", *_PYTEST[1:], *arguments)
 
 
-async def run(lanes: Mapping[str, Sequence[Stage]], *, write: Callable[[str], object]) -> int:
+async def run(lanes: Mapping[str, Sequence[Stage]], *, write: Callable[[str], object], silence: float = SILENCE) -> int:
     """Run all lanes to their ends; return the worst exit code, and write who took how long and what failed."""
     width = max(map(len, lanes))
-    outcomes = await asyncio.gather(*(_run_lane(f"{name:{width}} | ", stages, write) for name, stages in lanes.items()))
+    outcomes = await asyncio.gather(
+        *(_run_lane(f"{name:{width}} | ", stages, write, silence) for name, stages in lanes.items())
+    )
     for outcome in outcomes:
         for line in (*outcome.stages, *outcome.failed):
             write(line)
     return max(outcome.code for outcome in outcomes)
 
 
-async def _run_lane(prefix: str, stages: Sequence[Stage], write: Callable[[str], object]) -> Outcome:
+async def _run_lane(prefix: str, stages: Sequence[Stage], write: Callable[[str], object], silence: float) -> Outcome:
     outcome = Outcome()
     for number, stage in enumerate(stages, 1):
         write(f"{prefix}== {number} of {len(stages)}: {stage.what}")
         started = time.monotonic()
-        code = await _run_stage(prefix, stage, outcome, write)
+        code = await _run_stage(prefix, stage, outcome, write, silence)
         seconds = time.monotonic() - started
         outcome.stages.append(f"{prefix}{'ok    ' if code == 0 else 'FAILED'} {seconds:6.0f} s  {stage.what}")
         write(outcome.stages[-1])
@@ -102,19 +106,19 @@ async def _run_lane(prefix: str, stages: Sequence[Stage], write: Callable[[str],
     return outcome
 
 
-async def _run_stage(prefix: str, stage: Stage, outcome: Outcome, write: Callable[[str], object]) -> int:
-    """Run one command; what it prints is written line by line, or a long line piece by piece."""
+async def _run_stage(
+    prefix: str, stage: Stage, outcome: Outcome, write: Callable[[str], object], silence: float
+) -> int:
+    """Run one command; what it prints is written line by line, and in between that it still runs."""
     running = await asyncio.create_subprocess_exec(
         *stage.command,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,  # so that it ends with all that it started
-        limit=2**20,
     )
     assert running.stdout
     try:
-        async for raw in running.stdout:
-            line = raw.decode(errors="replace").rstrip()
+        async for line in _lines(running.stdout, silence=silence):
             write(f"{prefix}{line}")
             if line.startswith(("FAILED ", "ERROR ")):
                 outcome.failed.append(line)
@@ -123,6 +127,34 @@ async def _run_stage(prefix: str, stage: Stage, outcome: Outcome, write: Callabl
         if running.returncode is None:
             os.killpg(running.pid, signal.SIGTERM)
             await running.wait()
+
+
+async def _lines(printed: asyncio.StreamReader, *, silence: float) -> AsyncIterator[str]:
+    """Yield each line; after `silence` seconds without one, the line so far, such as pytest's dots, and the time."""
+    started = time.monotonic()
+    so_far = b""
+    reading = asyncio.ensure_future(printed.read(_PIECE))
+    try:
+        while True:
+            done, _ = await asyncio.wait({reading}, timeout=silence)
+            if not done:
+                yield f"{_text(so_far)} … after {time.monotonic() - started:.0f} s".strip()
+                continue
+            piece = reading.result()
+            *lines, so_far = (so_far + piece).split(b"\n")
+            for line in lines:
+                yield _text(line)
+            if not piece:
+                break
+            reading = asyncio.ensure_future(printed.read(_PIECE))
+        if so_far:
+            yield _text(so_far)
+    finally:
+        reading.cancel()
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip()
 
 
 def main() -> int:

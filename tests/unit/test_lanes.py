@@ -31,6 +31,23 @@ async def test_failing_tests_are_named_once_more_at_the_end():
     assert written[-1] == "FAILED tests/x.py::y"
 
 
+async def test_stage_that_prints_no_line_for_long_is_said_to_run_still(tmp_path):
+    told = tmp_path / "told"
+    waits = (
+        f"from os.path import exists\nprint('.', end='', flush=True)\nwhile not exists({str(told)!r}): pass\nprint('F')"
+    )
+    written: list[str] = []
+
+    def write(line: str) -> None:
+        written.append(line)
+        if line.startswith("a | . … after "):
+            told.touch()
+
+    assert await run({"a": [python(waits)]}, write=write, silence=0.01) == 0
+    assert told.exists()
+    assert "a | .F" in written
+
+
 def test_every_folder_of_tests_is_in_a_lane():
     commands = [" ".join(stage.command) for stages in lanes().values() for stage in stages]
     (python_only,) = [each for each in commands if all(f"--ignore={path}" in each for path in REAL_PARTS)]
