@@ -11,7 +11,9 @@ from core.results import Status
 from core.version import VERSION
 
 if TYPE_CHECKING:
-    from core.triggers.webhook import Description
+    from collections.abc import Mapping
+
+    from core.triggers.descriptions import Description
 
 _PROBLEMS = {
     400: "The body can never work, or every alert in it is poison: do not send it again.",
@@ -29,13 +31,13 @@ _SUCCESSES = {
 }
 
 
-def document(paths: tuple[str, ...], description: Description) -> bytes:
+def document(bodies: Mapping[str, Description]) -> bytes:
     """Return the document (OpenAPI 3.1) as JSON.
 
     Args:
-        paths: where bodies are taken.
-        description: what is told of them.
+        bodies: what is told of those that are taken, by path; the first is what the function is for.
     """
+    description = next(iter(bodies.values()))
     return to_json(
         {
             "openapi": "3.1.0",
@@ -46,7 +48,7 @@ def document(paths: tuple[str, ...], description: Description) -> bytes:
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
             "servers": [{"url": "/"}],
-            "paths": {path: {"post": _receive(description.summary, number)} for number, path in enumerate(paths)}
+            "paths": {path: {"post": _receive(each, number)} for number, (path, each) in enumerate(bodies.items())}
             | {
                 "/healthz": _probe("health", "The process is alive.", {200: _state("ok")}),
                 "/readyz": _probe("readiness", "RRs can be read.", {200: _state("ready"), 503: _problem(503)}),
@@ -55,19 +57,26 @@ def document(paths: tuple[str, ...], description: Description) -> bytes:
             },
             "components": {
                 "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-                "schemas": {"Body": description.schema} | dict(description.parts) | _SCHEMAS,
+                "schemas": _bodies(bodies) | _SCHEMAS,
             },
         }
     )
 
 
-def _receive(summary: str, number: int) -> dict[str, Any]:
+def _bodies(bodies: Mapping[str, Description]) -> dict[str, Any]:
+    schemas: dict[str, Any] = {}
+    for each in bodies.values():
+        schemas |= {each.name: each.schema, **each.parts}
+    return schemas
+
+
+def _receive(body: Description, number: int) -> dict[str, Any]:
     return {
-        "operationId": f"receiveAlerts{number or ''}",
-        "summary": summary,
+        "operationId": f"receive{body.name}{number or ''}",
+        "summary": body.summary,
         # SLUICE_AUTH=none asks for no token.
         "security": [{"bearer": []}, {}],
-        "requestBody": {"required": True, "content": {JSON: {"schema": _reference("Body")}}},
+        "requestBody": {"required": True, "content": {JSON: {"schema": _reference(body.name)}}},
         "responses": {str(code): _json(_reference("Answer"), said) for code, said in _SUCCESSES.items()}
         | {str(code): _problem(code) for code in _PROBLEMS},
     }

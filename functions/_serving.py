@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import ClientDisconnect
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from core.gateway import Gateway
-    from core.triggers.webhook import Description
+    from core.triggers.descriptions import Description
 
 _PROBES = {"/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET"}
 DESCRIPTION = "/openapi.json"
@@ -50,6 +51,21 @@ class Receiver(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A path that takes bodies of another form than its function's other paths.
+
+    Args:
+        path: that people are told to send to.
+        receiver_over: makes its receiver of an event loop, at the first such body.
+        description: what the function's OpenAPI document says of it.
+    """
+
+    path: str
+    receiver_over: Callable[[Gateway], Receiver]
+    description: Description
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
     """Where a function takes signals, by POST, and what it serves besides.
 
@@ -57,21 +73,35 @@ class Routes:
         paths: that people are told to send to.
         everywhere: takes signals at every other path too, as senders of CloudEvents expect.
         description: what its OpenAPI document says; without one it serves none.
+        others: paths that take something else.
     """
 
     paths: tuple[str, ...] = ("/",)
     everywhere: bool = False
     description: Description | None = None
+    others: tuple[Route, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All paths that people are told to send to."""
+        return self.paths + tuple(other.path for other in self.others)
+
+    @property
+    def bodies(self) -> dict[str, Description]:
+        """What people are told of the bodies at each path; empty where there is no description."""
+        if self.description is None:
+            return {}
+        return dict.fromkeys(self.paths, self.description) | {other.path: other.description for other in self.others}
 
     def methods(self, path: str) -> str:
         """Return the methods that `path` takes; nothing where nothing is served."""
         if path == DESCRIPTION and self.description:
             return "GET"
-        return _PROBES.get(path) or ("POST" if self.everywhere or path in self.paths else "")
+        return _PROBES.get(path) or ("POST" if self.everywhere or path in self.told else "")
 
     def label(self, path: str) -> str:
         """Return what metrics call `path`, so that senders cannot make new series."""
-        if path in self.paths or path in _PROBES or (path == DESCRIPTION and self.description):
+        if path in self.told or path in _PROBES or (path == DESCRIPTION and self.description):
             return path
         return self.paths[0] if self.everywhere else "other"
 
@@ -83,6 +113,7 @@ def serve_http(
     paths: tuple[str, ...] = ("/",),
     everywhere: bool = False,
     description: Description | None = None,
+    others: tuple[Route, ...] = (),
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return the function that functions-framework calls with each request.
 
@@ -95,6 +126,7 @@ def serve_http(
         paths: that people are told to send to.
         everywhere: takes signals at every other path too, as senders of CloudEvents expect.
         description: what its OpenAPI document says; without one it serves none.
+        others: paths that take something else.
 
     Raises:
         SystemExit: a setting is wrong.
@@ -102,11 +134,16 @@ def serve_http(
     worker = start_worker()
     bound_connections()
 
-    async def build() -> Receiver:
-        return receiver_over(await worker.gateway())
+    async def build(over: Callable[[Gateway], Receiver]) -> Receiver:
+        return over(await worker.gateway())
 
-    routes = Routes(paths=paths, everywhere=everywhere, description=description)
-    endpoint = Endpoint(worker=worker, receiver=PerLoop(build).get, routes=routes)
+    routes = Routes(paths=paths, everywhere=everywhere, description=description, others=others)
+    endpoint = Endpoint(
+        worker=worker,
+        receiver=PerLoop(partial(build, receiver_over)).get,
+        others={other.path: PerLoop(partial(build, other.receiver_over)).get for other in others},
+        routes=routes,
+    )
     metrics_port = MetricsPort(port=worker.settings.metrics_port, registry=worker.registry, logger=worker.logger)
     metrics_port.open_in_workers()
     metrics_ports = PerLoop(metrics_port.open)
@@ -121,16 +158,25 @@ def serve_http(
 
 
 class Endpoint:
-    """One function in one process; `receiver` returns the receiver of the running loop."""
+    """One function in one process; `receiver` returns the receiver of the running loop, `others` by path those of
+    its other forms."""
 
-    def __init__(self, *, worker: Worker, receiver: Callable[[], Awaitable[Receiver]], routes: Routes) -> None:
+    def __init__(
+        self,
+        *,
+        worker: Worker,
+        receiver: Callable[[], Awaitable[Receiver]],
+        routes: Routes,
+        others: Mapping[str, Callable[[], Awaitable[Receiver]]] = MappingProxyType({}),
+    ) -> None:
         self._worker = worker
         self._routes = routes
         self._receiver = receiver
+        self._others = others
         # Answered without the API server.
         self._by_itself = {"/healthz": self._health, "/metrics": self._metrics}
         if routes.description:
-            self._by_itself[DESCRIPTION] = partial(self._describe, routes.description)
+            self._by_itself[DESCRIPTION] = self._describe
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request, whatever happens in it."""
@@ -146,7 +192,7 @@ class Endpoint:
         path, method = request.scope["path"], request.method
         allowed = self._routes.methods(path)
         if not allowed:
-            return problem(404, f"nothing is served at {path}; send alerts to {' or '.join(self._routes.paths)}")
+            return problem(404, f"nothing is served at {path}; send signals to {' or '.join(self._routes.told)}")
         if method not in allowed.split(", "):
             return problem(405, f"{path} does not take {method}, only {allowed}", headers={"Allow": allowed})
         if path in self._by_itself:
@@ -161,7 +207,7 @@ class Endpoint:
     async def _receive(self, gateway: Gateway, request: Request, deadline: Deadline) -> Answer:
         await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
         body = await read_json_body(request, limit=gateway.settings.max_body, timeout=deadline.remaining())
-        receiver = await self._receiver()
+        receiver = await self._others.get(request.scope["path"], self._receiver)()
         return await receiver.receive(request.headers, body, deadline=deadline)
 
     def _health(self) -> Answer:
@@ -170,10 +216,10 @@ class Endpoint:
     def _metrics(self) -> Answer:
         return Answer(200, self._worker.exposition(), self._worker.exposition_type)
 
-    def _describe(self, description: Description) -> Answer:
+    def _describe(self) -> Answer:
         from functions._openapi import document  # noqa: PLC0415 - no cold start pays for it
 
-        return Answer(200, document(self._routes.paths, description))
+        return Answer(200, document(self._routes.bodies))
 
 
 async def _measured(

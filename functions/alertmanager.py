@@ -1,12 +1,15 @@
-"""HTTP function `alertmanager`: Alertmanager webhooks in, one result per alert out.
+"""HTTP function `alertmanager`: Alertmanager webhooks or plain Kubernetes Events in, one result per alert out.
 
 Run it with `functions-framework --asgi --source functions/alertmanager.py --target alertmanager`.
 """
+
+from __future__ import annotations
 
 import gc
 import sys
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import functions_framework.aio
 
@@ -17,8 +20,20 @@ if not gc.get_freeze_count():
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.signals.alertmanager import decode_alertmanager
-from core.triggers.webhook import ALERTMANAGER, WebhookReceiver
-from functions._serving import serve_http
+from core.triggers.descriptions import ALERTMANAGER, KUBERNETES_EVENT
+from core.triggers.webhook import WebhookReceiver
+from functions._serving import Route, serve_http
+
+if TYPE_CHECKING:
+    from core.gateway import Gateway
+    from functions._serving import Receiver
+
+
+def _events(gateway: Gateway) -> Receiver:
+    from core.triggers.plain_events import PlainEventReceiver  # noqa: PLC0415 - no webhook waits for it
+
+    return PlainEventReceiver.over(gateway)
+
 
 alertmanager = functions_framework.aio.http(
     serve_http(
@@ -26,5 +41,6 @@ alertmanager = functions_framework.aio.http(
         receiver_over=partial(WebhookReceiver, decode=decode_alertmanager),
         paths=("/", "/api/v1/signals/prometheus"),
         description=ALERTMANAGER,
+        others=(Route(path="/api/v1/signals/kubernetes-event", receiver_over=_events, description=KUBERNETES_EVENT),),
     )
 )

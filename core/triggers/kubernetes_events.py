@@ -67,8 +67,16 @@ class KubernetesEventIntake:
             opened = await self._read(opened, deadline)
         if isinstance(opened, Ignored):
             return await self._process(opened, b"", deadline)
-        occurrence = occurrence_of(opened)
-        entry = self._entry(opened, occurrence)
+        return await self.store(opened, deadline=deadline)
+
+    async def store(self, event: dict[str, Any], *, deadline: Deadline) -> list[SignalResult]:
+        """Store the signal in an Event; one result.
+
+        Raises:
+            KubernetesError, TransientError: it could not be stored now.
+        """
+        occurrence = occurrence_of(event)
+        entry = self._entry(event, occurrence)
         results = await self._process(entry, occurrence, deadline)
         if all(result.stored for result in results):
             self._redeliveries.remember(occurrence)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from core.answers import Answer, answer
 
@@ -16,25 +15,6 @@ if TYPE_CHECKING:
     from core.gateway import Gateway
     from core.signals.rules import Rules
     from core.signals.signal import Batch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
-    """What people are told of a webhook (in its function's OpenAPI document).
-
-    Args:
-        title: of the document.
-        about: what the function does, in one sentence.
-        summary: what sending to it does, in one sentence.
-        schema: JSON schema of the body.
-        parts: JSON schemas that `schema` refers to, by name.
-    """
-
-    title: str
-    about: str
-    summary: str
-    schema: Mapping[str, Any]
-    parts: Mapping[str, Mapping[str, Any]]
 
 
 class Decode(Protocol):
@@ -76,38 +56,3 @@ class WebhookReceiver:
 
     async def close(self) -> None:
         """Nothing is held open here."""
-
-
-_TEXT = {"type": "string"}
-_TEXTS = {"type": "object", "additionalProperties": _TEXT}
-_STATUS = {"enum": ["firing", "resolved"]}
-
-ALERTMANAGER = Description(
-    title="Sluice: alertmanager",
-    about="Alertmanager webhooks in, exactly one RemediationRequest per problem out.",
-    summary="Store the alerts of an Alertmanager webhook; one result per alert, in order.",
-    schema={
-        "description": "Alertmanager's version 4. Other versions are taken too where their alerts are usable.",
-        "type": "object",
-        "required": ["alerts"],
-        "properties": {
-            "version": _TEXT,
-            "status": _STATUS,
-            "truncatedAlerts": {"type": "integer", "minimum": 0},
-            "alerts": {"type": "array", "items": {"$ref": "#/components/schemas/Alert"}},
-        },
-    },
-    parts={
-        "Alert": {
-            "type": "object",
-            "required": ["labels"],
-            "properties": {
-                "status": _STATUS,
-                "labels": _TEXTS,
-                "annotations": _TEXTS,
-                "startsAt": {"type": "string", "format": "date-time"},
-            },
-        }
-    },
-)
-"""Alertmanager's webhook_config, version 4."""

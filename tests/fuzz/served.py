@@ -125,6 +125,7 @@ def serve(target: str, folder: Path, **settings: str) -> Iterator[Served]:
         for name, value in (defaults | settings).items():
             patch.setenv(f"SLUICE_{name.upper()}", value)
         patch.setenv("KUBECONFIG", str(kubeconfig))
+        patch.setenv("HOST", "127.0.0.1")
         patch.setenv("FUNCTION_TARGET", "")
         patch.setattr(sys, "path", list(sys.path))
         patch.delitem(sys.modules, target, raising=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -20,9 +21,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from core.errors import SluiceError
-from core.triggers.webhook import ALERTMANAGER
+from core.triggers.descriptions import ALERTMANAGER, KUBERNETES_EVENT
 from functions._openapi import document
-from functions._serving import Routes
+from functions._serving import Route, Routes
 from tests.fuzz.effort import effort
 from tests.fuzz.served import serve
 from tests.fuzz.verdicts import DOCUMENTED
@@ -30,8 +31,9 @@ from tests.fuzz.verdicts import DOCUMENTED
 if TYPE_CHECKING:
     from tests.fuzz.served import Served
 
-ROUTES = Routes(paths=("/", "/api/v1/signals/prometheus"), description=ALERTMANAGER)
-DOCUMENT = json.loads(document(ROUTES.paths, ALERTMANAGER))
+EVENTS = Route(path="/api/v1/signals/kubernetes-event", receiver_over=Mock(), description=KUBERNETES_EVENT)
+ROUTES = Routes(paths=("/", "/api/v1/signals/prometheus"), description=ALERTMANAGER, others=(EVENTS,))
+DOCUMENT = json.loads(document(ROUTES.bodies))
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 CHECKS: list[Any] = [
     not_a_server_error,
@@ -78,13 +80,13 @@ def test_description_is_served(webhooks):
 def test_every_path_and_method_is_described_and_no_other():
     served = {
         (path, method.lower())
-        for path in (*ROUTES.paths, "/healthz", "/readyz", "/metrics", "/openapi.json")
+        for path in (*ROUTES.told, "/healthz", "/readyz", "/metrics", "/openapi.json")
         for method in ROUTES.methods(path).split(", ")
     }
     assert served == OPERATIONS
 
 
-@pytest.mark.parametrize("path", ROUTES.paths)
+@pytest.mark.parametrize("path", ROUTES.told)
 def test_codes_are_those_of_the_table_of_answers(path):
     described = {int(code) for code in DOCUMENT["paths"][path]["post"]["responses"]}
     assert described == DOCUMENTED - {404}  # what is nowhere described

@@ -7,7 +7,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from core.metrics import Metrics
-from core.triggers.webhook import ALERTMANAGER
+from core.triggers.descriptions import ALERTMANAGER
 from core.version import USER_AGENT, VERSION
 from functions._openapi import document
 
@@ -35,5 +35,5 @@ def test_it_is_in_metrics_openapi_and_user_agent():
     registry = CollectorRegistry()
     Metrics(registry=registry)
     assert registry.get_sample_value("gateway_build_info", {"version": VERSION}) == 1
-    assert f'"version":"{VERSION}"' in document(("/",), ALERTMANAGER).decode()
+    assert f'"version":"{VERSION}"' in document({"/": ALERTMANAGER}).decode()
     assert f"sluice/{VERSION}" == USER_AGENT

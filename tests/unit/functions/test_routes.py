@@ -139,7 +139,10 @@ class TestEverythingElse:
     @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
     async def test_unknown_path_is_told_where_alerts_go(self, function, scripted, method, path):
         answer = await function.call(method, path)
-        assert answer.problem(404) == (f"nothing is served at {path}; send alerts to / or /api/v1/signals/prometheus")
+        assert answer.problem(404) == (
+            f"nothing is served at {path}; send signals to / or /api/v1/signals/prometheus or "
+            "/api/v1/signals/kubernetes-event"
+        )
 
     @pytest.mark.parametrize(
         ("method", "path", "allowed"),
@@ -149,6 +152,7 @@ class TestEverythingElse:
             ("PUT", "/", "POST"),
             ("DELETE", "/api/v1/signals/prometheus", "POST"),
             ("PATCH", "/api/v1/signals/prometheus", "POST"),
+            ("GET", "/api/v1/signals/kubernetes-event", "POST"),
             ("OPTIONS", "/", "POST"),
             ("POST", "/healthz", "GET, HEAD"),
             ("DELETE", "/readyz", "GET, HEAD"),
