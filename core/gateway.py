@@ -139,7 +139,7 @@ def build_gateway(
             qualification=_qualification(settings, client, metrics, clock),
             rounds=rounds,
             earlier_deliveries=EarlierDeliveries(clock=clock, capacity=_REMEMBERED_ALERTS),
-            reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock)),
+            reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock), clock=clock),
             reject_untargeted=settings.untargeted == "reject",
         ),
         logger=logger,

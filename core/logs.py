@@ -1,4 +1,5 @@
-"""Structured logs: one JSON object per line, in the fields Cloud Logging and Knative's collectors read.
+"""Structured logs: one JSON object per line, in the fields Cloud Logging and Knative's collectors read; on a terminal
+lines for people instead.
 
 Written here in a few lines because importing google-cloud-logging costs half a second at a cold start;
 that package is loaded only where its API is the chosen sink.
@@ -7,6 +8,7 @@ that package is loaded only where its API is the chosen sink.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -14,17 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from core.common.clock import RealClock
+from core.common.repeats import Repeats
 from core.common.text import excerpt, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from core.common.trace_context import TraceContext
     from core.settings import Settings
 
 LOGGER_NAME = "sluice"
 
-trace_id: ContextVar[str] = ContextVar("trace_id", default="")
-"""Trace of the request being served, from `traceparent` or `X-Cloud-Trace-Context`."""
+current_trace: ContextVar[TraceContext | None] = ContextVar("current_trace", default=None)
+"""Trace of the request being served (core.common.trace_context)."""
 
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -42,10 +45,68 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["stack_trace"] = self.formatException(record.exc_info)
-        if trace := trace_id.get():
-            entry["logging.googleapis.com/trace"] = trace
-        extra = {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS}
-        return _written(extra | entry)
+        if trace := current_trace.get():
+            entry |= _trace_fields(trace)
+        return _written(_extra(record) | entry)
+
+
+_DIM, _RESET = "\033[2m", "\033[0m"
+_COLOURS = {"DEBUG": _DIM, "INFO": "\033[32m", "WARNING": "\033[33m", "ERROR": "\033[31m", "CRITICAL": "\033[31m"}
+
+
+class TerminalFormatter(logging.Formatter):
+    """Formats a record for a person at a terminal: time, severity, message, and the extra fields dimmed.
+
+    Args:
+        colours: False where the person has set NO_COLOR (https://no-color.org).
+    """
+
+    def __init__(self, *, colours: bool) -> None:
+        super().__init__()
+        self._colours = colours
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of one record; what a sender wrote cannot steer the terminal."""
+        moment = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
+        fields = " ".join(f"{key}={_plain(value)}" for key, value in _extra(record).items())
+        severity = self._painted(f"{record.levelname:<7}", _COLOURS.get(record.levelname, ""))
+        line = f"{moment} {severity} {_printable(record.getMessage())}"
+        if fields:
+            line += "  " + self._painted(_printable(fields), _DIM)
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+    def _painted(self, text: str, colour: str) -> str:
+        return f"{colour}{text}{_RESET}" if self._colours and colour else text
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS}
+
+
+def _trace_fields(trace: TraceContext) -> dict[str, Any]:
+    project = os.environ.get("GOOGLE_CLOUD_PROJECT")
+    fields: dict[str, Any] = {
+        "logging.googleapis.com/trace": f"projects/{project}/traces/{trace.trace_id}" if project else trace.trace_id
+    }
+    if trace.span_id:
+        fields |= {
+            "logging.googleapis.com/spanId": trace.span_id,
+            "logging.googleapis.com/trace_sampled": trace.sampled,
+        }
+    return fields
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return _json(value)
+    except Exception:  # noqa: BLE001 - as in _written
+        return excerpt(value)
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _written(fields: dict[str, Any]) -> str:
@@ -70,7 +131,9 @@ def _json(value: object) -> str:
 def configure_logging(settings: Settings) -> logging.Logger:
     """Give the `sluice` logger its one handler; calling it again replaces that handler."""
     logger = logging.getLogger(LOGGER_NAME)
-    logger.handlers = [_cloud_handler() if settings.log_sink == "cloud-logging" else _stdout_handler()]
+    handler = _cloud_handler() if settings.log_sink == "cloud-logging" else _stdout_handler()
+    handler.addFilter(Repeats(clock=RealClock(), write=handler.handle))
+    logger.handlers = [handler]
     logger.setLevel(settings.log_level)
     logger.propagate = False
     return logger
@@ -78,7 +141,8 @@ def configure_logging(settings: Settings) -> logging.Logger:
 
 def _stdout_handler() -> logging.Handler:
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter())
+    on_terminal = sys.stdout.isatty()
+    handler.setFormatter(TerminalFormatter(colours=not os.environ.get("NO_COLOR")) if on_terminal else JsonFormatter())
     return handler
 
 
@@ -88,11 +152,3 @@ def _cloud_handler() -> logging.Handler:
     client: Any = cloud_logging.Client()
     handler: logging.Handler = client.get_default_handler()
     return handler
-
-
-def trace_of(headers: Mapping[str, str]) -> str:
-    """Return the trace that a request belongs to, or nothing (W3C Trace Context, X-Cloud-Trace-Context)."""
-    traceparent = headers.get("traceparent", "").split("-")
-    if len(traceparent) == 4:
-        return traceparent[1]
-    return headers.get("x-cloud-trace-context", "").split("/")[0]

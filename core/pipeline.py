@@ -69,7 +69,7 @@ class Pipeline:
         settled, signals = await self._qualify(entries, deadline)
         settled |= await self._record(signals, digest, deadline, unsettled=_any_failed(settled.values()))
         results = [settled[index] for index in range(len(entries))]
-        await report.settled(entries, results)
+        await report.settled([signals.get(index, entry) for index, entry in enumerate(entries)], results)
         return results
 
     def _judged(self, entry: Entry) -> Entry:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.common.concurrency import STEPS_IN_A_ROW
+from core.common.repeats import ONCE_A_SECOND
 from core.common.text import cut_utf8
 from core.results import Status
 from core.signals.signal import Ignored, NormalizedSignal, Poison
@@ -51,6 +53,10 @@ class Notices:
 
 
 LINES_OF_A_KIND = 10
+"""Of one body: refusals and failures that are alike."""
+
+COUNTED_LINES = 3
+"""Of one body: signals that were counted on an RR that was there."""
 
 _LOGGED_LABELS = 20
 _LOGGED_LABEL_BYTES = 100
@@ -61,10 +67,11 @@ _LEVELS = {Status.REJECTED: logging.INFO, Status.INVALID: logging.ERROR, Status.
 class Reporter:
     """Tells of batches. `notices` remembers what was logged within the hour."""
 
-    def __init__(self, *, metrics: Metrics, logger: logging.Logger, notices: Notices) -> None:
+    def __init__(self, *, metrics: Metrics, logger: logging.Logger, notices: Notices, clock: Clock) -> None:
         self._metrics = metrics
         self._logger = logger
         self._notices = notices
+        self._clock = clock
 
     def opened(self, batch: Batch) -> BatchReport:
         """Tell what is known before any alert is looked at; return what tells of each alert."""
@@ -77,26 +84,53 @@ class Reporter:
                 batch.truncated,
                 extra={"source": batch.source, "truncated": batch.truncated},
             )
-        return BatchReport(metrics=self._metrics, logger=self._logger, notices=self._notices, source=batch.source)
+        return BatchReport(
+            metrics=self._metrics, logger=self._logger, notices=self._notices, clock=self._clock, source=batch.source
+        )
+
+
+@dataclass(slots=True)
+class _Kind:
+    """Lines of a body that are alike."""
+
+    level: int
+    count: int = 0
+    written: int = 0
 
 
 class BatchReport:
-    """Tells of the alerts of one batch."""
+    """Tells of the alerts of one batch.
 
-    def __init__(self, *, metrics: Metrics, logger: logging.Logger, notices: Notices, source: str) -> None:
+    An RR's creation is told where it is created (core.protocol.creator): also when its sender has gone by then.
+    """
+
+    def __init__(
+        self, *, metrics: Metrics, logger: logging.Logger, notices: Notices, clock: Clock, source: str
+    ) -> None:
         self._metrics = metrics
         self._logger = logger
         self._notices = notices
+        self._clock = clock
         self._source = source
-        self._kinds: Counter[tuple[str, str]] = Counter()
+        self._since = clock.monotonic()
+        self._kinds: dict[tuple[str, str], _Kind] = {}
 
     async def settled(self, entries: Sequence[Entry], results: Sequence[SignalResult]) -> None:
-        """Count the alerts, and log what people may have to act on."""
+        """Count the alerts, and log one line for each, of many only the first few and how many there are.
+
+        Args:
+            entries: of the batch; signals as they were resolved.
+            results: one for each.
+        """
         for number, (entry, result) in enumerate(zip(entries, results, strict=True), 1):
             self._settled(entry, result)
             if number % STEPS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
-        self._close()
+        self._close(results)
+
+    @property
+    def _seconds(self) -> float:
+        return round(self._clock.monotonic() - self._since, 3)
 
     def _settled(self, entry: Entry, result: SignalResult) -> None:
         match entry:
@@ -111,53 +145,80 @@ class BatchReport:
                 kind = (result.status, entry.reason)
                 self._log(logging.WARNING, entry.message, kind=kind, reason=entry.reason, **about)
 
-    def _close(self) -> None:
-        for (status, reason), count in self._kinds.items():
-            if count > LINES_OF_A_KIND:
-                self._logger.warning(
+    def _close(self, results: Sequence[SignalResult]) -> None:
+        for (status, reason), kind in self._kinds.items():
+            if kind.count > kind.written:
+                self._logger.log(
+                    kind.level,
                     "%d more alerts of this body are %s in the same way",
-                    count - LINES_OF_A_KIND,
+                    kind.count - kind.written,
                     status,
-                    extra={"source": self._source, "status": status, "reason": reason},
+                    extra={"source": self._source, "outcome": status, "reason": reason},
                 )
+        if len(results) > LINES_OF_A_KIND:
+            outcomes = Counter(result.status.value for result in results)
+            self._logger.info(
+                "%d alerts of one body: %s",
+                len(results),
+                ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common()),
+                extra={"source": self._source, "outcomes": dict(outcomes), "duration_seconds": self._seconds},
+            )
 
     def _settled_signal(self, signal: NormalizedSignal, result: SignalResult) -> None:
         if result.status is Status.DEDUPLICATED:
             self._metrics.signals_deduplicated.labels(signal.signal_name).inc()
+            self._counted(signal, result)
         elif result.status is Status.IGNORED:
             self._ignored(result.reason, result.error, signal.signal_name, **_about(signal))
         elif result.status is not Status.CREATED:
             if reason := _REJECTED_REASONS.get(result.status):
                 self._metrics.signals_rejected.labels(reason=reason).inc()
             more: dict[str, Any] = {"reason": result.reason} if result.reason else {}
+            if result.status is Status.FAILED:
+                more |= ONCE_A_SECOND
             self._log(
                 _LEVELS[result.status],
                 result.error,
                 kind=(result.status, result.reason),
-                fingerprint=result.fingerprint,
                 status=result.status,
                 **_about(signal),
                 **more,
             )
 
-    def _ignored(self, reason: str, message: str, signal_name: str, **about: Any) -> None:
-        self._metrics.signals_ignored.labels(reason=reason).inc()
-        if message and self._notices.due((reason, signal_name)):
-            self._logger.info(
-                "alerts named %r are ignored: %s (said once an hour)",
-                signal_name,
-                message,
-                extra={"alertname": signal_name, "reason": reason, "source": self._source} | about,
-            )
+    def _counted(self, signal: NormalizedSignal, result: SignalResult) -> None:
+        self._log(
+            logging.INFO,
+            f"counted on RR {result.rr_name}",
+            kind=(result.status, ""),
+            most=COUNTED_LINES,
+            remediation_request=result.rr_name,
+            occurrence=(result.metadata or {}).get("count"),
+            outcome=result.status,
+            duration_seconds=self._seconds,
+            **signal.described(),
+        )
 
-    def _log(self, level: int, message: str, *, kind: tuple[str, str], **extra: Any) -> None:
-        self._kinds[kind] += 1
-        if self._kinds[kind] <= LINES_OF_A_KIND:
+    def _ignored(self, reason: str, message: str, signal_name: str, **about: Any) -> None:
+        """Say it once an hour for each name: dead man's switches and Normal Events come all the time."""
+        self._metrics.signals_ignored.labels(reason=reason).inc()
+        fields = {"alertname": signal_name, "reason": reason, "source": self._source, "outcome": "ignored"} | about
+        if message and self._notices.due((reason, signal_name)):
+            self._logger.info("alerts named %r are ignored: %s (said once an hour)", signal_name, message, extra=fields)
+        else:
+            self._logger.debug("ignored: %s", message or reason, extra=fields)
+
+    def _log(
+        self, level: int, message: str, *, kind: tuple[str, str], most: int = LINES_OF_A_KIND, **extra: Any
+    ) -> None:
+        alike = self._kinds.setdefault(kind, _Kind(level if level == logging.INFO else logging.WARNING))
+        alike.count += 1
+        if alike.written < most:
+            alike.written += 1
             self._logger.log(level, message, extra={"source": self._source} | extra)
 
 
 def _about(signal: NormalizedSignal) -> dict[str, Any]:
-    return _named(signal.signal_name, signal.labels)
+    return signal.described() | {"labels": _shown(signal.labels)}
 
 
 def _named(alertname: str, labels: Mapping[str, str]) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from starlette.responses import Response
 from core.answers import Answer, problem
 from core.common.clock import Deadline
 from core.common.concurrency import PerLoop
+from core.common.repeats import ONCE_A_SECOND
+from core.common.text import cut_utf8
+from core.common.trace_context import trace_of
 from core.errors import (
     AccessError,
     ConfigurationError,
@@ -21,7 +24,7 @@ from core.errors import (
     UnauthenticatedError,
 )
 from core.kube.errors import KubernetesError
-from core.logs import trace_id, trace_of
+from core.logs import current_trace
 from core.results import retry_after
 from functions._body import read_json_body
 from functions._connections import bound_connections
@@ -33,11 +36,13 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from core.common.trace_context import TraceContext
     from core.gateway import Gateway
     from core.triggers.descriptions import Description
 
 _PROBES = {"/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET"}
 DESCRIPTION = "/openapi.json"
+_LOGGED_ADDRESS_BYTES = 200
 
 
 class Receiver(Protocol):
@@ -186,6 +191,7 @@ class Endpoint:
             endpoint=self._routes.label(request.scope["path"]),
             method=request.method,
             trace=trace_of(request.headers),
+            sender=_address(request),
         )
 
     async def _route(self, request: Request) -> Answer:
@@ -223,22 +229,36 @@ class Endpoint:
 
 
 async def _measured(
-    worker: Worker, respond: Callable[[], Awaitable[Answer]], *, endpoint: str, method: str, trace: str
+    worker: Worker,
+    respond: Callable[[], Awaitable[Answer]],
+    *,
+    endpoint: str,
+    method: str,
+    trace: TraceContext | None,
+    sender: str,
 ) -> Answer:
     """Return the answer of `respond`, or the one to its error; log lines meanwhile carry `trace`."""
     started = worker.clock.monotonic()
-    token = trace_id.set(trace)
+    token = current_trace.set(trace)
     try:
-        given = await _guarded(worker, respond)
+        given = await _guarded(worker, respond, sender=sender)
         worker.metrics.request_duration.labels(endpoint, method, str(given.status)).observe(
             worker.clock.monotonic() - started
         )
         return given
     finally:
-        trace_id.reset(token)
+        current_trace.reset(token)
 
 
-async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]]) -> Answer:
+def _address(request: Request) -> str:
+    """Return where a request comes from: as proxies in front say, and who is connected. Both are for people: the first
+    may be made up."""
+    claimed = request.headers.get("x-forwarded-for", "")
+    connected = request.client.host if request.client else ""
+    return cut_utf8(", ".join(each for each in (claimed, connected) if each), limit=_LOGGED_ADDRESS_BYTES)
+
+
+async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]], *, sender: str) -> Answer:
     """Turn every error into its answer; an unforeseen one is ours, so the sender must try again."""
     try:
         return await respond()
@@ -248,10 +268,14 @@ async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]]) -> 
         headers = {"Accept-Encoding": "gzip"} if error.field == "Content-Encoding" else {}  # RFC 9110, section 15.5.16
         return problem(error.status, str(error), headers=headers)
     except AccessError as error:
+        worker.logger.warning(
+            "a sender was refused: %s", error, extra={"sender": sender, "status": error.status} | ONCE_A_SECOND
+        )
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else {}
         return problem(error.status, str(error), headers=headers)
     except (KubernetesError, TransientError, ConfigurationError) as error:
-        worker.logger.error("a request has to be sent again: %s", error)  # noqa: TRY400 - its sentence says it all
+        # Its sentence says it all.
+        worker.logger.error("a request has to be sent again: %s", error, extra=ONCE_A_SECOND)  # noqa: TRY400
         return problem(503, str(error), retry_after=retry_after(error))
     except ClientDisconnect:
         return problem(503, "the sender went away before its body was complete", retry_after=1)

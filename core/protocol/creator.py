@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from core.common.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
+from core.common.repeats import ONCE_A_SECOND
 from core.errors import CRDCreationError, RetryError
 from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError, UnreadableAnswerError
 from core.protocol.remediation_request import ATTEMPT_ANNOTATION, read_remediation_request
@@ -44,18 +45,12 @@ class LoggingObserver:
         self._logger = logger
 
     def on_created(self, signal: NormalizedSignal, name: str, *, seconds: float) -> None:
-        """Log which alert made the RR, of what object, and how long it took."""
-        target = signal.target
+        """Log which alert made the RR, of what object, how that was found, and how long it took."""
         self._logger.info(
             "RR %s created",
             name,
-            extra={
-                "remediation_request": name,
-                "fingerprint": signal.fingerprint,
-                "alertname": signal.signal_name,
-                "target": "/".join(part for part in (target.namespace, target.kind, target.name) if part),
-                "duration_seconds": round(seconds, 3),
-            },
+            extra=signal.described()
+            | {"outcome": "created", "remediation_request": name, "duration_seconds": round(seconds, 3)},
         )
 
     def on_retry_attempt(self, signal: NormalizedSignal, attempt: int, error: BaseException) -> None:
@@ -64,7 +59,7 @@ class LoggingObserver:
             "try %d to create a RemediationRequest failed: %s",
             attempt,
             error,
-            extra={"fingerprint": signal.fingerprint, "attempt": attempt},
+            extra={"fingerprint": signal.fingerprint, "attempt": attempt} | ONCE_A_SECOND,
         )
 
 

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
+from core.common.text import cut_utf8
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
+
+_LOGGED_NAME_BYTES = 100
 
 
 class Lookup(StrEnum):
@@ -92,6 +96,17 @@ class NormalizedSignal:
     payload: Callable[[], bytes] = bytes
     event_namespace: str = ""
     found_by: str = ""
+
+    def described(self) -> dict[str, str]:
+        """Return the fields by which log lines tell signals apart; what is not known is left out."""
+        target = self.target
+        fields = {
+            "fingerprint": self.fingerprint,
+            "alertname": cut_utf8(self.signal_name, limit=_LOGGED_NAME_BYTES),
+            "target": "/".join(part for part in (target.namespace, target.kind, target.name) if part),
+            "found_by": self.found_by,
+        }
+        return {key: text for key, text in fields.items() if text}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from cloudevents.http import from_http
 
 from core.answers import Answer, answer
 from core.common.text import excerpt
+from core.common.trace_context import trace_of
 from core.errors import PayloadError
-from core.logs import trace_id, trace_of
+from core.logs import current_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,8 +75,8 @@ class EventReceiver:
             KubernetesError, TransientError: it could not be stored now.
         """
         event = open_event(headers, body)
-        if not trace_id.get():
-            trace_id.set(trace_of({"traceparent": event.traceparent}))
+        if current_trace.get() is None:
+            current_trace.set(trace_of({"traceparent": event.traceparent}))
         given = answer(await self._intake.receive(event, deadline=deadline))
         if given.status == 400 and self._acknowledge_poison:
             return _done(200)

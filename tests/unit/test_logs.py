@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from core.logs import LOGGER_NAME, JsonFormatter, configure_logging, trace_id
+from core.common.repeats import ONCE_A_SECOND
+from core.common.trace_context import TraceContext
+from core.logs import LOGGER_NAME, JsonFormatter, TerminalFormatter, configure_logging, current_trace
 from core.settings import Settings
 
 
@@ -91,13 +93,25 @@ def test_line_without_an_exception_has_no_stack_trace(logger, lines):
 
 
 def test_trace_of_the_request_stands_in_its_lines_only(logger, lines):
-    token = trace_id.set("0af7651916cd43dd8448eb211c80319c")
+    token = current_trace.set(TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", sampled=True))
     logger.info("inside")
-    trace_id.reset(token)
+    current_trace.reset(token)
     logger.info("outside")
     inside, outside = lines.entries
     assert inside["logging.googleapis.com/trace"] == "0af7651916cd43dd8448eb211c80319c"
-    assert "logging.googleapis.com/trace" not in outside
+    assert inside["logging.googleapis.com/spanId"] == "b7ad6b7169203331"
+    assert inside["logging.googleapis.com/trace_sampled"] is True
+    assert not [key for key in outside if key.startswith("logging.googleapis.com/")]
+
+
+def test_trace_names_its_project_where_that_is_known(logger, lines, monkeypatch):
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "shop-prod")
+    token = current_trace.set(TraceContext("0af7651916cd43dd8448eb211c80319c"))
+    logger.info("inside")
+    current_trace.reset(token)
+    entry = lines.entry
+    assert entry["logging.googleapis.com/trace"] == "projects/shop-prod/traces/0af7651916cd43dd8448eb211c80319c"
+    assert "logging.googleapis.com/spanId" not in entry
 
 
 class Unprintable:
@@ -164,6 +178,57 @@ def test_known_values_are_written_as_people_read_them(logger, lines):
     logger.info("m", extra={"path": Path("/a"), "error": ValueError("an error"), "ratio": float("inf")})
     entry = lines.entry
     assert (entry["path"], entry["error"], entry["ratio"]) == ("/a", "an error", "Infinity")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_terminal_gets_colours_and_fields_a_person_can_read(sluice_logger, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    configure_logging(settings()).warning("%d alerts", 3, extra={"alertname": "Disk", "labels": {"pod": "web"}})
+    line = terminal.getvalue()
+    assert '\033[33mWARNING\033[0m 3 alerts  \033[2malertname=Disk labels={"pod":"web"}\033[0m\n' in line
+
+
+def test_no_color_is_honoured(sluice_logger, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    configure_logging(settings()).error("three")
+    assert terminal.getvalue().endswith(" ERROR   three\n")
+    assert "\033" not in terminal.getvalue()
+
+
+def test_senders_words_cannot_steer_a_terminal():
+    record = logging.makeLogRecord({"msg": "label is \033[2J\nforged", "levelname": "ERROR", "alertname": "a\rb"})
+    line = TerminalFormatter(colours=False).format(record)
+    assert line.endswith("label is \\x1b[2J\\nforged  alertname=a\\rb")
+
+
+def test_terminal_shows_the_stack_trace_below(logger, lines):
+    logger.handlers[0].setFormatter(TerminalFormatter(colours=False))
+    nothing: dict[str, str] = {}
+    try:
+        nothing["lost"]
+    except KeyError:
+        logger.exception("unforeseen", extra={"value": Unprintable()})
+    first, *rest = lines.getvalue().splitlines()
+    assert "ERROR   unforeseen  value=" in first
+    assert rest[-1] == "KeyError: 'lost'"
+
+
+def test_errors_of_an_overload_are_written_once_a_second(sluice_logger, capsys):
+    logger = configure_logging(settings())
+    for number in range(1000):
+        logger.error("no answer to LIST %d", number, extra=ONCE_A_SECOND)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["message"] == "no answer to LIST 0"
+    assert len(lines) < 20  # one, and two for each second that a slow machine takes
+    assert "once_a_second" not in lines[0]
 
 
 def settings(**values: Any) -> Settings:

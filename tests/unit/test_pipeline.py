@@ -15,7 +15,7 @@ from core.common.concurrency import STEPS_IN_A_ROW
 from core.errors import DeadlineExceededError
 from core.metrics import Metrics
 from core.pipeline import GROUPS_AT_ONCE, REMEMBERED_DELIVERY_SECONDS, EarlierDeliveries, Pipeline
-from core.reporting import LINES_OF_A_KIND, NOTICE_SECONDS, REMEMBERED_NOTICES, Notices, Reporter
+from core.reporting import COUNTED_LINES, LINES_OF_A_KIND, NOTICE_SECONDS, REMEMBERED_NOTICES, Notices, Reporter
 from core.results import SignalResult, Status
 from core.signals.signal import Batch, Entry, Ignored, NormalizedSignal, Poison
 from core.workloads.kinds import Kinds
@@ -79,6 +79,7 @@ class Processing:
                 metrics=Metrics(registry=self.registry),
                 logger=logging.getLogger("pipeline.test"),
                 notices=Notices(clock=self.clock),
+                clock=self.clock,
             ),
         )
 
@@ -198,9 +199,32 @@ async def test_failed_signal_is_logged_and_not_rejected(processing, caplog):
     assert [record.getMessage() for record in caplog.records] == ["a was failed"]
 
 
-async def test_stored_signals_are_not_logged(processing, caplog):
-    await processing.process(signal("a"), signal("a"))
-    assert caplog.records == []
+async def test_counted_signal_is_one_line_with_its_rr_and_target(processing, caplog):
+    caplog.set_level(logging.INFO)
+    await processing.process(signal("a"), replace(signal("a"), found_by="pod (names a Pod)"))
+    (record,) = caplog.records  # the first made the RR: whoever creates one tells of it
+    assert (record.levelname, record.getMessage()) == ("INFO", "counted on RR rr-a")
+    told = {key: vars(record)[key] for key in ("remediation_request", "alertname", "target", "found_by", "outcome")}
+    assert told == {
+        "remediation_request": "rr-a",
+        "alertname": "HighMemoryUsage",
+        "target": "prod/Pod/a",
+        "found_by": "pod (names a Pod)",
+        "outcome": "deduplicated",
+    }
+    assert vars(record)["fingerprint"] == fingerprint("a")
+    assert vars(record)["duration_seconds"] == 0.0
+
+
+async def test_many_counted_signals_are_a_few_lines_and_their_sum(processing, caplog):
+    caplog.set_level(logging.INFO)
+    await processing.process(*[signal("a")] * 100, Ignored("resolved"))
+    assert caplog.messages == [
+        *["counted on RR rr-a"] * COUNTED_LINES,
+        f"{99 - COUNTED_LINES} more alerts of this body are deduplicated in the same way",
+        "101 alerts of one body: 99 deduplicated, 1 created, 1 ignored",
+    ]
+    assert vars(caplog.records[-1])["outcomes"] == {"deduplicated": 99, "created": 1, "ignored": 1}
 
 
 async def test_bug_in_a_round_is_passed_on(processing):
@@ -233,18 +257,19 @@ class TestIgnored:
         await processing.process(no_target())
         assert len(caplog.records) == 3
 
-    async def test_resolved_ones_are_not_logged(self, processing, caplog):
-        caplog.set_level(logging.INFO)
+    async def test_resolved_ones_are_logged_for_who_debugs_alone(self, processing, caplog):
+        caplog.set_level(logging.DEBUG)
         await processing.process(Ignored("resolved"))
-        assert caplog.records == []
+        (record,) = caplog.records
+        assert (record.levelname, record.getMessage()) == ("DEBUG", "ignored: resolved")
 
     async def test_names_without_end_fill_neither_log_nor_memory(self, processing, caplog):
         caplog.set_level(logging.INFO)
         await processing.process(*(no_target(f"alert-{number}") for number in range(3 * REMEMBERED_NOTICES)))
-        assert len(caplog.records) == REMEMBERED_NOTICES
+        assert len(caplog.records) == REMEMBERED_NOTICES + 1  # and the batch's sum
         processing.clock.advance(timedelta(seconds=NOTICE_SECONDS))
         await processing.process(no_target("another"))
-        assert len(caplog.records) == REMEMBERED_NOTICES + 1
+        assert len(caplog.records) == REMEMBERED_NOTICES + 2
 
 
 class TestManyAlerts:
@@ -254,8 +279,9 @@ class TestManyAlerts:
         signals = [signal(f"pod-{number}") for number in range(1000)]
         processing.rounds.outcomes = {signal.target.name: status for signal in signals}
         await processing.process(*signals)
-        assert len(caplog.records) == LINES_OF_A_KIND + 1
-        assert caplog.messages[-1] == f"{1000 - LINES_OF_A_KIND} more alerts of this body are {status} in the same way"
+        assert len(caplog.records) == LINES_OF_A_KIND + 2
+        assert caplog.messages[-1] == f"1000 alerts of one body: 1000 {status}"
+        assert caplog.messages[-2] == f"{1000 - LINES_OF_A_KIND} more alerts of this body are {status} in the same way"
         assert vars(caplog.records[0])["alertname"] == "HighMemoryUsage"
         assert vars(caplog.records[0])["labels"] == signals[0].labels
 

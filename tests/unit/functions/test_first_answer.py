@@ -126,5 +126,7 @@ async def test_first_line_of_the_log_has_every_field(start):
         "message": "webhook version is '3', not '4': its alerts are used as they are",
         "logger": "sluice",
         "logging.googleapis.com/trace": trace,
+        "logging.googleapis.com/spanId": "b7ad6b7169203331",
+        "logging.googleapis.com/trace_sampled": True,
         "source": "alertmanager",
     }

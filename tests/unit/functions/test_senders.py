@@ -1,5 +1,7 @@
 """Who may send: asked before the body is read, whatever is in it."""
 
+import json
+
 import pytest
 
 from core.kube.errors import ApiUnreachableError
@@ -78,3 +80,13 @@ async def test_token_stands_in_no_log(function, scripted, capsys):
     scripted.then(WHO, STRANGER)
     await function.post(RESOLVED, Authorization="Bearer very-secret")
     assert "very-secret" not in capsys.readouterr().out
+
+
+async def test_refused_sender_is_logged_with_who_and_why(function, scripted, capsys):
+    scripted.then(WHO, KNOWN)
+    scripted.then(MAY, DENIED)
+    await function.post(RESOLVED, Authorization="Bearer good", X_Forwarded_For="198.51.100.7")
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (line["severity"], line["status"], line["sender"]) == ("WARNING", 403, "198.51.100.7, 192.0.2.1")
+    assert line["message"].startswith("a sender was refused: alertmanager may not send signals: bind it to a Role")
+    assert "good" not in json.dumps(line)
