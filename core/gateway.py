@@ -93,7 +93,10 @@ def build_gateway(
     resource = remediation_requests(group=settings.group, version=settings.version)
     namespace = settings.namespace
     client = KubeClient(
-        transport=transport, breaker=_breaker(metrics, logger, clock), call_timeout=settings.api_timeout
+        transport=transport,
+        breaker=_breaker(metrics, logger, clock),
+        call_timeout=settings.api_timeout,
+        observe=metrics.called,
     )
     store = LeaseStore(client=client, namespace=namespace, clock=clock)
     locks = DistributedLockManager(store=store)
@@ -116,6 +119,7 @@ def build_gateway(
         random=rng.random,
         new_id=lambda: str(UUID(int=rng.getrandbits(128), version=4)),
         consistent_reads=settings.reads == "consistent",
+        metrics=metrics,
     )
     recorder = Recorder(
         placement=placement,
@@ -125,7 +129,13 @@ def build_gateway(
         namespace=namespace,
         clock=clock,
     )
-    rounds = Rounds(record=recorder.record, max_concurrent=settings.max_concurrent, clock=clock, random=rng.random)
+    rounds = Rounds(
+        record=recorder.record,
+        max_concurrent=settings.max_concurrent,
+        clock=clock,
+        random=rng.random,
+        observe=metrics.round_ended,
+    )
     return Gateway(
         settings=settings,
         clock=clock,

@@ -1,22 +1,82 @@
-"""Prometheus metrics, under the names that operators of the Go gateway already graph."""
+"""Prometheus metrics, under the names that operators of the Go gateway already graph.
+
+A sender writes names and severities, so it must not choose how many series there are: each label has a bound.
+"""
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from core.version import VERSION
 
+# Nobody graphs when a counter began, and it is another line for each series.
+_leave_out_created: Any = disable_created_metrics
+_leave_out_created()
+
+OTHER = "other"
+"""What a label says of all values beyond its bound."""
+
+MOST_NAMES = 300
+"""Different alert names, as they came first, in one process."""
+
+MOST_KINDS = 50
+"""Different kinds of objects; a cluster may define any number."""
+
+_LONGEST_NAME = 100
+
+SEVERITIES = frozenset(
+    (
+        *("emergency", "alert", "critical", "page", "error", "major", "high", "warning", "minor", "medium", "ticket"),
+        *("low", "notice", "info", "information", "debug", "none", "unknown", "normal", "p1", "p2", "p3", "p4", "p5"),
+    )
+)
+"""The ones in use, in lower case."""
+
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
 # As the Go gateway's, and on: a request is answered within SLUICE_REQUEST_DEADLINE, 8 s, and Alertmanager waits 10.
 _BUCKETS = (*(0.001 * 2**n for n in range(14)), 10.0)
+_ROUND_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class Bounded:
+    """A label's values: the first `most` that come stand for themselves, all others are `other`."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        """Return what the label says of `value`."""
+        value = value[:_LONGEST_NAME]
+        if value not in self._known:
+            if len(self._known) >= self._most:
+                return OTHER
+            self._known.add(value)
+        return value
+
+
+def severity_label(severity: str) -> str:
+    """Return a severity of SEVERITIES, or `other`."""
+    known = severity.lower()
+    return known if known in SEVERITIES else OTHER
+
+
+def method_label(method: str) -> str:
+    """Return an HTTP method of METHODS, or `other`."""
+    return method if method in METHODS else OTHER
 
 
 class Metrics:
     """All counters of one process. `registry` is private to tests, the default one in a worker."""
 
     def __init__(self, *, registry: CollectorRegistry) -> None:
+        self._name = Bounded(MOST_NAMES)
+        self._resource = Bounded(MOST_KINDS)
         self.signals_received = Counter(
             "gateway_signals_received_total",
             "Signals received, before any judgement.",
@@ -47,6 +107,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.signals_failed = Counter(
+            "gateway_signals_failed_total",
+            "Signals that could not be stored when they came; their senders were told to send them again.",
+            ["source_type"],
+            registry=registry,
+        )
         self.owner_resolution = Counter(
             "gateway_owner_resolution_total",
             "Lookups of the workload a target belongs to, by its kind: resolved, unchanged, vanished, error.",
@@ -72,21 +138,84 @@ class Metrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self.rounds = Histogram(
+            "gateway_round_signals",
+            "Signals of one fingerprint that were stored together, by how many they were.",
+            buckets=_ROUND_BUCKETS,
+            registry=registry,
+        )
+        self.conflicts = Counter(
+            "gateway_conflicts_total",
+            "Rounds that met another instance's write to the same RR.",
+            registry=registry,
+        )
+        self.lock_waits = Counter(
+            "gateway_lock_waits_total",
+            "Pauses of a new signal because another request held its fingerprint's lock.",
+            registry=registry,
+        )
+        self.lock_takeovers = Counter(
+            "gateway_lock_takeovers_total",
+            "Locks taken over: their holder had run out of time, or their RR is over.",
+            registry=registry,
+        )
+        self.api_calls = Counter(
+            "gateway_api_calls_total",
+            "Calls to the API server, by verb, resource and HTTP status; unanswered where no answer came.",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self.api_call_duration = Histogram(
+            "gateway_api_call_duration_seconds",
+            "Time that calls to the API server took, a wait for a connection included.",
+            ["verb"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.cold_start = Gauge(
+            "gateway_cold_start_seconds",
+            "Time from the process's start to its first answer to a sender.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self.breaker_state = Gauge(
             "gateway_circuit_breaker_state",
             "0 closed, 1 half-open, 2 open.",
             ["name"],
-            multiprocess_mode="max",
+            multiprocess_mode="livemax",
             registry=registry,
         )
         self.build_info = Gauge(
             "gateway_build_info",
             "1, with the version that runs.",
             ["version"],
-            multiprocess_mode="max",
+            multiprocess_mode="livemax",
             registry=registry,
         )
         self.build_info.labels(version=VERSION).set(1)
+
+    def received(self, *, source_type: str, severity: str) -> None:
+        """Count a signal."""
+        self.signals_received.labels(source_type, severity_label(severity)).inc()
+
+    def deduplicated(self, signal_name: str) -> None:
+        """Count a signal that joined an RR."""
+        self.signals_deduplicated.labels(self._name(signal_name)).inc()
+
+    def answered(self, *, endpoint: str, method: str, status: int, seconds: float) -> None:
+        """Count an answer to an HTTP request."""
+        self.request_duration.labels(endpoint, method_label(method), str(status)).observe(seconds)
+
+    def called(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
+        """Count a call to the API server (core.kube.client.CallObserver)."""
+        self.api_calls.labels(verb, self._resource(resource), code).inc()
+        self.api_call_duration.labels(verb).observe(seconds)
+
+    def round_ended(self, *, signals: int, contended: bool) -> None:
+        """Count a round."""
+        self.rounds.observe(signals)
+        if contended:
+            self.conflicts.inc()
 
 
 class LoopTasks(Collector):

@@ -135,7 +135,7 @@ class BatchReport:
     def _settled(self, entry: Entry, result: SignalResult) -> None:
         match entry:
             case NormalizedSignal():
-                self._metrics.signals_received.labels(entry.signal_type, entry.severity).inc()
+                self._metrics.received(source_type=entry.signal_type, severity=entry.severity)
                 self._settled_signal(entry, result)
             case Ignored():
                 self._ignored(entry.reason, entry.message, entry.signal_name)
@@ -166,7 +166,7 @@ class BatchReport:
 
     def _settled_signal(self, signal: NormalizedSignal, result: SignalResult) -> None:
         if result.status is Status.DEDUPLICATED:
-            self._metrics.signals_deduplicated.labels(signal.signal_name).inc()
+            self._metrics.deduplicated(signal.signal_name)
             self._counted(signal, result)
         elif result.status is Status.IGNORED:
             self._ignored(result.reason, result.error, signal.signal_name, **_about(signal))
@@ -175,6 +175,7 @@ class BatchReport:
                 self._metrics.signals_rejected.labels(reason=reason).inc()
             more: dict[str, Any] = {"reason": result.reason} if result.reason else {}
             if result.status is Status.FAILED:
+                self._metrics.signals_failed.labels(signal.signal_type).inc()
                 more |= ONCE_A_SECOND
             self._log(
                 _LEVELS[result.status],

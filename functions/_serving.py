@@ -202,7 +202,7 @@ class Endpoint:
         if method not in allowed.split(", "):
             return problem(405, f"{path} does not take {method}, only {allowed}", headers={"Allow": allowed})
         if path in self._by_itself:
-            return self._by_itself[path]()
+            return self._by_itself[path](request)
         gateway = await self._worker.gateway()
         deadline = Deadline(clock=gateway.clock, seconds=gateway.settings.request_deadline)
         if path == "/readyz":
@@ -214,15 +214,17 @@ class Endpoint:
         await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
         body = await read_json_body(request, limit=gateway.settings.max_body, timeout=deadline.remaining())
         receiver = await self._others.get(request.scope["path"], self._receiver)()
-        return await receiver.receive(request.headers, body, deadline=deadline)
+        given = await receiver.receive(request.headers, body, deadline=deadline)
+        self._worker.started()
+        return given
 
-    def _health(self) -> Answer:
+    def _health(self, _: Request) -> Answer:
         return Answer(200, b'{"status":"ok"}')
 
-    def _metrics(self) -> Answer:
-        return Answer(200, self._worker.exposition(), self._worker.exposition_type)
+    def _metrics(self, request: Request) -> Answer:
+        return Answer(200, *self._worker.exposition(request.headers.get("accept", "")))
 
-    def _describe(self) -> Answer:
+    def _describe(self, _: Request) -> Answer:
         from functions._openapi import document  # noqa: PLC0415 - no cold start pays for it
 
         return Answer(200, document(self._routes.bodies))
@@ -242,9 +244,8 @@ async def _measured(
     token = current_trace.set(trace)
     try:
         given = await _guarded(worker, respond, sender=sender)
-        worker.metrics.request_duration.labels(endpoint, method, str(given.status)).observe(
-            worker.clock.monotonic() - started
-        )
+        seconds = worker.clock.monotonic() - started
+        worker.metrics.answered(endpoint=endpoint, method=method, status=given.status, seconds=seconds)
         return given
     finally:
         current_trace.reset(token)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import PROCESS_COLLECTOR, REGISTRY, CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 
 from core.admission.opening import check_admission
 from core.common.clock import Clock, RealClock
@@ -35,8 +37,6 @@ _loop_tasks = LoopTasks(registry=REGISTRY)
 class Worker:
     """Holds what lives as long as the process, and the gateway of its event loop."""
 
-    exposition_type = CONTENT_TYPE_LATEST
-
     def __init__(
         self,
         *,
@@ -52,6 +52,9 @@ class Worker:
         self.logger = logger
         self.clock = clock
         self._gateways: PerLoop[Gateway] = PerLoop(self._build)
+        # functions-framework imports the function in the process that the container starts: workers are forks of it.
+        self._process_start = _process_start()
+        self._answered = False
 
     async def gateway(self) -> Gateway:
         """Return the gateway of the running loop, made at the first call.
@@ -61,19 +64,26 @@ class Worker:
         """
         return await self._gateways.get()
 
-    def exposition(self) -> bytes:
-        """Return the metrics as text."""
-        return generate_latest(self.registry())
+    def started(self) -> None:
+        """Note the first answer to a sender: until then its senders waited for this process."""
+        if not self._answered:
+            self._answered = True
+            if self._process_start:
+                self.metrics.cold_start.set(self.clock.now().timestamp() - self._process_start)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Return the metrics as text and its media type: OpenMetrics where the header Accept asks for it."""
+        encode, media_type = choose_encoder(accept)
+        return encode(self.registry()), media_type
 
     def registry(self) -> CollectorRegistry:
         """Return what collects the metrics; those of all workers where PROMETHEUS_MULTIPROC_DIR is set."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return REGISTRY
-        from prometheus_client import multiprocess  # noqa: PLC0415
+        from functions._all_workers import AllWorkers  # noqa: PLC0415
 
-        collect: Any = multiprocess.MultiProcessCollector
         registry = CollectorRegistry()
-        collect(registry)
+        registry.register(AllWorkers(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
         return registry
 
     async def _build(self) -> Gateway:
@@ -138,6 +148,14 @@ def _rules(settings: Settings) -> Rules | None:
     from core.signals.rules_file import load_rules  # noqa: PLC0415 - no cold start pays for it where there is no file
 
     return load_rules(settings.rules)
+
+
+def _process_start() -> float:
+    """Return when this process began, in seconds since 1970; 0 where the system does not tell."""
+    for family in PROCESS_COLLECTOR.collect():
+        if family.name == "process_start_time_seconds":
+            return float(family.samples[0].value)
+    return 0.0
 
 
 def _process_metrics() -> Metrics:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_core import from_json, to_json
 
@@ -24,6 +24,8 @@ PUBLIC_DOCUMENTS = "application/json,application/jwk-set+json"
 GROUPS_WITH_KINDS = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
 JsonObject = dict[str, Any]
+
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +55,41 @@ class Listing:
         return _date(self.headers)
 
 
+class CallObserver(Protocol):
+    """Told of each call that was sent."""
+
+    def __call__(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
+        """`verb` as RBAC rules name it, `resource` by its plural, `code` the HTTP status or `unanswered`."""
+
+
+UNANSWERED = "unanswered"
+
+
 class KubeClient:
     """Calls on one API server.
+
+    Args:
+        transport: sends them.
+        breaker: refuses them while the API server fails.
+        call_timeout: seconds until one is given up.
+        observe: told of each that was sent.
 
     Every method raises a KubernetesError by status, CircuitOpenError while the breaker is open, and
     DeadlineExceededError where no time is left to call.
     """
 
-    def __init__(self, *, transport: Transport, breaker: CircuitBreaker, call_timeout: float) -> None:
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        breaker: CircuitBreaker,
+        call_timeout: float,
+        observe: CallObserver = lambda **_: None,
+    ) -> None:
         self._transport = transport
         self._breaker = breaker
         self._call_timeout = call_timeout
+        self._observe = observe
 
     async def get(
         self,
@@ -101,7 +127,7 @@ class KubeClient:
     ) -> Listing:
         """LIST; the caller's `query` holds selectors and resourceVersion."""
         path = resource.path(namespace=namespace)
-        reply = await self._call(resource, ApiRequest(method="GET", path=path, query=query), deadline)
+        reply = await self._call(resource, ApiRequest(method="GET", path=path, query=query), deadline, verb="list")
         metadata = reply.obj.get("metadata")
         rest = metadata.get("continue") if isinstance(metadata, dict) else ""
         return Listing(_objects(reply, "items"), reply.headers, rest if isinstance(rest, str) else "")
@@ -160,12 +186,23 @@ class KubeClient:
         """Close all connections."""
         await self._transport.close()
 
-    async def _call(self, resource: Resource, request: ApiRequest, deadline: Deadline) -> Reply:
-        timeout = min(self._call_timeout, deadline.remaining())
+    async def _call(self, resource: Resource, request: ApiRequest, deadline: Deadline, *, verb: str = "") -> Reply:
+        remaining = deadline.remaining()
+        timeout = min(self._call_timeout, remaining)
         if timeout <= 0:
             raise DeadlineExceededError(f"no time was left for {request.method} {request.path}")
         with self._breaker.guard(failed=_counts_as_failure):
-            response = await self._transport.send(request, timeout=timeout)
+            code = UNANSWERED
+            try:
+                response = await self._transport.send(request, timeout=timeout)
+                code = str(response.status)
+            finally:
+                self._observe(
+                    verb=verb or _VERBS[request.method],
+                    resource=resource.plural,
+                    code=code,
+                    seconds=remaining - deadline.remaining(),
+                )
             return _reply(resource, request, response)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.common.clock import Clock
+    from core.metrics import Metrics
     from core.protocol.creator import CRDCreator, Creation
     from core.protocol.deduplication import PhaseBasedDeduplicationChecker, View
     from core.protocol.lock import DistributedLockManager, Lock
@@ -56,6 +57,7 @@ class Placement:
     random: Random
     new_id: Callable[[], str]
     consistent_reads: bool
+    metrics: Metrics
     wait: Backoff = LOCK_WAIT_BACKOFF
 
     async def find_or_create(
@@ -164,6 +166,7 @@ class _Search:
             pause = wait.delay(tries, random=self._parts.random)
             if tries == wait.steps or pause >= self._deadline.remaining():
                 break
+            self._parts.metrics.lock_waits.inc()
             await self._parts.clock.sleep(pause)
             view = await self._look()
             if view.holding:
@@ -208,7 +211,10 @@ class _Search:
         return await self._take_over(met, new_name=rr is not None or long_ago)
 
     async def _take_over(self, met: Lock, *, new_name: bool) -> Lock | None:
-        return await self._locks.take_over(met, holder=self._holder, new_name=new_name, deadline=self._deadline)
+        taken = await self._locks.take_over(met, holder=self._holder, new_name=new_name, deadline=self._deadline)
+        if taken:
+            self._parts.metrics.lock_takeovers.inc()
+        return taken
 
     async def _give_back_lost(self) -> None:
         """Give back what an attempt may have got although its answer was lost."""

@@ -37,6 +37,13 @@ class Record(Protocol):
         """Return one result for each signal, in order."""
 
 
+class RoundObserver(Protocol):
+    """Told of each round that has ended."""
+
+    def __call__(self, *, signals: int, contended: bool) -> None:
+        """`contended`: another instance was seen to write to the same RR."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ticket:
     signals: Sequence[NormalizedSignal]
@@ -47,8 +54,17 @@ class _Ticket:
 class Rounds:
     """Runs at most one round for each fingerprint, and at most `max_concurrent` rounds in all."""
 
-    def __init__(self, *, record: Record, max_concurrent: int, clock: Clock, random: Random) -> None:
+    def __init__(
+        self,
+        *,
+        record: Record,
+        max_concurrent: int,
+        clock: Clock,
+        random: Random,
+        observe: RoundObserver = lambda **_: None,
+    ) -> None:
         self._record = record
+        self._observe = observe
         self._clock = clock
         self._random = random
         self._slots = asyncio.Semaphore(max_concurrent)
@@ -112,6 +128,7 @@ class Rounds:
             for ticket in _still_waiting(tickets):
                 ticket.results.set_exception(bug)
             return False
+        self._observe(signals=len(signals), contended=recorded.contended)
         start = 0
         for ticket in tickets:
             end = start + len(ticket.signals)

@@ -1,13 +1,18 @@
 """The names and labels that operators graph already."""
 
 import asyncio
+import subprocess
+from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.openmetrics import exposition, parser
 
-from core.metrics import LoopTasks, Metrics
+from core.metrics import MOST_NAMES, LoopTasks, Metrics
+from tests.support.prometheus import find_prometheus
 
-# As the field knows them; signals_ignored is ours.
+# As the field knows them; from signals_ignored on they are ours.
 KNOWN = {
     "gateway_signals_received_total": ("counter", {"source_type", "severity"}),
     "gateway_signals_deduplicated_total": ("counter", {"signal_name"}),
@@ -20,7 +25,19 @@ KNOWN = {
     "gateway_owner_resolution_total": ("counter", {"kind", "outcome"}),
     "gateway_signals_ignored_total": ("counter", {"reason"}),
     "gateway_signals_parse_dropped_total": ("counter", {"reason"}),
+    "gateway_signals_failed_total": ("counter", {"source_type"}),
+    "gateway_round_signals": ("histogram", set()),
+    "gateway_conflicts_total": ("counter", set()),
+    "gateway_lock_waits_total": ("counter", set()),
+    "gateway_lock_takeovers_total": ("counter", set()),
+    "gateway_api_calls_total": ("counter", {"verb", "resource", "code"}),
+    "gateway_api_call_duration_seconds": ("histogram", {"verb"}),
+    "gateway_cold_start_seconds": ("gauge", set()),
 }
+
+
+openmetrics: Any = exposition.generate_latest
+parsed_openmetrics: Any = parser.text_string_to_metric_families
 
 
 @pytest.fixture
@@ -28,7 +45,8 @@ def registry():
     registry = CollectorRegistry()
     metrics = Metrics(registry=registry)
     for metric in vars(metrics).values():
-        metric.labels(*metric._labelnames)
+        if isinstance(metric, MetricWrapperBase) and metric._labelnames:
+            metric.labels(*metric._labelnames)
     return registry
 
 
@@ -46,7 +64,7 @@ def test_every_metric_says_what_it_counts(registry):
 
 
 def test_durations_fall_into_buckets_from_a_millisecond_doubling_to_ten_seconds(registry):
-    (durations,) = [family for family in registry.collect() if family.type == "histogram"]
+    durations = next(family for family in registry.collect() if family.name == "gateway_http_request_duration_seconds")
     bounds = [sample.labels["le"] for sample in durations.samples if sample.name.endswith("_bucket")]
     assert [float(bound) for bound in bounds[:-1]] == pytest.approx([*(0.001 * 2**n for n in range(14)), 10])
     assert bounds[-1] == "+Inf"
@@ -54,7 +72,7 @@ def test_durations_fall_into_buckets_from_a_millisecond_doubling_to_ten_seconds(
 
 def test_two_instances_with_registries_of_their_own_do_not_meet():
     first, second = CollectorRegistry(), CollectorRegistry()
-    Metrics(registry=first).signals_deduplicated.labels(signal_name="a").inc()
+    Metrics(registry=first).deduplicated("a")
     Metrics(registry=second)
     name = "gateway_signals_deduplicated_total"
     assert first.get_sample_value(name, {"signal_name": "a"}) == 1
@@ -73,3 +91,55 @@ async def test_tasks_of_the_loop_are_counted_when_asked():
         group.create_task(asyncio.sleep(0))
         assert registry.get_sample_value("gateway_asyncio_tasks") == before + 1
     assert registry.get_sample_value("gateway_asyncio_tasks") == before
+
+
+def flooded() -> CollectorRegistry:
+    """What is left of a sender that makes up everything it may write."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry=registry)
+    for number in range(20_000):
+        metrics.received(source_type="prometheus-alert", severity=f"severity {number}")
+        metrics.deduplicated(f"alert {number} {'x' * 1000}")
+        metrics.answered(endpoint="other", method=f"METHOD{number}", status=200 + number % 7, seconds=0.01)
+        metrics.called(verb="get", resource=f"kinds{number}", code="200", seconds=0.01)
+    return registry
+
+
+def test_twenty_thousand_names_and_severities_leave_a_page_that_can_be_scraped():
+    text = generate_latest(flooded())
+    assert len(text) < 200_000
+    assert b'gateway_signals_received_total{severity="other",source_type="prometheus-alert"} 20000.0' in text
+    assert b'gateway_signals_deduplicated_total{signal_name="other"} %d.0' % (20_000 - MOST_NAMES) in text
+
+
+def test_severities_in_use_keep_their_names_whatever_their_case():
+    registry = CollectorRegistry()
+    metrics = Metrics(registry=registry)
+    for severity in ("critical", "Critical", "P1", ""):
+        metrics.received(source_type="alert", severity=severity)
+
+    def count(severity: str) -> float | None:
+        labels = {"source_type": "alert", "severity": severity}
+        return registry.get_sample_value("gateway_signals_received_total", labels)
+
+    assert [count("critical"), count("p1"), count("other")] == [2, 1, 1]
+
+
+def test_nobody_is_told_when_a_series_began(registry):
+    for text in (generate_latest(registry), openmetrics(registry)):
+        assert b"_created" not in text.replace(b"gateway_crds_created", b"")
+
+
+def test_openmetrics_is_what_its_own_parser_takes(registry):
+    families = {family.name for family in parsed_openmetrics(openmetrics(registry).decode())}
+    assert {"gateway_signals_received", "gateway_round_signals", "gateway_cold_start_seconds"} <= families
+
+
+def test_promtool_finds_nothing_to_say_about_them(registry):
+    checked = subprocess.run(
+        [find_prometheus().promtool, "check", "metrics"],
+        input=generate_latest(registry),
+        capture_output=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")

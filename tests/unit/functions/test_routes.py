@@ -86,6 +86,21 @@ class TestMetrics:
         names = {family.name for family in text_string_to_metric_families(answer.body.decode())}
         assert {"gateway_signals_received", "gateway_http_request_duration_seconds"} <= names
 
+    async def test_are_openmetrics_where_that_is_asked_for(self, function, scripted):
+        answer = await function.get("/metrics", Accept="application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+        assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+        assert answer.body.endswith(b"# EOF\n")
+
+    async def test_tell_of_calls_rounds_and_the_cold_start(self, function, wire):
+        for _ in range(2):
+            await function.post(webhook(alert("metrics-of-calls")))
+        found = await samples(function)
+        assert found["gateway_api_calls_total{'code': '200', 'resource': 'remediationrequests', 'verb': 'list'}"] >= 1
+        assert found["gateway_api_calls_total{'code': '201', 'resource': 'leases', 'verb': 'create'}"] >= 1
+        assert found["gateway_api_call_duration_seconds_count{'verb': 'patch'}"] >= 1
+        assert found["gateway_round_signals_count{}"] >= 2
+        assert found["gateway_cold_start_seconds{}"] > 0
+
     async def test_count_what_was_answered_by_path_method_and_code(self, function, wire):
         counted = "gateway_http_request_duration_seconds_count"
         keys = [

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from typing import Any
 
 import pytest
@@ -136,6 +137,25 @@ async def test_settings_reach_what_they_set(function, wire):
     (item,) = json.loads(stored.body)["items"]
     assert item["spec"]["signalType"] == "alert"
     assert json.loads(item["spec"]["originalPayload"])["alerts"] == [alert()]
+
+
+async def test_gauges_of_an_ended_worker_are_gone_and_its_counts_stay(function, scripted, monkeypatch, tmp_path):
+    ended = await asyncio.create_subprocess_exec("true")
+    await ended.wait()
+    counters: Any = mmap_dict.MmapedDict
+    for kind, name, sample in (
+        ("counter", "gateway_conflicts", "gateway_conflicts_total"),
+        ("gauge_livemax", "gateway_cold_start_seconds", "gateway_cold_start_seconds"),
+    ):
+        for pid in (ended.pid, os.getpid()):
+            file = counters(str(tmp_path / f"{kind}_{pid}.db"))
+            file.write_value(mmap_key(name, sample, [], [], "About."), 1.0 if pid == os.getpid() else 7.0, 0.0)
+            file.close()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    text = (await function.get("/metrics")).body.decode()
+    values = {each.name: each.value for family in text_string_to_metric_families(text) for each in family.samples}
+    assert values["gateway_conflicts_total"] == 8.0
+    assert values["gateway_cold_start_seconds"] == 1.0
 
 
 async def test_metrics_of_all_workers_are_added_up(function, scripted, monkeypatch, tmp_path):
