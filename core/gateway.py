@@ -146,7 +146,7 @@ def build_gateway(
         sweeper=sweeper,
         rules=rules or default_rules(),
         pipeline=Pipeline(
-            qualification=_qualification(settings, client, metrics, clock),
+            qualification=build_qualification(settings=settings, client=client, metrics=metrics, clock=clock),
             rounds=rounds,
             earlier_deliveries=EarlierDeliveries(clock=clock, capacity=_REMEMBERED_ALERTS),
             reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock), clock=clock),
@@ -156,16 +156,25 @@ def build_gateway(
     )
 
 
-def _qualification(settings: Settings, client: KubeClient, metrics: Metrics, clock: Clock) -> Qualification:
-    resolving = settings.owners == "resolve"
-    kinds = Kinds(client=client if resolving or settings.scope_label else None, clock=clock)
-    reader = MetadataReader(client=client, kinds=kinds, clock=clock)
+def build_qualification(
+    *, settings: Settings, client: KubeClient | None, metrics: Metrics, clock: Clock
+) -> Qualification:
+    """Assemble what looks up targets; without a client nothing is looked up, whatever the settings say."""
+    finder = owners = scope = None
+    kinds = Kinds(client=client if settings.owners == "resolve" or settings.scope_label else None, clock=clock)
+    if client is not None:
+        reader = MetadataReader(client=client, kinds=kinds, clock=clock)
+        if settings.owners == "resolve":
+            finder = TargetFinder(reader=reader, kinds=kinds, remember=settings.owner_cache)
+            owners = OwnerResolver(reader=reader, remember=settings.owner_cache, metrics=metrics)
+        if settings.scope_label:
+            scope = Scope(label=settings.scope_label, reader=reader)
     return Qualification(
         own=OwnDoing(group=settings.group, namespace=settings.namespace if settings.own_namespace == "ignore" else ""),
         kinds=kinds,
-        finder=TargetFinder(reader=reader, kinds=kinds, remember=settings.owner_cache) if resolving else None,
-        owners=OwnerResolver(reader=reader, remember=settings.owner_cache, metrics=metrics) if resolving else None,
-        scope=Scope(label=settings.scope_label, reader=reader) if settings.scope_label else None,
+        finder=finder,
+        owners=owners,
+        scope=scope,
         cluster=settings.cluster,
         max_concurrent=settings.max_concurrent,
     )

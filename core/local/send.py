@@ -35,6 +35,16 @@ _MOST_SENTENCES = 5
 _STANDARD_INPUT = "-"
 
 
+def read_values(sources: Sequence[str], *, stdin: TextIO) -> list[tuple[Any, str]]:
+    """Return the JSON values in files, in the `.json` files of folders, and in standard input for `-`, each with the
+    name of where it was. A list's are taken one by one.
+
+    Raises:
+        CommandError: a file cannot be read, or holds no JSON.
+    """
+    return [(value, name) for name, text in _texts(sources, stdin) for value in _values(text, name)]
+
+
 def read_webhooks(sources: Sequence[str], *, stdin: TextIO) -> list[JsonObject]:
     """Return the webhooks in files, in the `.json` files of folders (by name), and in standard input for `-`.
 
@@ -43,12 +53,7 @@ def read_webhooks(sources: Sequence[str], *, stdin: TextIO) -> list[JsonObject]:
     Raises:
         CommandError: a file cannot be read, or holds something else.
     """
-    return [
-        webhook
-        for name, text in _texts(sources, stdin)
-        for value in _values(text, name)
-        for webhook in _read(value, name)
-    ]
+    return [webhook for value, name in read_values(sources, stdin=stdin) for webhook in _read(value, name)]
 
 
 def _texts(sources: Sequence[str], stdin: TextIO) -> Iterator[tuple[str, str]]:

@@ -73,6 +73,19 @@ class Rule:
         """Tell whether all matchers accept a signal's labels."""
         return all(matcher.matches(labels) for matcher in self.matchers)
 
+    @property
+    def actions(self) -> str:
+        """What it does, in words for people."""
+        said = {
+            "ignore": self.ignore,
+            "target": self.target and f"{self.target.kind} {self.target.namespace}/{self.target.name}",
+            "cluster": self.cluster if self.cluster is None else self.cluster or "this one",
+            "severity": self.severity,
+            "minOccurrences": str(self.min_occurrences or ""),
+            "stop": "here" if self.stop else "",
+        }
+        return "; ".join(f"{action}: {detail}" for action, detail in said.items() if detail)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
