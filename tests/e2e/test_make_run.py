@@ -144,6 +144,7 @@ def test_banner_works_when_pasted_the_burst_is_counted_and_ctrl_c_leaves_nothing
 
         for address in ("healthz", "readyz", "metrics"):
             assert send("GET", run.line(address).split()[1]).status == 200
+        assert b"Sluice console" in send("GET", run.line("console ").split()[1]).body
 
         burst = run.demo()
         assert burst.returncode == 0, burst.stdout + burst.stderr

@@ -4,16 +4,15 @@ import asyncio
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 
 import uvicorn
 
 from core.local.embedded.api import EmbeddedApi
+from core.local.guest import GuestServer
 
 # What Knative, Cloud Run and Cloud Functions, or Kubernetes itself, set in everything they run.
 _DEPLOYMENT_SIGNS = ("K_SERVICE", "K_REVISION", "CLOUD_RUN_JOB", "KUBERNETES_SERVICE_HOST")
-_GRACE = 5.0  # seconds for requests under way when the server stops
 
 
 class EmbeddedServerError(RuntimeError):
@@ -39,7 +38,7 @@ class EmbeddedServer:
         self._host = _loopback(host)
         self._port = port
         self._environ = environ
-        self._server: _Server | None = None
+        self._server: GuestServer | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> str:
@@ -57,7 +56,7 @@ class EmbeddedServer:
         self._refuse_deployment()
         listener = self._listen()
         port = listener.getsockname()[1]
-        self._server = _Server(_config(self._api))
+        self._server = GuestServer(_config(self._api))
         self._task = asyncio.create_task(self._server.serve([listener]))
         await self._server.ready.wait()
         shown = f"[{self._host}]" if ":" in self._host else self._host
@@ -120,39 +119,3 @@ def _config(api: EmbeddedApi) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=75,
     )
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn as a guest in somebody else's event loop: it says when it listens and leaves signals alone."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-        self._stopping = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-    async def main_loop(self) -> None:
-        await self._stopping.wait()
-
-    def stop(self) -> None:
-        """End `serve` at once, rather than at the next tick of uvicorn's loop."""
-        self.should_exit = True
-        self._stopping.set()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close listeners and connections; uvicorn's own takes a tenth of a second even with none open."""
-        for listener in (*self.servers, *(sockets or ())):
-            listener.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE):
-                await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # the loop's turn in which transports tell that they are closed
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

@@ -78,11 +78,11 @@ def show_starting(console: Console, cluster: Cluster, *, url: str) -> None:
     console.print(f"Starting the alertmanager function on {url} ...", style="dim", markup=False)
 
 
-def show_banner(console: Console, cluster: Cluster, *, url: str, namespace: str, now: datetime) -> None:
-    """Say what runs, and what to do with it."""
+def show_banner(console: Console, cluster: Cluster, *, url: str, namespace: str, now: datetime, page: str = "") -> None:
+    """Say what runs, and what to do with it; `page` is the console's URL, where there is one."""
     console.print()
     _rule(console, "Sluice is ready", style="bold green")
-    console.print(_addresses(cluster, url, namespace))
+    console.print(_addresses(cluster, url, namespace, page))
     _step(console, "1. Send it an alert, from another terminal:")
     _verbatim(console, curl_line(url, now=now))
     console.print()
@@ -100,12 +100,13 @@ def show_banner(console: Console, cluster: Cluster, *, url: str, namespace: str,
     _rule(console, "Logs follow; Ctrl-C stops", style="dim")
 
 
-def _addresses(cluster: Cluster, url: str, namespace: str) -> Table:
+def _addresses(cluster: Cluster, url: str, namespace: str, page: str) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     api = f"{cluster.server} (embedded, in memory: it ends with this command)" if cluster.embedded else cluster.server
     rows = {
+        "console": page and f"{page} (open it: it shows RRs as they come)",
         "function": url,
         "healthz": f"{url}/healthz",
         "readyz": f"{url}/readyz",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from rich.console import Console
+    from rich.console import Console as Terminal
 
     from core.common.clock import Clock
+    from core.local.viewing.reader import Reader
     from core.settings import Settings
 
 WAIT_SECONDS = 30.0
@@ -31,16 +33,17 @@ WAIT_SECONDS = 30.0
 class Run:
     """One run: on the embedded Kubernetes API, or on the `cluster` that the environment names.
 
-    `port` and `api_port` may be 0 for free ones; `wait` is in seconds.
+    `port` and `api_port` may be 0 for free ones; `wait` is in seconds; `page`: the console is served beside it.
     """
 
     settings: Settings
-    console: Console
+    console: Terminal
     clock: Clock
     port: int
     cluster: bool = False
     api_port: int = 0
     wait: float = WAIT_SECONDS
+    page: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     folder: Path = field(default_factory=state_folder)
     command: Callable[[int], Sequence[str]] = function_command
@@ -63,7 +66,10 @@ class Run:
                 partial(function_obstacle, url), child, seconds=self.wait, clock=self.clock, tell=self._tell
             )
             self._announce(stack, cluster, url)
-            show_banner(self.console, cluster, url=url, namespace=self.settings.namespace, now=self.clock.now())
+            page = await self._page(stack, cluster)
+            namespace = self.settings.namespace
+            show_banner(self.console, cluster, url=url, page=page, namespace=namespace, now=self.clock.now())
+            self._open(page)
             await child.wait()
             raise ended_by_itself(child)
 
@@ -91,6 +97,35 @@ class Run:
             yield child
         finally:
             await child.stop()
+
+    async def _page(self, stack: AsyncExitStack, cluster: Cluster) -> str:
+        """Serve the console, on another port where its own is taken; return its URL, empty where there is none."""
+        if not self.page or not cluster.kubeconfig:
+            return ""
+        from core.local.console import Console  # noqa: PLC0415 - uvicorn takes a while
+
+        try:
+            reader = await asyncio.to_thread(self._reader, cluster)
+            try:
+                console = await stack.enter_async_context(Console(reader, clock=self.clock))
+            except CommandError:
+                console = await stack.enter_async_context(Console(reader, clock=self.clock, port=0))
+        except CommandError as error:
+            self._tell(f"There is no console: {error}")
+            return ""
+        return console.url
+
+    def _open(self, page: str) -> None:
+        from core.local.console import open_page  # noqa: PLC0415 - as above
+
+        if page:
+            open_page(page)
+
+    def _reader(self, cluster: Cluster) -> Reader:
+        from core.local.viewing.reader import Reader, Where  # noqa: PLC0415 - `kubernetes` takes a while
+
+        where = Where(kubeconfig=cluster.kubeconfig, namespace=self.settings.namespace)
+        return Reader(settings=self.settings, where=where)
 
     def _announce(self, stack: AsyncExitStack, cluster: Cluster, url: str) -> None:
         running = Running(

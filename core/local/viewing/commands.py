@@ -64,7 +64,7 @@ def get(
 ) -> None:
     """List remediation requests."""
     chosen = _filter(phase, active=active, target=target, alert=alert)
-    with _reader(context, namespace, everywhere=all_namespaces) as reader:
+    with open_reader(context, namespace, everywhere=all_namespaces) as reader:
         objects = [reader.get(name) for name in names] if names else reader.list()
         rows = [row for row in map(Row.from_object, objects) if chosen.lets_through(row)]
         rows = rows if names else youngest_last(rows)
@@ -90,7 +90,7 @@ def watch(
 ) -> None:
     """Show remediation requests as they come and change, until Ctrl-C; a lost connection is made again."""
     chosen = _filter(phase, active=active, target=target, alert=alert)
-    with _reader(context, namespace, everywhere=all_namespaces) as reader:
+    with open_reader(context, namespace, everywhere=all_namespaces) as reader:
         reader.list()  # what cannot work is said at once, rather than tried for ever
         display = Display(
             new_console(),
@@ -112,7 +112,7 @@ def describe(
     payload: Annotated[bool, typer.Option("--payload", help="Show the whole payload, however long.")] = False,
 ) -> None:
     """Tell one remediation request as a story: its problem, what joined, what it holds, what was sent."""
-    with _reader(context, namespace) as reader:
+    with open_reader(context, namespace) as reader:
         row = Row.from_object(reader.get(name))
     typer.echo(story(row, now=RealClock().now(), whole=payload), nl=False)
 
@@ -129,7 +129,7 @@ def phase(
     wanted = next((each for each in PHASES if each.lower() == to.lower()), "")
     if not wanted:
         raise CommandError(f"{to!r} is no phase; take one of {', '.join(PHASES)}", exit_code=USAGE)
-    with _reader(context, namespace) as reader:
+    with open_reader(context, namespace) as reader:
         seen = reader.get(name)
         row = Row.from_object(seen)
         change = f"{row.view.name} ({row.target}) from {row.view.phase or 'Pending'} to {wanted}"
@@ -148,7 +148,12 @@ def _filter(phases: list[str] | None, *, active: bool, target: str, alert: str) 
 
 
 @contextmanager
-def _reader(context: str, namespace: str, *, everywhere: bool = False) -> Iterator[Reader]:
+def open_reader(context: str, namespace: str, *, everywhere: bool = False) -> Iterator[Reader]:
+    """Have a reader of the cluster that the options name until the block ends.
+
+    Raises:
+        CommandError: both a namespace and all are asked for, or the kubeconfig cannot be used.
+    """
     if everywhere and namespace:
         raise CommandError("say --namespace or --all-namespaces, not both", exit_code=USAGE)
     from core.local.viewing.reader import Reader, Where  # noqa: PLC0415 - `kubernetes` takes a while

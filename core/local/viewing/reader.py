@@ -37,12 +37,13 @@ _GONE = 410
 class Where:
     """Which cluster and namespace a command looks at; empty for kubectl's own choice.
 
-    `everywhere`: all namespaces.
+    `everywhere`: all namespaces. `kubeconfig`: a value for KUBECONFIG in place of the environment's.
     """
 
     context: str = ""
     namespace: str = ""
     everywhere: bool = False
+    kubeconfig: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,13 @@ class Reader:
 
     def __init__(self, *, settings: Settings, where: Where) -> None:
         try:
-            files = os.environ.get("KUBECONFIG") or None  # the package itself reads it once, when it is imported
+            files = (
+                where.kubeconfig or os.environ.get("KUBECONFIG") or None
+            )  # the package itself reads it once, when it is imported
             self._api = kubernetes_config.new_client_from_config(files, context=where.context or None)
             contexts, active = kubernetes_config.list_kube_config_contexts(files)
         except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
-            which = os.environ.get("KUBECONFIG") or "~/.kube/config"
+            which = where.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
             raise CommandError(f"the kubeconfig {which} cannot be used: {_first_line(error)}") from error
         self._api.configuration.retries = False
         chosen = next((each for each in contexts if each["name"] == where.context), active) or {}
@@ -95,6 +98,10 @@ class Reader:
             raise CommandError(f'no remediation request is named "{name}" in {self._where()}')
         names = ", ".join(sorted(each["metadata"]["name"] for each in found)[:5])
         raise CommandError(f'{len(found)} remediation requests are named "{name}...": {names}')
+
+    def read(self, namespace: str, name: str) -> JsonObject:
+        """Return one by its whole name, in a namespace of its own choice."""
+        return self._call(self._objects.get_namespaced_custom_object, namespace=namespace, plural=_PLURAL, name=name)
 
     def watch(self) -> Generator[Event, None, None]:
         """Yield all there are, then each change, without end. A lost connection is one LOST, then all there are."""
@@ -161,6 +168,12 @@ class Reader:
         except (HTTPError, OSError) as error:
             raise self._unanswered(error) from error
         return answer
+
+    @property
+    def where(self) -> str:
+        """The place that it looks at, as people say it."""
+        place = f"namespace {self.namespace}" if self.namespace else "all namespaces"
+        return f"{place}, {f'context {self.context}' if self.context else self.server}"
 
     def _where(self) -> str:
         return f"namespace {self.namespace}" if self.namespace else "any namespace"
