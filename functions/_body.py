@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+_UNWRAPPED = "x-goog-pubsub-message-id"
 _LONGEST_LENGTH = 20  # digits of a 64-bit number
 
 
@@ -64,6 +65,8 @@ async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
 
 
 def _check_type(request: Request) -> None:
+    if _UNWRAPPED in request.headers:
+        return  # a Pub/Sub message's own type is its publisher's choice, or there is none
     content_type = request.headers.get("content-type", "application/json")
     media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if media_type != "application/json" and not (

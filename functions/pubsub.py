@@ -1,4 +1,5 @@
-"""Function `pubsub`: Pub/Sub messages with alerts, Kubernetes Events or Cloud Monitoring incidents.
+"""Function `pubsub`: Pub/Sub messages with alerts, Kubernetes Events or Cloud Monitoring incidents, by Eventarc or
+straight from a push subscription.
 
 Run it with `functions-framework --asgi --source functions/pubsub.py --target pubsub`.
 """
@@ -17,12 +18,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.triggers.cloud_events import EventReceiver
 from core.triggers.pubsub import PubSubIntake
+from core.triggers.pushes import open_push
 from functions._serving import serve_http
 
 pubsub = functions_framework.aio.http(
     serve_http(
         name="pubsub",
-        receiver_over=lambda gateway: EventReceiver(PubSubIntake.over(gateway), acknowledge_poison=True),
+        receiver_over=lambda gateway: EventReceiver(
+            PubSubIntake.over(gateway), acknowledge_poison=True, opened=open_push
+        ),
         everywhere=True,
     )
 )

@@ -174,6 +174,11 @@ class EventReference(BaseModel):
     namespace: str = Field(pattern=NAMESPACE_PATTERN)
 
 
+def is_of_api_server_source(event_type: str) -> bool:
+    """Tell whether a CloudEvent is of an ApiServerSource's types, be it one that nobody knows."""
+    return event_type.startswith(_PREFIX)
+
+
 def open_cloud_event(event_type: str, data: object) -> dict[str, Any] | EventReference | Ignored:
     """Return the Event that a CloudEvent carries, where to read it, or why it asks for nothing.
 
@@ -189,6 +194,16 @@ def open_cloud_event(event_type: str, data: object) -> dict[str, Any] | EventRef
             field="type",
             reason="unknown_type",
         )
+    event = whole_event(data)
+    return event if event_type in _WHOLE else _reference(event)
+
+
+def whole_event(data: object) -> dict[str, Any]:
+    """Return the Event that is a CloudEvent's data, its fields not yet checked.
+
+    Raises:
+        PayloadError: it is no object of text.
+    """
     if not isinstance(data, dict):
         raise PayloadError(
             f"CloudEvent data is {excerpt(data)}; send the Event as a JSON object", field="data", reason="no_object"
@@ -199,7 +214,7 @@ def open_cloud_event(event_type: str, data: object) -> dict[str, Any] | EventRef
             field="data",
             reason="encoding",
         )
-    return data if event_type in _WHOLE else _reference(data)
+    return data
 
 
 def _reference(data: dict[str, Any]) -> EventReference:

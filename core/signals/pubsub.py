@@ -6,7 +6,7 @@ import binascii
 import dataclasses
 import json
 from base64 import b64decode
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
@@ -20,6 +20,7 @@ from core.signals.rules import Rules, default_rules
 from core.signals.signal import Batch, Entry, NormalizedSignal, Unread
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 MESSAGE_PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
@@ -81,6 +82,26 @@ def open_message(event_type: str, data: object) -> PubSubMessage:
         raise PayloadError(sentence, field=field, reason="malformed_message") from None
 
 
+FORMS = (
+    "an Alertmanager webhook (alerts), one alert (labels), a Kubernetes Event (involvedObject) or a Cloud Monitoring "
+    "incident (incident)"
+)
+"""What may be in a message, in words."""
+
+Form = Literal["webhook", "alert", "event", "incident", ""]
+
+
+def form_of(document: Mapping[str, Any]) -> Form:
+    """Return which of FORMS a document has; an empty text where none."""
+    if "alerts" in document:
+        return "webhook"
+    if "incident" in document:
+        return "incident"
+    if document.keys() & {"involvedObject", "regarding"} or document.get("kind") == "Event":
+        return "event"
+    return "alert" if "labels" in document else ""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ContentReader:
     """Reads what messages carry: a webhook, one alert, a Kubernetes Event or a Cloud Monitoring incident."""
@@ -92,7 +113,7 @@ class ContentReader:
     untargeted: str = "ignore"
     rules: Rules = dataclasses.field(default_factory=default_rules)
 
-    def read(self, content: bytes, *, provenance: dict[str, str]) -> Batch:
+    def read(self, content: bytes, *, provenance: Mapping[str, str]) -> Batch:
         """Return the batch in a message; its signals carry `provenance`.
 
         Raises:
@@ -109,21 +130,19 @@ class ContentReader:
 
     def _batch(self, content: bytes) -> Batch:
         document = _parse(content)
-        if "alerts" in document:
-            return self._webhook(content)
-        if "incident" in document:
-            entry = cloud_monitoring.read_incident(document, received_time=self.received_time, rules=self.rules)
-            return Batch([entry], cloud_monitoring.SOURCE)
-        if document.keys() & {"involvedObject", "regarding"} or document.get("kind") == "Event":
-            reader = EventReader(self.received_time, self.event_max_age, self.rules)
-            return Batch([reader.read(document)], EVENT_SOURCE)
-        if "labels" in document:
-            return self._webhook(to_json({"version": "4", "alerts": [document]}, inf_nan_mode="strings"))
+        match form_of(document):
+            case "webhook":
+                return self._webhook(content)
+            case "alert":
+                return self._webhook(to_json({"version": "4", "alerts": [document]}, inf_nan_mode="strings"))
+            case "event":
+                reader = EventReader(self.received_time, self.event_max_age, self.rules)
+                return Batch([reader.read(document)], EVENT_SOURCE)
+            case "incident":
+                entry = cloud_monitoring.read_incident(document, received_time=self.received_time, rules=self.rules)
+                return Batch([entry], cloud_monitoring.SOURCE)
         raise PayloadError(
-            f"the message is {excerpt(document)}; publish an Alertmanager webhook (alerts), one alert (labels), a "
-            "Kubernetes Event (involvedObject) or a Cloud Monitoring incident (incident)",
-            field="message.data",
-            reason="unknown_content",
+            f"the message is {excerpt(document)}; publish {FORMS}", field="message.data", reason="unknown_content"
         )
 
     def _webhook(self, content: bytes) -> Batch:

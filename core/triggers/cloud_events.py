@@ -19,7 +19,7 @@ from core.errors import PayloadError
 from core.logs import current_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from core.common.clock import Deadline
     from core.results import SignalResult
@@ -61,11 +61,19 @@ class EventReceiver:
     Args:
         intake: where events go.
         acknowledge_poison: answer 200 where an event can never work: Pub/Sub sends anything else again.
+        opened: returns the CloudEvent in a request, or raises PayloadError.
     """
 
-    def __init__(self, intake: Intake, *, acknowledge_poison: bool = False) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        *,
+        acknowledge_poison: bool = False,
+        opened: Callable[[Mapping[str, str], bytes], CloudEvent] | None = None,
+    ) -> None:
         self._intake = intake
         self._acknowledge_poison = acknowledge_poison
+        self._opened = opened or open_event
 
     async def receive(self, headers: Mapping[str, str], body: bytes, /, *, deadline: Deadline) -> Answer:
         """Store the signals of one event.
@@ -74,7 +82,7 @@ class EventReceiver:
             PayloadError: it is no CloudEvent, or can never work.
             KubernetesError, TransientError: it could not be stored now.
         """
-        event = open_event(headers, body)
+        event = self._opened(headers, body)
         if current_trace.get() is None:
             current_trace.set(trace_of({"traceparent": event.traceparent}))
         given = answer(await self._intake.receive(event, deadline=deadline))
@@ -85,6 +93,12 @@ class EventReceiver:
     async def close(self) -> None:
         """Give back what the intake holds open."""
         await self._intake.close()
+
+
+def is_cloud_event(headers: Mapping[str, str]) -> bool:
+    """Tell whether the headers say that a CloudEvent comes, be it a broken one."""
+    media_type = headers.get("content-type", "").strip().lower()
+    return media_type.startswith("application/cloudevents") or any(f"ce-{name}" in headers for name in _REQUIRED)
 
 
 def open_event(headers: Mapping[str, str], body: bytes) -> CloudEvent:
@@ -98,7 +112,7 @@ def open_event(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     except Exception:  # noqa: BLE001 - the library raises whatever its parts raise, and only for what was sent
         field, sentence = _describe_invalid(headers, body)
         raise PayloadError(f"{sentence}; {_REMEDY}", field=field, reason="no_cloud_event") from None
-    attributes = {name: _text(event.get(name) or "") for name in ("type", "source", "id", "traceparent")}
+    attributes = {name: text_of(event.get(name) or "") for name in ("type", "source", "id", "traceparent")}
     return CloudEvent(**attributes, data=event.get_data())
 
 
@@ -127,6 +141,6 @@ def _done(status: int) -> Answer:
     return Answer(status, b"", media_type=None)
 
 
-def _text(attribute: object) -> str:
-    """Attributes of structured mode may be anything that JSON has, half a surrogate pair too."""
+def text_of(attribute: object) -> str:
+    """Return an attribute as text; in structured mode it may be anything that JSON has, half a surrogate pair too."""
     return str(attribute).encode(errors="backslashreplace").decode()

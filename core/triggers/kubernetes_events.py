@@ -6,22 +6,49 @@ from typing import TYPE_CHECKING, Any, Self
 
 from core.kube.errors import NotFoundError
 from core.kube.resources import CORE_EVENTS, EVENTS
-from core.signals.kubernetes_event import SOURCE, EventReader, EventReference, occurrence_of, open_cloud_event
+from core.results import Status
+from core.signals.kubernetes_event import (
+    SOURCE,
+    EventReader,
+    EventReference,
+    is_of_api_server_source,
+    occurrence_of,
+    open_cloud_event,
+    whole_event,
+)
+from core.signals.pubsub import form_of
 from core.signals.signal import Batch, Entry, Ignored
+from core.triggers.contents import open_content, reader_over
 from core.triggers.redeliveries import Redeliveries
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from core.common.clock import Clock, Deadline
     from core.gateway import Gateway
     from core.kube.client import KubeClient
     from core.pipeline import Pipeline
     from core.results import SignalResult
+    from core.signals.pubsub import ContentReader
     from core.signals.rules import Rules
     from core.triggers.cloud_events import CloudEvent
+    from core.triggers.contents import Content
+
+_WANTED = "dev.knative.apiserver.resource.* or dev.knative.apiserver.ref.*, as an ApiServerSource does"
 
 
 class KubernetesEventIntake:
-    """Takes what an ApiServerSource sends, in either of its modes. `max_age` is in seconds."""
+    """Takes what an ApiServerSource sends, in either of its modes, and CloudEvents that carry what is known otherwise.
+
+    Args:
+        client: reads the Events that are only referred to.
+        pipeline: stores signals.
+        redeliveries: what was stored a moment ago.
+        clock: tells how old an Event is.
+        max_age: seconds after which an Event is old.
+        rules: decide about Events.
+        reader: makes the reader of other contents.
+    """
 
     def __init__(
         self,
@@ -32,8 +59,10 @@ class KubernetesEventIntake:
         clock: Clock,
         max_age: float,
         rules: Rules,
+        reader: Callable[[], ContentReader],
     ) -> None:
         self._rules = rules
+        self._reader = reader
         self._client = client
         self._pipeline = pipeline
         self._redeliveries = redeliveries
@@ -50,19 +79,25 @@ class KubernetesEventIntake:
             clock=gateway.clock,
             max_age=gateway.settings.event_max_age,
             rules=gateway.rules,
+            reader=reader_over(gateway),
         )
 
     async def close(self) -> None:
         """Nothing is held open here."""
 
     async def receive(self, event: CloudEvent, *, deadline: Deadline) -> list[SignalResult]:
-        """Store the signal in a CloudEvent; one result.
+        """Store the signals in a CloudEvent; one result where it carries an Event.
 
         Raises:
             PayloadError: it can never work.
             KubernetesError, TransientError: the Event it refers to could not be read now.
         """
-        opened = open_cloud_event(event.type, event.data)
+        if is_of_api_server_source(event.type):
+            opened = open_cloud_event(event.type, event.data)
+        elif isinstance(event.data, dict) and form_of(event.data) == "event":
+            opened = whole_event(event.data)
+        else:
+            return await self._store_content(open_content(event, wanted=_WANTED), deadline)
         if isinstance(opened, EventReference):
             opened = await self._read(opened, deadline)
         if isinstance(opened, Ignored):
@@ -80,6 +115,16 @@ class KubernetesEventIntake:
         results = await self._process(entry, occurrence, deadline)
         if all(result.stored for result in results):
             self._redeliveries.remember(occurrence)
+        return results
+
+    async def _store_content(self, content: Content, deadline: Deadline) -> list[SignalResult]:
+        """Store the signals of what is no Event: a Broker carries any sender's CloudEvents."""
+        if self._redeliveries.known(content.key):
+            return await self._process(Ignored("redelivered"), b"", deadline)
+        batch = self._reader().read(content.data(), provenance=content.provenance)
+        results = await self._pipeline.process(batch, digest=content.key, deadline=deadline)
+        if not any(result.status is Status.FAILED for result in results):
+            self._redeliveries.remember(content.key)
         return results
 
     def _entry(self, event: dict[str, Any], occurrence: bytes) -> Entry:

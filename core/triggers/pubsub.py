@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Self
 
 from core.errors import PayloadError
 from core.results import Status
-from core.signals.pubsub import ContentReader, PubSubMessage, open_message
+from core.signals.pubsub import MESSAGE_PUBLISHED
 from core.signals.signal import Batch, Ignored, Poison
+from core.triggers.contents import open_content, reader_over
 from core.triggers.dead_letters import DeadLetters, PubSubPublisher
 from core.triggers.redeliveries import Redeliveries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from core.common.clock import Clock, Deadline
+    from core.common.clock import Deadline
     from core.gateway import Gateway
     from core.pipeline import Pipeline
     from core.results import SignalResult
-    from core.signals.rules import Rules
+    from core.signals.pubsub import ContentReader
     from core.triggers.cloud_events import CloudEvent
 
 SOURCE = "pubsub"
@@ -28,7 +28,7 @@ REASONS = 20
 
 
 class PubSubIntake:
-    """Takes the messages of a subscription."""
+    """Takes the messages of a subscription, and CloudEvents of other types that carry the same."""
 
     def __init__(
         self,
@@ -36,22 +36,12 @@ class PubSubIntake:
         pipeline: Pipeline,
         redeliveries: Redeliveries,
         dead_letters: DeadLetters,
-        clock: Clock,
-        signal_type: str,
-        event_max_age: float,
-        max_alerts: int,
-        untargeted: str = "ignore",
-        rules: Rules,
+        reader: Callable[[], ContentReader],
     ) -> None:
-        self._rules = rules
         self._pipeline = pipeline
         self._redeliveries = redeliveries
         self._dead_letters = dead_letters
-        self._clock = clock
-        self._signal_type = signal_type
-        self._event_max_age = event_max_age
-        self._max_alerts = max_alerts
-        self._untargeted = untargeted
+        self._reader = reader
 
     @classmethod
     def over(cls, gateway: Gateway) -> Self:
@@ -62,12 +52,7 @@ class PubSubIntake:
             pipeline=gateway.pipeline,
             redeliveries=Redeliveries(clock=gateway.clock),
             dead_letters=DeadLetters(publisher=publisher, logger=gateway.logger),
-            clock=gateway.clock,
-            signal_type=settings.signal_type,
-            event_max_age=settings.event_max_age,
-            max_alerts=settings.max_alerts,
-            untargeted=settings.untargeted,
-            rules=gateway.rules,
+            reader=reader_over(gateway),
         )
 
     async def close(self) -> None:
@@ -81,15 +66,15 @@ class PubSubIntake:
             KubernetesError, TransientError: something could not be stored or put aside now.
         """
         try:
-            message = open_message(event.type, event.data)
+            content = open_content(event, wanted=MESSAGE_PUBLISHED)
         except PayloadError as error:
             return await self._poisoned(error, event, deadline, key=b"")
-        key = _key(event, message)
+        key = content.key
         if self._redeliveries.known(key):
             await self._put_aside(event, self._redeliveries.owed(key), key, deadline)
             return await self._process(Batch([Ignored("redelivered")], SOURCE), key, deadline)
         try:
-            batch = self._read(message)
+            batch = self._reader().read(content.data(), provenance=content.provenance)
         except PayloadError as error:
             return await self._poisoned(error, event, deadline, key=key)
         results = await self._process(batch, key, deadline)
@@ -97,17 +82,6 @@ class PubSubIntake:
             return results  # it comes again, poison and all
         await self._put_aside(event, _reasons(results), key, deadline)
         return results
-
-    def _read(self, message: PubSubMessage) -> Batch:
-        reader = ContentReader(
-            received_time=self._clock.now(),
-            signal_type=self._signal_type,
-            event_max_age=self._event_max_age,
-            max_alerts=self._max_alerts,
-            untargeted=self._untargeted,
-            rules=self._rules,
-        )
-        return reader.read(message.content(), provenance=message.provenance)
 
     async def _poisoned(
         self, error: PayloadError, event: CloudEvent, deadline: Deadline, *, key: bytes
@@ -132,8 +106,3 @@ def _reasons(results: Sequence[SignalResult]) -> list[str]:
     reasons = [result.error for result in results if result.status is Status.INVALID]
     more = len(reasons) - REASONS
     return reasons if more <= 0 else [*reasons[:REASONS], f"and {more} more"]
-
-
-def _key(event: CloudEvent, message: PubSubMessage) -> bytes:
-    """What a message is known by when it is delivered again; nothing where it has no id."""
-    return hashlib.sha256(f"{event.source}/{message.message_id}".encode()).digest() if message.message_id else b""

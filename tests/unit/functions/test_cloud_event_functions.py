@@ -229,11 +229,11 @@ async def test_bug_is_logged_with_its_trace_and_answered_without(function, scrip
     assert line["stack_trace"].endswith("KeyError: 'a bug with a secret in it'")
 
 
-async def test_bug_outside_of_storing_is_answered_alike(function, scripted, good, monkeypatch):
+async def test_bug_outside_of_storing_is_answered_alike(function, wire, good, monkeypatch):
     def broken(*_args: object, **_more: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(cloud_events, "open_event", broken)
+    monkeypatch.setattr(cloud_events, "answer", broken)
     comes_again(await function.send(binary(*good)))
 
 

@@ -108,7 +108,10 @@ async def test_event_that_cannot_be_read_now_comes_again(function, scripted, now
 @pytest.mark.parametrize(
     "case",
     [
-        ("com.example.happened", kubelet_event(), "CloudEvent type is 'com.example.happened'; send dev.knative."),
+        ("com.example.happened", {"a": 1}, "CloudEvent type is 'com.example.happened'; send dev.knative."),
+        ("com.example.happened", [kubelet_event()], "CloudEvent type is 'com.example.happened'; send dev.knative."),
+        ("com.example.happened", b"text", "or any type whose data is an Alertmanager webhook"),
+        ("dev.knative.apiserver.new", kubelet_event(), "CloudEvent type is 'dev.knative.apiserver.new'"),
         ("dev.knative.apiserver.ref.patch", {}, "CloudEvent type is 'dev.knative.apiserver.ref.patch'"),
         (ADD, b"{", "CloudEvent data is b'{'; send the Event as a JSON object"),
         (ADD, b"\xff\xfe", r"CloudEvent data is b'\xff\xfe'"),
@@ -134,7 +137,7 @@ async def test_poison_is_refused_with_a_sentence_and_logged(function, scripted, 
 
 @pytest.mark.parametrize("event_type", [7, None, {"a": 1}, "\ud800"])
 async def test_type_of_any_value_is_refused(function, scripted, event_type):
-    refused(await function.send(structured("x", kubelet_event(), type=event_type)))
+    refused(await function.send(structured("x", {"a": 1}, type=event_type)))
 
 
 async def test_event_that_the_api_server_refuses_for_ever_is_poison(function, wire, now):

@@ -89,6 +89,7 @@ async def test_message_delivered_again_is_acknowledged_and_not_counted(function,
 
 
 POISON = [
+    (binary("com.example", [alert()]), "or any type whose data is an Alertmanager webhook"),
     (binary("com.example", {}), "CloudEvent type is 'com.example'; send google.cloud.pubsub"),
     (structured("\ud800", {}), "CloudEvent type is '\\\\ud800'"),
     (binary(PUBLISHED, b"{"), "data.message is b'{'"),

@@ -11,6 +11,7 @@ import pytest
 from core.errors import TransientError
 from core.results import Status
 from core.triggers.cloud_events import CloudEvent
+from core.triggers.contents import reader_over
 from core.triggers.dead_letters import DeadLetters
 from core.triggers.pubsub import REASONS, PubSubIntake
 from core.triggers.redeliveries import Redeliveries
@@ -61,11 +62,7 @@ def intake(instance: Any, topic: Topic) -> PubSubIntake:
         pipeline=gateway.pipeline,
         redeliveries=Redeliveries(clock=gateway.clock),
         dead_letters=DeadLetters(publisher=topic, logger=gateway.logger),
-        clock=gateway.clock,
-        signal_type="prometheus-alert",
-        event_max_age=300.0,
-        max_alerts=1000,
-        rules=gateway.rules,
+        reader=reader_over(gateway),
     )
 
 
@@ -255,10 +252,11 @@ class TestLargeMessages:
     """A message that kills an instance is a pill: nobody acknowledges it, and it comes again for ever."""
 
     async def test_message_of_too_many_alerts_is_put_aside_whole(self, send, instance, topic):
-        assert await send(envelope({"alerts": [0] * 1001})) == ["invalid"]
+        many = {"alerts": [0] * 10_001}
+        assert await send(envelope(many)) == ["invalid"]
         ((letter, attributes),) = topic.published
-        assert attributes["reason"].startswith("alerts has 1001 entries, the limit is 1000; split the group")
-        assert json.loads(letter) == envelope({"alerts": [0] * 1001})
+        assert attributes["reason"].startswith("alerts has 10001 entries, the limit is 10000; split the group")
+        assert json.loads(letter) == envelope(many)
         assert instance.metric(REJECTED, reason="too_many_alerts") == 1
 
     async def test_many_broken_alerts_are_put_aside_with_few_words(self, send, topic, caplog):
