@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Every interval is as short as it can be; the lower bound of a notification's own retries stays 10 s.
 REPEATING = {"group_by": ["alertname"], "group_wait": "50ms", "group_interval": "300ms", "repeat_interval": "100ms"}
 ONCE = REPEATING | {"repeat_interval": "1h"}
+# Counts are exact where no time ends on a slow machine.
+PATIENT: Any = {"SLUICE_AUTH": "kubernetes", "SLUICE_REQUEST_DEADLINE": "600", "SLUICE_API_TIMEOUT": "60"}
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def start_alertmanager(recorder: Recorder, cluster: Cluster, tmp_path: Path) -> 
 def test_groups_repeats_and_resolved_alerts_end_in_one_rr_each(
     start_function: StartFunction, start_alertmanager: StartAlertmanager, recorder: Recorder, cluster: Cluster
 ) -> None:
-    recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
+    recorder.targets = [start_function(**PATIENT).url]
     alertmanager = start_alertmanager(route=REPEATING)
     memory, more_memory = pod("web-1"), pod("web-2")
     same_pod, late = pod("web-1", "HighCpuUsage"), pod("web-3")
@@ -86,7 +88,7 @@ def test_groups_repeats_and_resolved_alerts_end_in_one_rr_each(
 def test_alert_after_the_rr_ended_makes_a_new_one(
     start_function: StartFunction, start_alertmanager: StartAlertmanager, recorder: Recorder, cluster: Cluster
 ) -> None:
-    recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
+    recorder.targets = [start_function(**PATIENT).url]
     alertmanager = start_alertmanager(route=REPEATING)
     alertmanager.fire(pod("web-1"))
     recorder.wait_for(lambda all_: times(all_, pod("web-1")) >= 2, what="a repeat")
@@ -131,7 +133,7 @@ def test_alert_that_fired_while_the_api_server_was_down_arrives_afterwards(
 def test_alert_without_a_target_is_taken_and_its_neighbours_are_stored(
     start_function: StartFunction, start_alertmanager: StartAlertmanager, recorder: Recorder, cluster: Cluster
 ) -> None:
-    recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
+    recorder.targets = [start_function(**PATIENT).url]
     alertmanager = start_alertmanager(route=ONCE)
     without_target = {"alertname": "HighMemoryUsage", "namespace": "prod", "container": "app"}
 
@@ -149,7 +151,7 @@ def test_alert_without_a_target_is_taken_and_its_neighbours_are_stored(
 def test_function_that_was_killed_goes_on_counting(
     start_function: StartFunction, start_alertmanager: StartAlertmanager, recorder: Recorder, cluster: Cluster
 ) -> None:
-    first = start_function(SLUICE_AUTH="kubernetes")
+    first = start_function(**PATIENT)
     recorder.targets = [first.url]
     alertmanager = start_alertmanager(route=REPEATING)
     alertmanager.fire(pod("web-1"), pod("web-2"))
@@ -157,7 +159,7 @@ def test_function_that_was_killed_goes_on_counting(
 
     first.kill()
     recorder.wait_for(lambda all_: any(each.status == UNREACHABLE for each in all_), what="a refused connection")
-    recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
+    recorder.targets = [start_function(**PATIENT).url]
     mark = recorder.mark()
     recorder.wait_for(lambda all_: times(all_[mark:], pod("web-2")) >= 2, what="repeats to the new one")
     alertmanager.stop()
@@ -169,7 +171,7 @@ def test_function_that_was_killed_goes_on_counting(
 def test_answer_that_got_lost_is_counted_and_asked_for_again(
     start_function: StartFunction, start_alertmanager: StartAlertmanager, recorder: Recorder, cluster: Cluster
 ) -> None:
-    recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
+    recorder.targets = [start_function(**PATIENT).url]
     recorder.lose_answers(2)
     alertmanager = start_alertmanager(route=ONCE)
 
@@ -185,7 +187,7 @@ def test_answer_that_got_lost_is_counted_and_asked_for_again(
 def test_two_alertmanagers_and_two_functions_share_one_rr(
     start_function: StartFunction, start_alertmanager: StartAlertmanager, recorder: Recorder, cluster: Cluster
 ) -> None:
-    functions = [start_function(SLUICE_AUTH="kubernetes") for _ in range(2)]
+    functions = [start_function(**PATIENT) for _ in range(2)]
     recorder.targets = [function.url for function in functions]
     alertmanagers = [start_alertmanager(name, route=REPEATING) for name in ("one", "other")]
     alerts = [pod(f"web-{number}") for number in range(20)]

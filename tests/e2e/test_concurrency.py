@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # The answer to each is to be the first one: an alert that was answered 503 and sent again may count twice.
 PATIENT: dict[str, str] = {
-    "SLUICE_REQUEST_DEADLINE": "60",
-    "SLUICE_API_TIMEOUT": "20",
+    "SLUICE_REQUEST_DEADLINE": "600",
+    "SLUICE_API_TIMEOUT": "60",
     "SLUICE_OWNERS": "as-named",
 }
 

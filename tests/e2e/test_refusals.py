@@ -12,7 +12,7 @@ import pytest
 from tests.apiserver.ports import ReservedPort
 from tests.e2e.function import FunctionProcess, alert
 from tests.support.cluster import GATEWAY, GATEWAY_RULES, GROUP, REVIEW_RULES, SENDER, SENDER_RULES, rule
-from tests.support.waiting import wait_for
+from tests.support.waiting import HANGS_AFTER, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +172,7 @@ def test_endless_body_is_refused_and_read_no_further(start_function: StartFuncti
     address = urlsplit(function.url)
     head = b"POST / HTTP/1.1\r\nHost: sluice\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"10000\r\n" + b"[" * 65536 + b"\r\n"
-    with closing(socket.create_connection((address.hostname, address.port), timeout=10)) as sender:
+    with closing(socket.create_connection((address.hostname, address.port), timeout=HANGS_AFTER)) as sender:
         sender.sendall(head)
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             sender.sendall(chunk * 1000)  # 64 MB, more than all buffers on the way take

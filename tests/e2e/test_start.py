@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.function import ROOT, SCRIPTS, SOURCE, FunctionProcess, alert, process_environment
+from tests.support.waiting import HANGS_AFTER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,6 +136,6 @@ def _run_python(code: str, *, cwd: Path, environment: dict[str, str], python: li
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HANGS_AFTER,
     )
     return done.stdout

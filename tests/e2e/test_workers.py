@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.function import alert, webhook
 from tests.support.sockets import connections
-from tests.support.waiting import wait_for
+from tests.support.waiting import HANGS_AFTER, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ def test_request_in_flight_at_sigterm_is_answered(start_function: StartFunction,
     body = json.dumps(webhook(alert("web-1"))).encode()
     head = f"POST / HTTP/1.1\r\nHost: sluice\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     address = urlsplit(function.url)
-    with closing(socket.create_connection((address.hostname, address.port), timeout=15)) as sender:
+    with closing(socket.create_connection((address.hostname, address.port), timeout=HANGS_AFTER)) as sender:
         sender.sendall(head.encode() + b"\r\n\r\n" + body[:10])
         function.terminate()
         wait_for(lambda: not _accepts(function), what="the function to stop listening", within=10)

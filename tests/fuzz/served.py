@@ -124,6 +124,7 @@ def serve(target: str, folder: Path, **settings: str) -> Iterator[Served]:
         defaults = {"namespace": NAMESPACE, "auth": "none", "owners": "as-named", "log_level": "ERROR"}
         for name, value in (defaults | settings).items():
             patch.setenv(f"SLUICE_{name.upper()}", value)
+        patch.setenv("HOST", "127.0.0.1")  # where AUTH=none needs no consent
         patch.setenv("KUBECONFIG", str(kubeconfig))
         patch.setenv("HOST", "127.0.0.1")
         patch.setenv("FUNCTION_TARGET", "")

@@ -8,6 +8,8 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tests.support.waiting import HANGS_AFTER
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,7 +33,7 @@ def send(
     body: bytes | None = None,
     *,
     headers: Mapping[str, str] | None = None,
-    timeout: float = 15.0,
+    timeout: float = HANGS_AFTER,
 ) -> Answer:
     """Send one request on a connection of its own.
 
@@ -50,7 +52,7 @@ def send(
 
 
 def send_json(
-    method: str, url: str, body: object, *, headers: Mapping[str, str] | None = None, timeout: float = 15.0
+    method: str, url: str, body: object, *, headers: Mapping[str, str] | None = None, timeout: float = HANGS_AFTER
 ) -> Answer:
     """Send `body` as JSON."""
     content = {"Content-Type": "application/json", **(headers or {})}
