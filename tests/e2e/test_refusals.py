@@ -137,7 +137,7 @@ def test_rule_that_checking_senders_lacks_is_named(
 def test_sender_without_a_good_token_is_unauthenticated(start_function: StartFunction, cluster: Cluster) -> None:
     function = start_function(SLUICE_AUTH="kubernetes")
 
-    for token, sentence in (("", "send a service account token"), ("guessed", "does not know this bearer token")):
+    for token, sentence in (("", "send a token in the header"), ("guessed", "does not know this bearer token")):
         answer = function.post(alert("web-1"), token=token)
         _check_problem(answer, status=401)
         assert answer.headers["www-authenticate"] == "Bearer"
@@ -175,7 +175,7 @@ def test_endless_body_is_refused_and_read_no_further(start_function: StartFuncti
     with closing(socket.create_connection((address.hostname, address.port), timeout=HANGS_AFTER)) as sender:
         sender.sendall(head)
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            sender.sendall(chunk * 1000)  # 64 MB, more than all buffers on the way take
+            sender.sendall(chunk * 3000)  # 188 MB: more than is read on, and than all buffers on the way take
 
         assert sender.makefile("rb").readline().startswith(b"HTTP/1.1 413 ")
 
