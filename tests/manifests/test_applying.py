@@ -142,4 +142,4 @@ def test_examples_are_taken(run: Kubectl) -> None:
     for example in examples:
         applied = run("apply", "--server-side", "--validate=strict", "-f", str(example))
         assert (applied.returncode, applied.stderr) == (0, "")
-    assert len(examples) == 4
+    assert {"sender.yaml", "consumer.yaml", "cronjob.yaml"} < {each.name for each in examples}
