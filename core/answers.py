@@ -56,7 +56,23 @@ def answer(results: Sequence[SignalResult], *, truncated: int = 0) -> Answer:
         return problem(503, detail, retry_after=seconds, content=content)
     if results and counts[Status.INVALID] == len(results):
         return problem(400, f"no alert in this body can ever be stored: {_cut(results[0].error)}", content=content)
-    return Answer(_success(counts), to_json(content))
+    return Answer(_success(counts), to_json(_alone(content["results"]) | content))
+
+
+_PROBLEM_TYPES = {
+    400: "validation-error",
+    405: "method-not-allowed",
+    413: "payload-too-large",
+    415: "unsupported-media-type",
+    503: "service-unavailable",
+}
+
+
+def problem_type(status: int) -> str:
+    """Return the URI that programs know a problem by (kubernaut: ErrorType...); `about:blank`, by which the code says
+    all (RFC 9457), where kubernaut has none."""
+    name = _PROBLEM_TYPES.get(status)
+    return f"https://kubernaut.ai/problems/{name}" if name else "about:blank"
 
 
 def problem(
@@ -76,11 +92,20 @@ def problem(
         content: summary and results; empty ones where no alert was looked at.
         headers: further ones.
     """
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = {"type": problem_type(status), "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     all_headers = dict(headers or {})
     if retry_after is not None:
         all_headers["Retry-After"] = str(min(max(1, math.ceil(retry_after)), _LONGEST_RETRY_AFTER))
     return Answer(status, to_json(body | dict(content or _content((), Counter(), 0))), PROBLEM, all_headers)
+
+
+def _alone(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the one line of an answer to one alert, for beside the results: kubernaut's senders look there
+    (kubernaut: ProcessingResponse)."""
+    if len(lines) != 1:
+        return {}
+    (line,) = lines
+    return line | {"status": "duplicate" if line["status"] == Status.DEDUPLICATED else line["status"]}
 
 
 def _success(counts: Counter[Status]) -> int:

@@ -29,6 +29,9 @@ LOGGER_NAME = "sluice"
 current_trace: ContextVar[TraceContext | None] = ContextVar("current_trace", default=None)
 """Trace of the request being served (core.common.trace_context)."""
 
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""X-Request-ID of the request being served."""
+
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -43,6 +46,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             "logger": record.name,
         }
+        if request := request_id.get():
+            entry["request_id"] = request
         if record.exc_info:
             entry["stack_trace"] = self.formatException(record.exc_info)
         if trace := current_trace.get():

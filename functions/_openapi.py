@@ -50,7 +50,7 @@ def document(bodies: Mapping[str, Description]) -> bytes:
             "servers": [{"url": "/"}],
             "paths": {path: {"post": _receive(each, number)} for number, (path, each) in enumerate(bodies.items())}
             | {
-                "/healthz": _probe("health", "The process is alive.", {200: _state("ok")}),
+                "/healthz": _probe("health", "The process is alive.", {200: _state("healthy")}),
                 "/readyz": _probe("readiness", "RRs can be read.", {200: _state("ready"), 503: _problem(503)}),
                 "/metrics": {"get": _get("metrics", "Metrics.", {200: _text(), 405: _problem(405)})},
                 "/openapi.json": {"get": _get("description", "This document.", {200: _json({"type": "object"})})},
@@ -122,8 +122,28 @@ _TEXT = {"type": "string"}
 _COUNT = {"type": "integer", "minimum": 0}
 _CONTENT = {"summary": _reference("Summary"), "results": {"type": "array", "items": _reference("Result")}}
 
+_RESULT = {
+    "fingerprint": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "remediationRequestName": _TEXT,
+    "remediationRequestNamespace": _TEXT,
+    "duplicate": {"type": "boolean"},
+    "metadata": _reference("DeduplicationMetadata"),
+    "target": _reference("Target"),
+    "foundBy": _TEXT,
+    "reason": _TEXT,
+    "detail": _TEXT,
+    "error": _TEXT,
+}
+_STATUSES = [status.value for status in Status]
+_ALONE = ["duplicate" if status is Status.DEDUPLICATED else status.value for status in Status]
+
 _SCHEMAS: dict[str, Any] = {
-    "Answer": {"type": "object", "required": ["summary", "results"], "properties": _CONTENT},
+    "Answer": {
+        "description": "For a body of one alert its result stands beside the list too, a repeat as `duplicate`.",
+        "type": "object",
+        "required": ["summary", "results"],
+        "properties": _CONTENT | {"status": {"enum": _ALONE}} | _RESULT,
+    },
     "Problem": {
         "description": "RFC 9457.",
         "type": "object",
@@ -139,19 +159,7 @@ _SCHEMAS: dict[str, Any] = {
     "Result": {
         "type": "object",
         "required": ["status"],
-        "properties": {
-            "status": {"enum": [status.value for status in Status]},
-            "fingerprint": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-            "remediationRequestName": _TEXT,
-            "remediationRequestNamespace": _TEXT,
-            "duplicate": {"type": "boolean"},
-            "metadata": _reference("DeduplicationMetadata"),
-            "target": _reference("Target"),
-            "foundBy": _TEXT,
-            "reason": _TEXT,
-            "detail": _TEXT,
-            "error": _TEXT,
-        },
+        "properties": {"status": {"enum": _STATUSES}} | _RESULT,
         "additionalProperties": False,
     },
     "Target": {

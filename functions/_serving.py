@@ -7,6 +7,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
@@ -14,7 +15,7 @@ from core.answers import Answer, problem
 from core.common.clock import Deadline
 from core.common.concurrency import PerLoop
 from core.common.repeats import ONCE_A_SECOND
-from core.common.text import cut_utf8
+from core.common.text import cut_utf8, rfc3339
 from core.common.trace_context import trace_of
 from core.errors import (
     AccessError,
@@ -24,10 +25,11 @@ from core.errors import (
     UnauthenticatedError,
 )
 from core.kube.errors import KubernetesError
-from core.logs import current_trace
+from core.logs import current_trace, request_id
 from core.results import retry_after
 from functions._body import read_json_body
 from functions._connections import bound_connections
+from functions._headers import REQUEST_ID, STANDARD, check_timestamp, request_id_of
 from functions._metrics_port import MetricsPort
 from functions._worker import Worker, start_worker
 
@@ -155,8 +157,14 @@ def serve_http(
 
     async def function(request: Request) -> Response:
         await metrics_ports.get()
-        given = await endpoint.answer(request)
-        return Response(given.body, given.status, dict(given.headers), given.media_type)
+        identity = request_id_of(request.headers)
+        token = request_id.set(identity)
+        try:
+            given = await endpoint.answer(request)
+        finally:
+            request_id.reset(token)
+        headers = {**STANDARD, REQUEST_ID: identity, **given.headers}
+        return Response(given.body, given.status, headers, given.media_type)
 
     function.__name__ = name
     return function
@@ -212,6 +220,7 @@ class Endpoint:
 
     async def _receive(self, gateway: Gateway, request: Request, deadline: Deadline) -> Answer:
         await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
+        check_timestamp(request.headers, now=gateway.clock.now())
         body = await read_json_body(request, limit=gateway.settings.max_body, timeout=deadline.remaining())
         receiver = await self._others.get(request.scope["path"], self._receiver)()
         given = await receiver.receive(request.headers, body, deadline=deadline)
@@ -219,7 +228,7 @@ class Endpoint:
         return given
 
     def _health(self, _: Request) -> Answer:
-        return Answer(200, b'{"status":"ok"}')
+        return Answer(200, to_json({"status": "healthy", "timestamp": rfc3339(self._worker.clock.now())}))
 
     def _metrics(self, request: Request) -> Answer:
         return Answer(200, *self._worker.exposition(request.headers.get("accept", "")))

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from core import errors
+from core.answers import problem_type
 from core.kube import errors as kube_errors
 from core.results import Status
 from tests.fuzz.served import DEADLINE
@@ -66,7 +67,7 @@ def check_event(outcome: Outcome, *, sent: bytes = b"") -> None:
 def _check_problem(outcome: Outcome, body: Any) -> None:
     answer = outcome.answer
     assert answer.headers["content-type"] == "application/problem+json"
-    assert body["type"] == "about:blank"
+    assert body["type"] == problem_type(answer.status)
     assert body["status"] == answer.status
     assert body["title"]
     assert body["detail"]

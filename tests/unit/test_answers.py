@@ -91,6 +91,19 @@ def test_success_lists_one_result_for_each_alert_in_order():
     }
 
 
+@pytest.mark.parametrize(("result", "status"), [(CREATED, "created"), (DUPLICATE, "duplicate"), (IGNORED, "ignored")])
+def test_result_of_one_alert_stands_at_the_top_too_as_kubernauts_senders_expect(result, status):
+    body = decoded(answer([result]))
+    (line,) = body["results"]
+    assert line["status"] == result.status
+    assert body == line | {"status": status, "results": [line], "summary": body["summary"]}
+
+
+@pytest.mark.parametrize("results", [[], [CREATED, DUPLICATE]])
+def test_none_and_several_alerts_have_no_result_at_the_top(results):
+    assert decoded(answer(results)).keys() == {"summary", "results"}
+
+
 def test_summary_tells_of_truncated_alerts_only_where_there_are_some():
     assert "truncated" not in decoded(answer([CREATED]))["summary"]
 
@@ -100,7 +113,11 @@ def test_failure_is_a_problem_with_the_results_beside_it():
     assert given.media_type == PROBLEM == "application/problem+json"
     assert given.headers == {"Retry-After": "2"}
     body = decoded(given)
-    assert (body["type"], body["title"], body["status"]) == ("about:blank", "Service Unavailable", 503)
+    assert (body["type"], body["title"], body["status"]) == (
+        "https://kubernaut.ai/problems/service-unavailable",
+        "Service Unavailable",
+        503,
+    )
     assert body["detail"] == ("1 of 2 alerts could not be stored now; send the same request again: etcd is down")
     assert body["summary"]["failed"] == body["summary"]["created"] == 1
     assert [line["status"] for line in body["results"]] == ["created", "failed"]
@@ -134,7 +151,11 @@ def test_problem_has_an_empty_summary_where_no_alert_was_looked_at():
     body = decoded(given)
     assert body["results"] == []
     assert body["summary"] == NOTHING
-    assert (body["type"], body["status"], body["detail"]) == ("about:blank", 413, "the body is too large")
+    assert (body["type"], body["status"], body["detail"]) == (
+        "https://kubernaut.ai/problems/payload-too-large",
+        413,
+        "the body is too large",
+    )
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 415, 503])

@@ -1,5 +1,7 @@
 """What is served where, to whom, and what everything else is answered."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -26,7 +28,8 @@ class TestHealth:
     async def test_process_is_alive_whatever_its_api_server_does(self, function, scripted, method):
         answer = await function.call(method, "/healthz")
         assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
-        assert answer.json == {"status": "ok"}
+        assert answer.json["status"] == "healthy"
+        assert abs(datetime.fromisoformat(answer.json["timestamp"]) - datetime.now(UTC)) < timedelta(hours=1)
         assert function.transports == []
 
 
