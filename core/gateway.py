@@ -94,7 +94,7 @@ def build_gateway(
     namespace = settings.namespace
     client = KubeClient(
         transport=transport,
-        breaker=_breaker(metrics, logger, clock),
+        breaker=_breaker(settings, metrics, logger, clock),
         call_timeout=settings.api_timeout,
         observe=metrics.called,
     )
@@ -151,6 +151,7 @@ def build_gateway(
             earlier_deliveries=EarlierDeliveries(clock=clock, capacity=_REMEMBERED_ALERTS),
             reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock), clock=clock),
             reject_untargeted=settings.untargeted == "reject",
+            as_kubernaut=settings.profile == "kubernaut",
         ),
         logger=logger,
     )
@@ -176,12 +177,14 @@ def build_qualification(
         owners=owners,
         scope=scope,
         cluster=settings.cluster,
+        owner_is_target=settings.target == "owner",
         max_concurrent=settings.max_concurrent,
     )
 
 
-def _breaker(metrics: Metrics, logger: logging.Logger, clock: Clock) -> CircuitBreaker:
-    gauge = metrics.breaker_state.labels(name="kubernetes-api")
+def _breaker(settings: Settings, metrics: Metrics, logger: logging.Logger, clock: Clock) -> CircuitBreaker:
+    name = "k8s-api" if settings.profile == "kubernaut" else "kubernetes-api"
+    gauge = metrics.breaker_state.labels(name=name)
     gauge.set(BreakerState.CLOSED)
 
     def on_change(state: BreakerState) -> None:

@@ -9,6 +9,7 @@ from core.common.concurrency import paced, side_by_side
 from core.common.memory import BoundedMemory
 from core.errors import DeadlineExceededError
 from core.results import SignalResult, Status, failure
+from core.signals.kubernaut import as_kubernaut
 from core.signals.signal import Ignored, NormalizedSignal, Poison
 from core.signals.targets import NO_TARGET
 
@@ -41,8 +42,10 @@ class Pipeline:
         earlier_deliveries: EarlierDeliveries,
         reporter: Reporter,
         reject_untargeted: bool = False,
+        as_kubernaut: bool = False,
     ) -> None:
         self._reject_untargeted = reject_untargeted
+        self._as_kubernaut = as_kubernaut
         self._qualification = qualification
         self._rounds = rounds
         self._earlier_deliveries = earlier_deliveries
@@ -73,10 +76,10 @@ class Pipeline:
         return results
 
     def _judged(self, entry: Entry) -> Entry:
-        """Make poison of what names no object, where the settings say so."""
+        """Make poison of what names no object, and kubernaut's form of a signal, where the settings say so."""
         if self._reject_untargeted and isinstance(entry, Ignored) and entry.reason == NO_TARGET:
             return Poison(entry.reason, entry.message)
-        return entry
+        return as_kubernaut(entry) if self._as_kubernaut else entry
 
     async def _qualify(
         self, entries: Sequence[Entry], deadline: Deadline

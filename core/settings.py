@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.common.text import DNS_LABEL, DNS_SUBDOMAIN
 from core.errors import ConfigurationError
@@ -42,6 +42,18 @@ def _default_namespace() -> str:
         return _FALLBACK_NAMESPACE
 
 
+KUBERNAUT = {
+    "group": "kubernaut.ai",
+    "reads": "consistent",
+    "first_count": "written",
+    "payload_encoding": "raw",
+    "signal_type": "alert",
+    "target": "owner",
+}
+"""Defaults of SLUICE_PROFILE=kubernaut. Consistent reads, for its gateway may work beside ours while one takes the
+other's place."""
+
+
 class Settings(BaseModel):
     """All settings; the description of each is its line in docs/settings.md."""
 
@@ -51,6 +63,11 @@ class Settings(BaseModel):
         default_factory=_default_namespace,
         pattern=_DNS_LABEL,
         description="namespace of RemediationRequests and Leases",
+    )
+    profile: Literal["sluice", "kubernaut"] = Field(
+        "sluice",
+        description="`kubernaut`: what its consumers and senders expect of its gateway is the default of other "
+        "settings, and its names are used (kubernaut.md)",
     )
     group: str = Field(
         "remediation.kubernaut.ai", pattern=_DNS_SUBDOMAIN, description="API group of RemediationRequest"
@@ -124,6 +141,10 @@ class Settings(BaseModel):
         description="`resolve` makes one problem of all Pods, Jobs and ReplicaSets of a workload; `as-named` looks "
         "nothing up",
     )
+    target: Literal["object", "owner"] = Field(
+        "object",
+        description="spec.targetResource: the `object` that the signal names, or the `owner` that is to be remedied",
+    )
     owner_cache: float = Field(600.0, ge=0, le=86_400, description="seconds an owner that was looked up is remembered")
     scope_label: str = Field(
         "",
@@ -177,6 +198,13 @@ class Settings(BaseModel):
         "", pattern=r"^(https?://\S+)?$", description="URL of the API server, with Google credentials: a GKE endpoint"
     )
     api_ca: str = Field("", description="base64 of that API server's CA certificate, as GKE shows it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _profiled(cls, given: Any) -> Any:
+        """Let the profile fill in what is not set."""
+        profile = given.get("profile") if isinstance(given, dict) else None
+        return {**KUBERNAUT, **given} if profile == "kubernaut" else given
 
     @property
     def auth_ways(self) -> list[str]:

@@ -63,6 +63,7 @@ def build_gate(
             namespace=settings.namespace,
             clock=clock,
             audiences=settings.audience_list,
+            gateway_service=settings.profile == "kubernaut",
         ),
     }
     if "none" in settings.auth_ways:

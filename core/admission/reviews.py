@@ -41,11 +41,20 @@ class KubernetesReviews:
         namespace: where the sender needs the rule.
         clock: says how long an answer is remembered.
         audiences: of tokens that are taken; the API server's own where there are none.
+        gateway_service: the verb `create` on the Service `gateway-service` will do too (kubernaut's rule for senders).
     """
 
     def __init__(
-        self, *, client: KubeClient, resource: Resource, namespace: str, clock: Clock, audiences: Sequence[str] = ()
+        self,
+        *,
+        client: KubeClient,
+        resource: Resource,
+        namespace: str,
+        clock: Clock,
+        audiences: Sequence[str] = (),
+        gateway_service: bool = False,
     ) -> None:
+        self._gateway_service = gateway_service
         self._client = client
         self._resource = resource
         self._namespace = namespace
@@ -114,27 +123,32 @@ class KubernetesReviews:
         return user
 
     async def _authorize(self, user: dict[str, Any], deadline: Deadline) -> None:
-        spec = {
-            "user": user["username"],
-            "uid": user.get("uid", ""),
-            "groups": user.get("groups") or [],
-            "extra": user.get("extra") or {},
-            "resourceAttributes": {
-                "verb": "create",
-                "group": self._resource.group,
-                "version": self._resource.version,
-                "resource": self._resource.plural,
-                "subresource": "signals",
-                "namespace": self._namespace,
-            },
+        signals = {
+            "group": self._resource.group,
+            "version": self._resource.version,
+            "resource": self._resource.plural,
+            "subresource": "signals",
         }
-        status = await self._ask(SUBJECT_ACCESS_REVIEWS, spec, deadline)
-        if status.get("allowed") is not True:
+        allowed = await self._may_create(signals, user, deadline)
+        if not allowed and self._gateway_service:
+            allowed = await self._may_create({"resource": "services", "name": "gateway-service"}, user, deadline)
+        if not allowed:
             raise PermissionDeniedError(
                 f"{user.get('username')} may not send signals: bind it to a Role in {self._namespace} with "
                 f'apiGroups: ["{self._resource.group}"], resources: ["{self._resource.plural}/signals"], '
                 'verbs: ["create"]'
             )
+
+    async def _may_create(self, what: dict[str, str], user: dict[str, Any], deadline: Deadline) -> bool:
+        spec = {
+            "user": user["username"],
+            "uid": user.get("uid", ""),
+            "groups": user.get("groups") or [],
+            "extra": user.get("extra") or {},
+            "resourceAttributes": {"verb": "create", **what, "namespace": self._namespace},
+        }
+        status = await self._ask(SUBJECT_ACCESS_REVIEWS, spec, deadline)
+        return status.get("allowed") is True
 
     async def _ask(self, kind: Resource, spec: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
         """Return the status of a review, believed only where it answers this question: a proxy's may be another's."""

@@ -130,6 +130,9 @@ OUT_OF_SCOPE = "out_of_scope"
 OWNER_ANNOTATION = "gateway.kubernaut.ai/owner"
 """On an RR: the workload whose identity is its fingerprint, where the signal named a part of it."""
 
+OBJECT_ANNOTATION = "gateway.kubernaut.ai/signal-target"
+"""On an RR whose target is the workload (SLUICE_TARGET=owner): the part of it that the signal named."""
+
 
 class Qualification:
     """Looks up what the cluster knows of a signal's target.
@@ -142,6 +145,7 @@ class Qualification:
         scope: None takes every target.
         cluster: this cluster's own name in `cluster` labels; other clusters' objects cannot be looked up.
         max_concurrent: targets looked up at once.
+        owner_is_target: the RR's target is the workload, whatever part of it the signal names.
     """
 
     def __init__(
@@ -154,6 +158,7 @@ class Qualification:
         scope: Scope | None,
         cluster: str,
         max_concurrent: int,
+        owner_is_target: bool = False,
     ) -> None:
         self._own = own
         self._kinds = kinds
@@ -161,6 +166,7 @@ class Qualification:
         self._owners = owners
         self._scope = scope
         self._cluster = cluster
+        self._owner_is_target = owner_is_target
         self._at_once = max_concurrent
         self._slots = asyncio.Semaphore(max_concurrent)
 
@@ -198,7 +204,7 @@ class Qualification:
         lineage = await self._lineage(signal, deadline)
         if own := self._own.refusal(signal.target, (*lineage.members, *lineage.claimed)):
             return _own_doing(signal, own)
-        resolved = _resolved(signal, lineage)
+        resolved = _resolved(signal, lineage, owner_is_target=self._owner_is_target)
         refusal = await self._scope.refusal(lineage, deadline=deadline) if self._scope else ""
         return _rejected(resolved, OUT_OF_SCOPE, f"out of scope: {refusal}") if refusal else resolved
 
@@ -249,13 +255,24 @@ def _without_target(signal: NormalizedSignal) -> SignalResult:
     return _ignored(signal, NO_TARGET, sentence)
 
 
-def _resolved(signal: NormalizedSignal, lineage: Lineage) -> NormalizedSignal:
+def _resolved(signal: NormalizedSignal, lineage: Lineage, *, owner_is_target: bool) -> NormalizedSignal:
     if not signal.cluster_id and len(lineage.members) == 1:
         return signal
     # The own cluster's name is no part of it: events do not carry it, and must meet the alerts that do.
     top = lineage.top
-    owner = {} if top is signal.target else {OWNER_ANNOTATION: f"{top.kind}/{top.name}"}
-    return dataclasses.replace(signal, fingerprint=fingerprint_of(top), provenance={**signal.provenance, **owner})
+    if top is signal.target:
+        known = {}
+    elif owner_is_target:
+        known = {OBJECT_ANNOTATION: str(signal.target)}
+    else:
+        known = {OWNER_ANNOTATION: f"{top.kind}/{top.name}"}
+    return dataclasses.replace(
+        signal,
+        fingerprint=fingerprint_of(top),
+        target=top if owner_is_target else signal.target,
+        cluster_id="",  # an orchestrator takes any name there for another cluster's
+        provenance={**signal.provenance, **known},
+    )
 
 
 def _own_doing(signal: NormalizedSignal, sentence: str) -> SignalResult:

@@ -90,6 +90,11 @@ def beyond_reach(target: TargetResource, *, event_namespace: str) -> str:
 
 
 SCOPE_SECONDS = 60.0
+"""How long a label that lets a signal in is believed."""
+
+REFUSAL_SECONDS = 1.0
+"""The same for refusing one: after a 200 that says rejected the sender does not ask again. Who has just set the label
+is in scope, and a flood from outside costs one read of each object a second."""
 
 
 class Scope:
@@ -110,12 +115,16 @@ class Scope:
         Raises:
             KubernetesError, TransientError: the API server could not be asked.
         """
+        refused = await self._judged(lineage, SCOPE_SECONDS, deadline)
+        return refused and await self._judged(lineage, REFUSAL_SECONDS, deadline)
+
+    async def _judged(self, lineage: Lineage, max_age: float, deadline: Deadline) -> str:
         namespace = lineage.top.namespace
         asked = [*lineage.members]
         if namespace:
             asked.append(TargetResource(kind="Namespace", name=namespace, api_version="v1"))
         for each in asked:
-            metadata = await self._reader.read(each, max_age=SCOPE_SECONDS, deadline=deadline)
+            metadata = await self._reader.read(each, max_age=max_age, deadline=deadline)
             value = metadata.labels.get(self._key) if metadata else None
             if value is not None:
                 return "" if self._matches(value) else f"{each} has the label {self._key}={value}"

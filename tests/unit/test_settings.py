@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from core import settings as module
 from core.errors import ConfigurationError
-from core.settings import Settings, load_settings, unknown_variables
+from core.settings import KUBERNAUT, Settings, load_settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +21,7 @@ def empty_environment(monkeypatch, tmp_path):
 def test_nothing_needs_to_be_set():
     assert load_settings().model_dump() == {
         "namespace": "sluice-system",
+        "profile": "sluice",
         "group": "remediation.kubernaut.ai",
         "version": "v1alpha1",
         "reads": "fenced",
@@ -36,6 +37,7 @@ def test_nothing_needs_to_be_set():
         "untargeted": "ignore",
         "rules": "",
         "owners": "resolve",
+        "target": "object",
         "owner_cache": 600.0,
         "scope_label": "",
         "own_namespace": "ignore",
@@ -59,6 +61,7 @@ def test_nothing_needs_to_be_set():
     ("name", "text", "value"),
     [
         ("NAMESPACE", "ops", "ops"),
+        ("PROFILE", "kubernaut", "kubernaut"),
         ("GROUP", "kubernaut.ai", "kubernaut.ai"),
         ("VERSION", "v1", "v1"),
         ("READS", "consistent", "consistent"),
@@ -76,6 +79,7 @@ def test_nothing_needs_to_be_set():
         ("SIGNAL_TYPE", "alert", "alert"),
         ("CLUSTER", "prod-1", "prod-1"),
         ("OWNERS", "as-named", "as-named"),
+        ("TARGET", "owner", "owner"),
         ("OWNER_CACHE", "0", 0.0),
         ("SCOPE_LABEL", "kubernaut.ai/managed=true", "kubernaut.ai/managed=true"),
         ("SCOPE_LABEL", "managed", "managed"),
@@ -181,6 +185,27 @@ def test_unknown_variables_are_none_of_ours(monkeypatch):
 def test_settings_never_change_after_the_start():
     with pytest.raises(ValidationError):
         load_settings().reads = "consistent"  # type: ignore[misc]
+
+
+class TestKubernautsProfile:
+    def test_changes_what_other_settings_are_by_default(self, monkeypatch):
+        monkeypatch.setenv("SLUICE_PROFILE", "kubernaut")
+        settings = load_settings()
+        assert {name: getattr(settings, name) for name in KUBERNAUT} == KUBERNAUT
+        assert settings.group == "kubernaut.ai"
+
+    def test_leaves_what_is_set(self, monkeypatch):
+        monkeypatch.setenv("SLUICE_PROFILE", "kubernaut")
+        monkeypatch.setenv("SLUICE_GROUP", "remediation.kubernaut.ai")
+        monkeypatch.setenv("SLUICE_READS", "fenced")
+        settings = load_settings()
+        assert (settings.group, settings.reads) == ("remediation.kubernaut.ai", "fenced")
+        assert settings.payload_encoding == "raw"
+
+    def test_that_does_not_exist_is_refused(self, monkeypatch):
+        monkeypatch.setenv("SLUICE_PROFILE", "kubernaught")
+        with pytest.raises(ConfigurationError, match="SLUICE_PROFILE='kubernaught' cannot work"):
+            load_settings()
 
 
 class TestNamespace:

@@ -1,6 +1,7 @@
 """Tokens of the cluster: what the API server is asked for them, and for how long its answer is remembered."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,7 +37,9 @@ DENIED = reviewed({"allowed": False, "reason": "no rule"})
 class Entrance:
     """A gate over a script."""
 
-    def __init__(self, *, calls_to_open: int = 10, audiences: Sequence[str] = ()) -> None:
+    def __init__(
+        self, *, calls_to_open: int = 10, audiences: Sequence[str] = (), gateway_service: bool = False
+    ) -> None:
         self.api = Scripted()
         self.clock = MockClock(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
         breaker = CircuitBreaker(clock=self.clock, min_calls=calls_to_open)
@@ -46,6 +49,7 @@ class Entrance:
             namespace="ops",
             clock=self.clock,
             audiences=audiences,
+            gateway_service=gateway_service,
         )
         self.gate = BearerGate(ways=[self.reviews])
 
@@ -389,3 +393,36 @@ async def test_open_breaker_passes_on():
     with pytest.raises(CircuitOpenError):
         await entrance.admit()
     entrance.api.finish()
+
+
+class TestRuleOfKubernautsSenders:
+    """`create services/gateway-service`, where SLUICE_PROFILE=kubernaut takes it beside ours."""
+
+    async def test_lets_a_sender_in(self):
+        entrance = Entrance(gateway_service=True)
+        entrance.will_be_asked(may=DENIED)
+        entrance.api.then(MAY, ALLOWED)
+        await entrance.admit()
+        asked = [json.loads(each.body or b"")["spec"]["resourceAttributes"] for each in entrance.api.requests[1:]]
+        assert asked[0]["subresource"] == "signals"
+        assert asked[1] == {"verb": "create", "resource": "services", "name": "gateway-service", "namespace": "ops"}
+
+    async def test_is_not_asked_for_where_ours_lets_in(self):
+        entrance = Entrance(gateway_service=True)
+        entrance.will_be_asked()
+        await entrance.admit()
+        assert len(entrance.api.requests) == 2
+
+    async def test_sender_with_neither_is_told_of_ours(self):
+        entrance = Entrance(gateway_service=True)
+        entrance.will_be_asked(may=DENIED)
+        entrance.api.then(MAY, DENIED)
+        with pytest.raises(PermissionDeniedError, match="remediationrequests/signals"):
+            await entrance.admit()
+
+    async def test_counts_for_nothing_without_the_profile(self):
+        entrance = Entrance()
+        entrance.will_be_asked(may=DENIED)
+        with pytest.raises(PermissionDeniedError):
+            await entrance.admit()
+        assert len(entrance.api.requests) == 2

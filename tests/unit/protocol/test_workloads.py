@@ -11,7 +11,7 @@ import pytest
 from core.kube.resources import Resource
 from core.results import Status
 from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
-from core.workloads.qualification import OWNER_ANNOTATION
+from core.workloads.qualification import OBJECT_ANNOTATION, OWNER_ANNOTATION
 from tests.support.instances import SHOP, Instance, World, count, signal
 
 if TYPE_CHECKING:
@@ -145,6 +145,30 @@ class TestClusters:
         instance = resolving(deployed, cluster="here")
         assert statuses(await instance.post(on(pods(1)[0], cluster_id="here"))) == [Status.CREATED]
         assert statuses(await instance.post(on(pods(2)[1]))) == [Status.DEDUPLICATED]
+
+    @pytest.mark.parametrize("owners", ["resolve", "as-named"])
+    async def test_own_name_is_not_written_as_another_clusters(self, deployed: World, owners: str) -> None:
+        instance = deployed.instance(owners=owners, cluster="here")
+        (result,) = await instance.post(on(pods(1)[0], cluster_id="here"))
+        request = await deployed.only_request(result.fingerprint)
+        assert "clusterID" not in request["spec"]
+
+
+class TestOwnerAsTarget:
+    async def test_workload_is_the_target_and_the_pod_stays_in_an_annotation(self, deployed: World) -> None:
+        instance = resolving(deployed, target="owner")
+        assert statuses(await instance.post(*(on(pod) for pod in pods(2)))) == [Status.CREATED, Status.DEDUPLICATED]
+        request = await deployed.only_request(CART)
+        target = {"kind": "Deployment", "name": "cart", "namespace": SHOP, "apiVersion": "apps/v1"}
+        assert request["spec"]["targetResource"] == target
+        assert request["metadata"]["annotations"][OBJECT_ANNOTATION] == f"Pod {SHOP}/{pods(1)[0]}"
+        assert OWNER_ANNOTATION not in request["metadata"]["annotations"]
+
+    async def test_object_without_an_owner_is_the_target_itself(self, deployed: World) -> None:
+        (result,) = await resolving(deployed, target="owner").post(on("lonely"))
+        request = await deployed.only_request(result.fingerprint)
+        assert request["spec"]["targetResource"]["name"] == "lonely"
+        assert OBJECT_ANNOTATION not in request["metadata"]["annotations"]
 
 
 class TestScope:

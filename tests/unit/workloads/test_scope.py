@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.kube.errors import ServerError
-from core.workloads.scope import SCOPE_SECONDS, Scope
+from core.workloads.scope import REFUSAL_SECONDS, SCOPE_SECONDS, Scope
 from tests.unit.workloads.objects import Objects, path_of
 
 KEY = "kubernaut.ai/managed"
@@ -69,14 +69,33 @@ async def test_look_that_fails_for_a_moment_is_an_error(shop: Objects):
         await shop.refusal("Pod", "p", label=LABEL)
 
 
-async def test_verdict_is_remembered_for_a_minute(shop: Objects):
-    await shop.refusal("Pod", "p", label=LABEL)
+async def test_label_that_lets_in_is_believed_for_a_minute(shop: Objects):
     shop.add("Namespace", "shop", labels={KEY: "true"})
-    before = len(shop.calls)
-    assert await shop.refusal("Pod", "p", label=LABEL)
-    assert len(shop.calls) == before
-    shop.clock.advance(timedelta(seconds=SCOPE_SECONDS + 1))
     assert await shop.refusal("Pod", "p", label=LABEL) == ""
+    shop.add("Namespace", "shop", labels={KEY: "false"})
+    before = len(shop.calls)
+    shop.clock.advance(timedelta(seconds=SCOPE_SECONDS - 1))
+    assert await shop.refusal("Pod", "p", label=LABEL) == ""
+    assert len(shop.calls) == before
+    shop.clock.advance(timedelta(seconds=2))
+    assert await shop.refusal("Pod", "p", label=LABEL)
+
+
+@pytest.mark.parametrize("earlier", [{}, {KEY: "false"}])
+async def test_namespace_that_was_labelled_after_a_refusal_is_in_scope_at_once(shop: Objects, earlier: dict[str, str]):
+    shop.add("Namespace", "shop", labels=earlier)
+    assert await shop.refusal("Pod", "p", label=LABEL)
+    shop.add("Namespace", "shop", labels={KEY: "true"})
+    shop.clock.advance(timedelta(seconds=REFUSAL_SECONDS + 0.1))
+    assert await shop.refusal("Pod", "p", label=LABEL) == ""
+
+
+async def test_flood_from_outside_the_scope_costs_no_call_for_each_alert(shop: Objects):
+    await shop.refusal("Pod", "p", label=LABEL)
+    before = len(shop.calls)
+    for _ in range(100):
+        assert await shop.refusal("Pod", "p", label=LABEL)
+    assert len(shop.calls) == before
 
 
 async def test_node_is_known_by_its_name_where_a_kubelet_gives_that_for_a_uid(objects: Objects):

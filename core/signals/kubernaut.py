@@ -1,0 +1,43 @@
+"""Signals as kubernaut's consumers and senders know them (SLUICE_PROFILE=kubernaut)."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+
+from core.signals.alertmanager import SOURCE as ALERTMANAGER
+from core.signals.signal import Entry, NormalizedSignal, Poison
+
+SIGNAL_TYPE = "alert"
+"""Of every signal; `spec.signalSource` tells where it comes from (kubernaut: SourceTypeAlert)."""
+
+PROMETHEUS = "prometheus"
+"""`spec.signalSource` of Alertmanager's alerts (kubernaut: PrometheusAdapter.GetSourceService)."""
+
+CLOCK_SKEW = timedelta(minutes=2)
+"""How far in the future an alert may begin (kubernaut: clockSkewTolerance)."""
+
+
+def as_kubernaut(entry: Entry) -> Entry:
+    """Return a signal with kubernaut's type and source; an alert that its gateway refuses is poison.
+
+    Its gateway refuses alerts without a name, and such as begin in the future. We take both where nobody asks for the
+    profile: a sender's clock that is wrong must not cost an alert.
+    """
+    if not isinstance(entry, NormalizedSignal):
+        return entry
+    if entry.signal_source == ALERTMANAGER and (sentence := _refusal(entry)):
+        return Poison("malformed_alert", sentence, entry.labels)
+    source = PROMETHEUS if entry.signal_source == ALERTMANAGER else entry.signal_source
+    return dataclasses.replace(entry, signal_type=SIGNAL_TYPE, signal_source=source)
+
+
+def _refusal(signal: NormalizedSignal) -> str:
+    if not signal.labels.get("alertname"):
+        return "labels.alertname is missing; name the alert, or set SLUICE_PROFILE to sluice, which takes it without"
+    if signal.firing_time > signal.received_time + CLOCK_SKEW:
+        return (
+            f"startsAt is {signal.firing_time.isoformat()}, more than {CLOCK_SKEW.seconds} seconds in the future: look "
+            "at the clock of the Prometheus that sends it"
+        )
+    return ""
