@@ -17,8 +17,8 @@ FOLDERS = (
     "overlays/dev",
     "overlays/production",
     "overlays/sender-tokens",
-    "overlays/labelled",
     "overlays/rules",
+    "overlays/labelled",  # the last: its source cannot go back to that of `base`
 )
 
 Manifest = dict[str, Any]
