@@ -17,6 +17,7 @@ from core.errors import SluiceError
 from core.local.cluster import use_default_kubeconfig
 from core.local.configuration import effective_settings, settings_table
 from core.local.demo import BurstPlan, Demo, harmless_url, make_burst
+from core.local.doctor.command import doctor_command
 from core.local.explaining import check_rules_command, explain_command
 from core.local.pruning import prune_command
 from core.local.run import WAIT_SECONDS, Run
@@ -227,6 +228,7 @@ def console(
 for _command in (viewing.get, viewing.watch, viewing.describe, viewing.phase):
     app.command()(_told(_command))
 app.command("prune")(_told(prune_command))
+app.command("doctor")(_told(doctor_command))
 app.command("explain")(_told(explain_command))
 
 _rules = typer.Typer(help="Rules that decide what becomes of signals.", no_args_is_help=True)

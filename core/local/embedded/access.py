@@ -24,6 +24,7 @@ JsonObject = dict[str, Any]
 _AUTHENTICATED = "system:authenticated"
 _MASTERS = "system:masters"
 _PUBLIC_PATHS = frozenset(("/healthz", "/livez", "/readyz", "/version"))
+_ABOUT_ONESELF = ("authorization.k8s.io", "selfsubjectaccessreviews")
 _DISCOVERY_PATHS = ("/api", "/apis", "/openapi")
 
 
@@ -92,7 +93,9 @@ class Access:
         return user
 
     def allows(self, user: User, verb: str, path: ResourcePath) -> bool:
-        """Whether the user may do that with a resource."""
+        """Whether the user may do that with a resource; anybody known may ask about himself (RBAC: basic-user)."""
+        if (path.group, path.resource) == _ABOUT_ONESELF and verb == "create" and _AUTHENTICATED in user.groups:
+            return True
         return _MASTERS in user.groups or any(rule.allows(user, verb, path) for rule in self.rules)
 
     def allows_path(self, user: User, path: str) -> bool:
@@ -138,6 +141,13 @@ SUBJECT_ACCESS_REVIEWS = Kind(
     kind="SubjectAccessReview",
     namespaced=False,
 )
+SELF_REVIEWS = Kind(
+    group="authorization.k8s.io",
+    version="v1",
+    plural="selfsubjectaccessreviews",
+    kind="SelfSubjectAccessReview",
+    namespaced=False,
+)
 
 
 def review_token(access: Access, spec: JsonObject) -> JsonObject:
@@ -165,6 +175,11 @@ def review_access(access: Access, spec: JsonObject) -> JsonObject:
         return {"allowed": access.allows_path(user, path.get("path", ""))}
     resource = spec["resourceAttributes"]
     return {"allowed": access.allows(user, resource.get("verb", ""), _resource_path(resource))}
+
+
+def review_own_access(access: Access, user: User, spec: JsonObject) -> JsonObject:
+    """Return the status of a SelfSubjectAccessReview: what the caller may do."""
+    return review_access(access, spec | {"user": user.name, "groups": list(user.groups)})
 
 
 def _resource_path(attributes: JsonObject) -> ResourcePath:
@@ -197,7 +212,7 @@ def _invalid(field: str, value: str, why: str) -> Cause:
     return Cause("FieldValueInvalid", f"Invalid value: {value}: {why}", field)
 
 
-REVIEWS = {kind.resource: kind for kind in (TOKEN_REVIEWS, SUBJECT_ACCESS_REVIEWS)}
+REVIEWS = {kind.resource: kind for kind in (TOKEN_REVIEWS, SUBJECT_ACCESS_REVIEWS, SELF_REVIEWS)}
 _ANSWERS: dict[Target, Review] = {
     TOKEN_REVIEWS.resource: review_token,
     SUBJECT_ACCESS_REVIEWS.resource: review_access,
@@ -210,5 +225,8 @@ def answer_review(call: Call, access: Access, kind: Kind) -> Answer:
         raise method_not_allowed()
     question, _ = read_object(call, kind)
     spec = question.get("spec") or {}
-    status = _ANSWERS[kind.resource](access, spec)
+    if kind is SELF_REVIEWS:
+        status = review_own_access(access, access.authenticate(call.headers), spec)  # the question names nobody
+    else:
+        status = _ANSWERS[kind.resource](access, spec)
     return json_answer(201, question | {"spec": spec, "status": status})

@@ -1,0 +1,297 @@
+"""The doctor finds what is broken on purpose, on the embedded API and on a real one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+from copy import deepcopy
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from core.common.breaker import CircuitBreaker
+from core.common.clock import RealClock
+from core.kube.client import KubeClient
+from core.kube.credentials import StaticToken
+from core.kube.transport import HttpTransport
+from core.local.doctor import Finding, Level, Visit, examine
+from core.local.embedded import load_crd
+from core.settings import Settings
+from tests.contract.conftest import CRDS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
+
+    from tests.contract.client import Client, Server
+
+    Doctor = Callable[..., Any]
+
+GROUP = "remediation.kubernaut.ai"
+RRS = {"apiGroups": [GROUP], "resources": ["remediationrequests"], "verbs": ["create", "get", "list"]}
+COUNTS = {"apiGroups": [GROUP], "resources": ["remediationrequests/status"], "verbs": ["patch"]}
+LEASES = {
+    "apiGroups": ["coordination.k8s.io"],
+    "resources": ["leases"],
+    "verbs": ["create", "get", "update", "delete"],
+}
+SEND = {"apiGroups": [GROUP], "resources": ["remediationrequests/signals"], "verbs": ["create"]}
+
+
+@pytest.fixture
+async def doctor(server: Server, namespace: str) -> AsyncIterator[Doctor]:
+    """Examine the server as somebody, with settings of a function."""
+    clients: list[KubeClient] = []
+
+    async def visit(
+        as_whom: Client | None = None, *, clock: Any = None, token: str = "", account: str = "", **settings: Any
+    ) -> list[Finding]:
+        who = as_whom or server.admin
+        clock = clock or RealClock()
+        transport = HttpTransport(
+            server=who.url,
+            tls=who.tls if isinstance(who.tls, ssl.SSLContext) else None,
+            tokens=StaticToken(who.token),
+            user_agent="doctor/test",
+            connections=2,
+        )
+        clients.append(KubeClient(transport=transport, breaker=CircuitBreaker(clock=clock), call_timeout=60.0))
+        given = Settings(**({"namespace": namespace, "auth": "none", "owners": "as-named"} | settings))
+        return await examine(Visit(client=clients[-1], settings=given, clock=clock, token=token, account=account))
+
+    yield visit
+    for client in clients:
+        await client.close()
+
+
+def of(check: str, findings: list[Finding]) -> list[Finding]:
+    """What was found by one check."""
+    return [finding for finding in findings if finding.check == check]
+
+
+def levels(check: str, findings: list[Finding]) -> set[str]:
+    return {finding.level.value for finding in of(check, findings)}
+
+
+@pytest.fixture
+async def definition(api: Client) -> AsyncIterator[dict[str, Any]]:
+    """A definition of another group, to be broken: it goes when the test ends."""
+    crd = deepcopy(load_crd(group="doctor.example.com"))
+    yield crd
+    await api.delete(f"{CRDS}/{crd['metadata']['name']}")
+
+
+async def apply(api: Client, crd: dict[str, Any]) -> None:
+    made = await api.post(CRDS, crd)
+    assert made.status == 201, made.body
+
+
+async def test_cluster_that_is_right_has_no_failure(doctor):
+    findings = await doctor()
+    assert [finding for finding in findings if finding.level is Level.FAILURE] == []
+    assert {"server", "namespace", "definition", "selector", "permissions", "latency"} <= {
+        finding.check for finding in findings if finding.level is Level.OK
+    }
+
+
+async def test_every_finding_that_is_not_well_has_a_remedy(doctor, server, namespace):
+    _, token = await server.new_user(namespace)
+    findings = await doctor(server.with_token(token))
+    assert all(finding.remedy for finding in findings if finding.level is not Level.OK)
+
+
+async def test_namespace_that_does_not_exist(doctor):
+    (finding,) = of("namespace", await doctor(namespace="nowhere-at-all"))
+    assert finding.level is Level.FAILURE
+    assert "kubectl create namespace nowhere-at-all" in finding.remedy
+
+
+async def test_definition_that_is_missing(doctor):
+    findings = await doctor(group="missing.example.com")
+    (finding,) = of("definition", findings)
+    assert (finding.level, finding.message) == (
+        Level.FAILURE,
+        "remediationrequests.missing.example.com is not defined",
+    )
+    assert levels("selector", findings) == {"failure"}
+
+
+async def test_version_that_is_not_served(doctor):
+    (finding,) = of("definition", await doctor(version="v9"))
+    assert finding.level is Level.FAILURE
+    assert "does not serve version v9" in finding.message
+
+
+async def test_definition_without_the_selectable_field(doctor, api, definition):
+    del definition["spec"]["versions"][0]["selectableFields"]
+    await apply(api, definition)
+    findings = await doctor(group="doctor.example.com")
+    assert "has no selectable field .spec.signalFingerprint" in of("definition", findings)[0].message
+
+
+async def test_definition_that_prunes_the_count(doctor, api, definition):
+    status = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    del status["properties"]["deduplication"]
+    status.pop("x-kubernetes-preserve-unknown-fields", None)
+    await apply(api, definition)
+    (finding,) = of("definition", await doctor(group="doctor.example.com"))
+    assert finding.level is Level.FAILURE
+    assert "drops status.deduplication.occurrenceCount" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("rules", "missing"),
+    [
+        ([COUNTS, LEASES, RRS | {"verbs": ["get", "list"]}], f"may not create remediationrequests.{GROUP}"),
+        ([RRS, LEASES], f"may not patch remediationrequests.{GROUP}/status"),
+        ([RRS, COUNTS, LEASES | {"verbs": ["create", "get", "delete"]}], "may not update leases.coordination.k8s.io"),
+    ],
+    ids=["create", "status", "leases"],
+)
+async def test_right_that_is_missing_is_named_with_its_rule(doctor, server, namespace, rules, missing):
+    _, token = await server.new_user(namespace, *rules)
+    (finding,) = of("permissions", await doctor(server.with_token(token)))
+    assert finding.level is Level.FAILURE
+    assert missing in finding.message
+    assert "apiGroups: [" in finding.remedy
+
+
+async def test_rights_of_the_functions_account_are_asked_for_another(doctor, server, namespace):
+    await server.new_user(namespace, RRS, LEASES)  # the account `caller`
+    (finding,) = of("permissions", await doctor(account="caller"))
+    assert finding.message == f"the account caller may not patch remediationrequests.{GROUP}/status"
+
+
+async def test_account_with_every_right_is_well(doctor, server, namespace):
+    _, token = await server.new_user(namespace, RRS, COUNTS, LEASES)
+    assert levels("permissions", await doctor(server.with_token(token))) == {"ok"}
+
+
+async def test_rights_to_ask_about_senders_are_needed_where_senders_are_asked(doctor, server, namespace):
+    _, token = await server.new_user(namespace, RRS, COUNTS, LEASES)
+    found = of("permissions", await doctor(server.with_token(token), auth="kubernetes"))
+    assert [finding.message.split()[-1] for finding in found] == [
+        "tokenreviews.authentication.k8s.io",
+        "subjectaccessreviews.authorization.k8s.io",
+    ]
+
+
+class Skewed(RealClock):
+    """A machine whose wall clock is an hour slow."""
+
+    def now(self) -> datetime:
+        return super().now() - timedelta(hours=1)
+
+
+async def test_clocks_that_differ(doctor):
+    (finding,) = of("clock", await doctor(clock=Skewed()))
+    assert finding.level is Level.WARNING
+    assert "ahead of this machine's" in finding.message
+
+
+class TestSender:
+    async def test_without_a_check_is_warned_of(self, doctor):
+        assert levels("sender", await doctor(auth="none")) == {"warning"}
+
+    async def test_with_the_rule_is_let_in(self, doctor, server, namespace):
+        _, token = await server.new_user(namespace, SEND)
+        assert levels("sender", await doctor(auth="kubernetes", token=token)) == {"ok"}
+
+    async def test_without_the_rule_is_told_which(self, doctor, server, namespace):
+        user, token = await server.new_user(namespace)
+        (finding,) = of("sender", await doctor(auth="kubernetes", token=token))
+        assert finding.level is Level.FAILURE
+        assert finding.message.startswith(f"the token is refused with 403: {user} may not send signals")
+
+    async def test_with_an_unknown_token(self, doctor):
+        (finding,) = of("sender", await doctor(auth="kubernetes", token="made-up"))
+        assert "refused with 401" in finding.message
+
+    @pytest.mark.parametrize(
+        ("claims", "message"),
+        [
+            ({"exp": 1_000_000_000}, "the token ran out"),
+            ({"aud": ["other"]}, "the token is for other, and SLUICE_AUDIENCES takes sluice"),
+        ],
+    )
+    async def test_with_a_token_that_is_over_or_for_another(self, doctor, claims, message):
+        payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+        findings = await doctor(auth="kubernetes", audiences="sluice", token=f"e30.{payload}.c2ln")
+        assert of("sender", findings)[0].message.startswith(message)
+
+
+async def test_missing_flow_schema_is_a_warning(doctor):
+    assert levels("flow-control", await doctor()) == {"warning"}
+
+
+async def test_server_that_does_not_answer_is_the_only_thing_said(doctor, server):
+    nobody = server.with_token("")
+    object.__setattr__(nobody, "url", "http://127.0.0.1:1")
+    object.__setattr__(nobody, "tls", None)
+    findings = await doctor(nobody)
+    assert [(finding.check, finding.level) for finding in findings] == [("server", Level.FAILURE)]
+
+
+class TestKnative:
+    """Knative's own definitions are not needed: what counts is what the objects say."""
+
+    @pytest.fixture
+    async def services(self, api: Client, namespace: str) -> AsyncIterator[str]:
+        crd = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "services.serving.knative.dev"},
+            "spec": {
+                "group": "serving.knative.dev",
+                "scope": "Namespaced",
+                "names": {"plural": "services", "singular": "service", "kind": "Service", "listKind": "ServiceList"},
+                "versions": [
+                    {
+                        "name": "v1",
+                        "served": True,
+                        "storage": True,
+                        "schema": {
+                            "openAPIV3Schema": {
+                                "type": "object",
+                                "properties": {
+                                    "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+                                },
+                            }
+                        },
+                    }
+                ],
+            },
+        }
+        await apply(api, crd)
+        path = f"/apis/serving.knative.dev/v1/namespaces/{namespace}/services"
+        while (await api.get(path, resourceVersion="0", limit="1")).status != 200:
+            pass
+        yield path
+        await api.delete(f"{CRDS}/services.serving.knative.dev")
+
+    async def test_is_not_spoken_of_where_it_is_not_served(self, doctor):
+        assert of("knative", await doctor()) == []
+
+    async def test_services_not_ready_or_behind_or_missing(self, doctor, api, services):
+        def service(name: str, ready: str, created: str) -> dict[str, Any]:
+            return {
+                "apiVersion": "serving.knative.dev/v1",
+                "kind": "Service",
+                "metadata": {"name": name},
+                "status": {
+                    "conditions": [{"type": "Ready", "status": ready, "message": "no image"}],
+                    "latestCreatedRevisionName": created,
+                    "latestReadyRevisionName": "r-1",
+                },
+            }
+
+        await api.post(services, service("sluice-alertmanager", "False", "r-1"))
+        await api.post(services, service("sluice-kubernetes-event", "True", "r-2"))
+        found = of("knative", await doctor())
+        assert [(finding.level.value, finding.message) for finding in found] == [
+            ("failure", "Service sluice-alertmanager is not ready: no image"),
+            ("failure", "Service sluice-kubernetes-event still serves revision r-1: r-2 is not ready"),
+            ("warning", "there is no Service sluice-pubsub"),
+        ]
