@@ -39,9 +39,10 @@ def test_each_form_is_shown(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SLUICE_GRUOP", "x")
     run = CliRunner()
     table = run.invoke(commands.app, ["config"])
-    assert [line.split() for line in table.stdout.splitlines()][2] == ["SLUICE_GROUP", "kubernaut.ai", "SLUICE_GROUP"]
+    assert ["SLUICE_GROUP", "kubernaut.ai", "SLUICE_GROUP"] in [line.split() for line in table.stdout.splitlines()]
     assert "SLUICE_GRUOP is no setting; SLUICE_GROUP is meant?" in table.stderr
     objects = json.loads(run.invoke(commands.app, ["config", "-o", "json"]).stdout)
-    assert {"variable": "SLUICE_GROUP", "value": "kubernaut.ai", "source": "SLUICE_GROUP"}.items() <= objects[1].items()
-    assert run.invoke(commands.app, ["config", "-o", "name"]).stdout.splitlines()[1] == "SLUICE_GROUP"
+    (group,) = [each for each in objects if each["variable"] == "SLUICE_GROUP"]
+    assert (group["value"], group["source"]) == ("kubernaut.ai", "SLUICE_GROUP")
+    assert "SLUICE_GROUP" in run.invoke(commands.app, ["config", "-o", "name"]).stdout.splitlines()
     assert "- variable: SLUICE_NAMESPACE" in run.invoke(commands.app, ["config", "-o", "yaml"]).stdout
