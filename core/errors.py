@@ -11,6 +11,7 @@ SluiceError
 ├── TransientError                try again later: 503 with Retry-After
 │   ├── DeadlineExceededError     the request's time is over
 │   ├── CircuitOpenError          the breaker refuses to call
+│   ├── NotReadyError             a field of the definition or a rule is missing
 │   ├── ContentionError           others kept winning the lock or the write
 │   └── RetryError                tries used up (kubernaut: RetryError)
 ├── OperationError                an operation on one fingerprint failed (kubernaut: OperationError)
@@ -117,6 +118,12 @@ class CircuitOpenError(TransientError):
     """The circuit breaker is open: the API server failed too often a moment ago."""
 
     error_type = "circuit_open"
+
+
+class NotReadyError(TransientError):
+    """Something that every signal needs is missing: a field of the definition, or a rule."""
+
+    error_type = "not_ready"
 
 
 class ContentionError(TransientError):

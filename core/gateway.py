@@ -9,7 +9,7 @@ from uuid import UUID
 
 from core.admission.opening import build_gate
 from core.common.breaker import BreakerState, CircuitBreaker
-from core.common.clock import Clock, Deadline, RealClock
+from core.common.clock import Clock, RealClock
 from core.kube.client import KubeClient
 from core.kube.resources import Resource, remediation_requests
 from core.pipeline import EarlierDeliveries, Pipeline
@@ -23,6 +23,7 @@ from core.protocol.remediation_request import RemediationRequestBuilder
 from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
 from core.protocol.sweeping import LeaseSweeper
+from core.readiness import Readiness
 from core.reporting import Notices, Reporter
 from core.signals.rules import Rules, default_rules
 from core.workloads.kinds import Kinds
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import logging
 
     from core.admission.gates import Gate
+    from core.common.clock import Deadline
     from core.kube.transport import Transport
     from core.metrics import Metrics
     from core.settings import Settings
@@ -55,16 +57,12 @@ class Gateway:
     pipeline: Pipeline
     rules: Rules
     sweeper: LeaseSweeper
+    readiness: Readiness
     logger: logging.Logger
 
     async def check_ready(self, *, deadline: Deadline) -> None:
-        """Read one page of RemediationRequests: proves access, CRD, selectable field and rule.
-
-        Raises:
-            KubernetesError, TransientError: with a sentence that says what is missing.
-        """
-        query = {"fieldSelector": f"spec.signalFingerprint={'0' * 64}", "resourceVersion": "0", "limit": "1"}
-        await self.client.list(self.resource, namespace=self.settings.namespace, query=query, deadline=deadline)
+        """Return where signals can be stored; raises KubernetesError or TransientError with what is missing."""
+        await self.readiness.check(deadline=deadline)
 
     async def close(self) -> None:
         """Let rounds in flight end, then close all connections."""
@@ -145,6 +143,7 @@ def build_gateway(
         rounds=rounds,
         sweeper=sweeper,
         rules=rules or default_rules(),
+        readiness=Readiness(client=client, resource=resource, namespace=namespace, clock=clock),
         pipeline=Pipeline(
             qualification=build_qualification(settings=settings, client=client, metrics=metrics, clock=clock),
             rounds=rounds,

@@ -122,6 +122,11 @@ class KubeClient:
         request = ApiRequest(method="GET", path=path, accept=PUBLIC_DOCUMENTS)
         return (await self._call(Resource("", "", "*", ""), request, deadline)).obj
 
+    async def openapi(self, resource: Resource, *, deadline: Deadline) -> JsonObject:
+        """Return the OpenAPI v3 document of a kind's group and version (KEP-2896), which every account may read."""
+        request = ApiRequest(method="GET", path=f"/openapi/v3{resource.root}")
+        return (await self._call(resource, request, deadline)).obj
+
     async def list(
         self, resource: Resource, *, namespace: str, query: Mapping[str, str], deadline: Deadline
     ) -> Listing:

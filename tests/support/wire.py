@@ -88,6 +88,8 @@ def describe(request: ApiRequest) -> str:
     parts = request.path.split("/")[3 if request.path.startswith("/api/") else 4 :]
     if not parts:
         return "GET kinds"
+    if request.path.startswith("/openapi/"):
+        return "GET openapi"
     kind, *rest = parts[2:] if parts[0] == "namespaces" and len(parts) > 2 else parts
     if request.method != "GET":
         return f"{_VERBS[request.method]} {'/'.join([kind, *rest[1:]])}"

@@ -10,6 +10,8 @@ from tests.unit.functions.conftest import Function
 from tests.unit.functions.webhooks import alert, webhook
 
 LIST = "LIST remediationrequests"
+NOT_TOLD = answered(404, b"404 page not found\n")
+"""As an API server answers that publishes no OpenAPI document, and reviews no rules."""
 CRD_MISSING = answered(404, b"404 page not found\n")
 
 
@@ -36,9 +38,11 @@ class TestHealth:
 class TestReadiness:
     async def test_ready_means_that_rrs_can_be_found_by_fingerprint(self, function, scripted):
         scripted.then(LIST, answered(200, {"items": []}))
+        scripted.then("GET openapi", NOT_TOLD)
+        scripted.then("CREATE selfsubjectrulesreviews", NOT_TOLD)
         answer = await function.get("/readyz")
         assert (answer.status, answer.json) == (200, {"status": "ready"})
-        (asked,) = scripted.requests
+        asked, *_ = scripted.requests
         assert asked.query == {
             "fieldSelector": f"spec.signalFingerprint={'0' * 64}",
             "resourceVersion": "0",
@@ -78,6 +82,8 @@ class TestReadiness:
         assert (await function.get("/readyz")).status == 503
         (tmp_path / "kubeconfig").write_text(good)
         scripted.then(LIST, answered(200, {"items": []}))
+        scripted.then("GET openapi", NOT_TOLD)
+        scripted.then("CREATE selfsubjectrulesreviews", NOT_TOLD)
         assert (await function.get("/readyz")).status == 200
 
 
