@@ -100,7 +100,9 @@ def build_gateway(
     locks = DistributedLockManager(store=store)
     sweeper = LeaseSweeper(store=store, locks=locks, clock=clock)
     placement = Placement(
-        checker=PhaseBasedDeduplicationChecker(client=client, resource=resource, namespace=namespace, clock=clock),
+        checker=PhaseBasedDeduplicationChecker(
+            client=client, resource=resource, namespace=namespace, clock=clock, cooldown=settings.cooldown
+        ),
         locks=locks,
         sweeper=sweeper,
         creator=CRDCreator(
@@ -112,6 +114,7 @@ def build_gateway(
             random=rng.random,
             observer=LoggingObserver(logger=logger),
             metrics=metrics,
+            cooldown=settings.cooldown,
         ),
         clock=clock,
         random=rng.random,
@@ -121,7 +124,9 @@ def build_gateway(
     )
     recorder = Recorder(
         placement=placement,
-        status=StatusUpdater(client=client, resource=resource, clock=clock, random=rng.random),
+        status=StatusUpdater(
+            client=client, resource=resource, clock=clock, random=rng.random, cooldown=settings.cooldown
+        ),
         memory=RemediationRequestMemory(clock=clock, capacity=settings.memory_rrs),
         write_first_count=settings.first_count == "written",
         namespace=namespace,

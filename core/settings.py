@@ -83,6 +83,13 @@ class Settings(BaseModel):
         description="`implied`: an RR without status.deduplication counts as one occurrence, which spares a new signal "
         "its status PATCH; `written` makes it all the same, for readers that want the field there",
     )
+    cooldown: float = Field(
+        0.0,
+        ge=0,
+        le=604_800,
+        description="seconds after an RR's end during which alerts of its problem still count on it, by the API "
+        "server's clock",
+    )
     auth: str = Field(
         "kubernetes",
         pattern=rf"^(none|{_WAY}(\s*,\s*{_WAY})*)$",

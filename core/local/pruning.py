@@ -91,6 +91,7 @@ async def _prune(
             namespace=settings.namespace,
             older_than_seconds=seconds,
             deadline=Deadline(clock=clock, seconds=_WHOLE_RUN_SECONDS),
+            cooldown=settings.cooldown,
             dry_run=dry_run or not allowed,
         )
     named = "" if settings.api_server else named_context(os.environ.get("KUBECONFIG", ""))

@@ -83,6 +83,7 @@ class CRDCreator:
         random: Random,
         observer: RetryObserver,
         metrics: Metrics,
+        cooldown: float = 0.0,
         backoff: Backoff = CREATE_RETRY_BACKOFF,
     ) -> None:
         self._client = client
@@ -91,6 +92,7 @@ class CRDCreator:
         self._random = random
         self._observer = observer
         self._metrics = metrics
+        self._cooldown = cooldown
         self._backoff = backoff
 
     async def create_remediation_request(
@@ -133,8 +135,12 @@ class CRDCreator:
     async def _create(self, body: dict[str, Any], deadline: Deadline) -> RemediationRequest:
         builder = self._builder
         reply = await self._client.create(builder.resource, body, namespace=builder.namespace, deadline=deadline)
+        spec = body["spec"]
         rr = read_remediation_request(
-            reply, name=body["metadata"]["name"], fingerprint=body["spec"]["signalFingerprint"]
+            reply,
+            name=body["metadata"]["name"],
+            fingerprint=spec["signalFingerprint"],
+            cooldown=self._cooldown,
         )
         if rr.attempt_id != body["metadata"]["annotations"][ATTEMPT_ANNOTATION]:
             # Somebody answers with another's RR, or has taken the annotation away: a GET will tell.
@@ -144,7 +150,7 @@ class CRDCreator:
     async def _read(self, name: str, deadline: Deadline) -> RemediationRequest:
         builder = self._builder
         reply = await self._client.get(builder.resource, namespace=builder.namespace, name=name, deadline=deadline)
-        return read_remediation_request(reply, name=name)
+        return read_remediation_request(reply, name=name, cooldown=self._cooldown)
 
     async def _retrying(
         self, signal: NormalizedSignal, name: str, call: Callable[[], Awaitable[T]], deadline: Deadline

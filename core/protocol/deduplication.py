@@ -37,8 +37,11 @@ class View:
 class PhaseBasedDeduplicationChecker:
     """Looks for RRs of a fingerprint by the field selector `spec.signalFingerprint`."""
 
-    def __init__(self, *, client: KubeClient, resource: Resource, namespace: str, clock: Clock) -> None:
+    def __init__(
+        self, *, client: KubeClient, resource: Resource, namespace: str, clock: Clock, cooldown: float = 0.0
+    ) -> None:
         self._client = client
+        self._cooldown = cooldown
         self._resource = resource
         self._namespace = namespace
         self._clock = clock
@@ -68,7 +71,8 @@ class PhaseBasedDeduplicationChecker:
         if not consistent:
             query["resourceVersion"] = "0"
         listing = await self._client.list(self._resource, namespace=self._namespace, query=query, deadline=deadline)
-        return _view(read_remediation_requests(listing, fingerprint=fingerprint), seen_at, listing.server_time)
+        rrs = read_remediation_requests(listing, fingerprint=fingerprint, cooldown=self._cooldown)
+        return _view(rrs, seen_at, listing.server_time)
 
     async def read(self, name: str, *, deadline: Deadline) -> RemediationRequest | None:
         """GET an RR by name, from etcd (a quorum read); None where it is gone."""
@@ -76,7 +80,7 @@ class PhaseBasedDeduplicationChecker:
             reply = await self._client.get(self._resource, namespace=self._namespace, name=name, deadline=deadline)
         except NotFoundError:
             return None
-        return read_remediation_request(reply, name=name)
+        return read_remediation_request(reply, name=name, cooldown=self._cooldown)
 
 
 def _view(rrs: Iterable[RemediationRequest], seen_at: float, server_time: datetime) -> View:

@@ -54,7 +54,14 @@ def is_terminal_phase(phase: str) -> bool:
 
 
 def holds_its_problem(
-    phase: str, *, deleting: bool, outcome: str = "", next_allowed: datetime | None = None, now: datetime | None = None
+    phase: str,
+    *,
+    deleting: bool,
+    outcome: str = "",
+    next_allowed: datetime | None = None,
+    ended_at: datetime | None = None,
+    cooldown: float = 0.0,
+    now: datetime | None = None,
 ) -> bool:
     """Tell whether an RR takes the signals of its fingerprint, so that no other may be created.
 
@@ -65,13 +72,34 @@ def holds_its_problem(
             at it, the problem stays theirs after the RR has ended.
         next_allowed: `status.nextAllowedExecution`, or `status.routingStatus.nextAllowedExecution`: until then
             another RR would only be refused (kubernaut DD-WE-004).
+        ended_at: when it ended, or a later moment (`ended_at`).
+        cooldown: seconds after its end during which it takes signals all the same (SLUICE_COOLDOWN): an alert that
+            goes on firing for a while after the remedy is no new problem.
         now: the API server's time at which this was seen.
     """
     if deleting:
         return False
     if not is_terminal_phase(phase) or outcome == _MANUAL_REVIEW:
         return True
-    return next_allowed is not None and now is not None and now < next_allowed
+    if now is None:
+        return False
+    cooling = ended_at is not None and (now - ended_at).total_seconds() < cooldown
+    return cooling or (next_allowed is not None and now < next_allowed)
+
+
+def ended_at(metadata: Mapping[str, Any]) -> datetime | None:
+    """Return when an ended RR's phase was set, at the latest, by the API server's clock; None where nothing tells.
+
+    managedFields has the time of the last write of each writer. Whoever set the phase did so at that time at the
+    latest, and what others write later (our counts) makes it no younger. Where nobody is said to own the phase, the
+    newest write of all counts.
+    """
+    entries = [entry for entry in metadata.get("managedFields") or () if isinstance(entry, dict)]
+    of_phase = [
+        each for each in entries if "f:overallPhase" in _mapping(_mapping(each.get("fieldsV1")).get("f:status"))
+    ]
+    stamps = [each.get("time") for each in of_phase or entries] or [metadata.get("creationTimestamp")]
+    return max((time for time in map(_time, stamps) if time), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +144,9 @@ class RemediationRequest:
         return (self.creation_timestamp, self.name)
 
     @classmethod
-    def from_object(cls, obj: Mapping[str, Any], *, now: datetime | None = None) -> RemediationRequest:
+    def from_object(
+        cls, obj: Mapping[str, Any], *, now: datetime | None = None, cooldown: float = 0.0
+    ) -> RemediationRequest:
         """Read the API server's object, as it stood at the API server's time `now`.
 
         Fields of a wrong type, which a looser CRD may let in, count as absent.
@@ -133,13 +163,28 @@ class RemediationRequest:
             fingerprint=_text(_mapping(obj.get("spec")).get("signalFingerprint")),
             phase=phase,
             deleting=deleting,
-            holds=_holds(phase, status, deleting=deleting, now=now),
+            holds=_holds(
+                phase,
+                status,
+                deleting=deleting,
+                ended_at=ended_at(metadata) if cooldown and is_terminal_phase(phase) else None,
+                cooldown=cooldown,
+                now=now,
+            ),
             attempt_id=_text(_mapping(metadata.get("annotations")).get(ATTEMPT_ANNOTATION)),
             deduplication=_deduplication(_mapping(status.get("deduplication"))),
         )
 
 
-def _holds(phase: str, status: Mapping[str, Any], *, deleting: bool, now: datetime | None) -> bool:
+def _holds(
+    phase: str,
+    status: Mapping[str, Any],
+    *,
+    deleting: bool,
+    ended_at: datetime | None,
+    cooldown: float,
+    now: datetime | None,
+) -> bool:
     if deleting or not is_terminal_phase(phase):
         return not deleting
     completion, routing = _mapping(status.get("completionStatus")), _mapping(status.get("routingStatus"))
@@ -150,6 +195,8 @@ def _holds(phase: str, status: Mapping[str, Any], *, deleting: bool, now: dateti
         deleting=deleting,
         outcome=_MANUAL_REVIEW if _MANUAL_REVIEW in outcomes else "",
         next_allowed=max((each for each in times if each), default=None),
+        ended_at=ended_at,
+        cooldown=cooldown,
         now=now,
     )
 
@@ -163,6 +210,10 @@ def _deduplication(status: Mapping[str, Any]) -> DeduplicationStatus | None:
         first_seen_at=_text(status.get("firstSeenAt")),
         last_seen_at=_text(status.get("lastSeenAt")),
     )
+
+
+def _fields_of_status(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _mapping(_mapping(entry.get("fieldsV1")).get("f:status"))
 
 
 def _time(value: object) -> datetime | None:
@@ -185,26 +236,28 @@ def _text(value: object) -> str:
 # tried, and create RR after RR.
 
 
-def read_remediation_request(reply: Reply, *, name: str, fingerprint: str = "") -> RemediationRequest:
+def read_remediation_request(
+    reply: Reply, *, name: str, fingerprint: str = "", cooldown: float = 0.0
+) -> RemediationRequest:
     """Return the RR called `name`; `fingerprint` is given where only that one can be right.
 
     Raises:
         UnreadableAnswerError: it is another object, or none.
     """
-    rr = RemediationRequest.from_object(reply.obj, now=reply.server_time)
+    rr = RemediationRequest.from_object(reply.obj, now=reply.server_time, cooldown=cooldown)
     if rr.name != name or not _whole(rr) or fingerprint not in ("", rr.fingerprint):
         raise UnreadableAnswerError(f"the API server's answer is not RemediationRequest {name} as it was asked for")
     return rr
 
 
-def read_remediation_requests(listing: Listing, *, fingerprint: str) -> list[RemediationRequest]:
+def read_remediation_requests(listing: Listing, *, fingerprint: str, cooldown: float = 0.0) -> list[RemediationRequest]:
     """Return the RRs in a LIST that selects `fingerprint`.
 
     Raises:
         UnreadableAnswerError: there is anything else among them.
     """
     now = listing.server_time
-    rrs = [RemediationRequest.from_object(item, now=now) for item in listing.items]
+    rrs = [RemediationRequest.from_object(item, now=now, cooldown=cooldown) for item in listing.items]
     if not all(_whole(rr) and rr.fingerprint == fingerprint for rr in rrs):
         raise UnreadableAnswerError(f"the API server's list has more in it than RRs of fingerprint {fingerprint}")
     return rrs

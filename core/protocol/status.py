@@ -65,8 +65,11 @@ class StatusUpdater:
     Success therefore means that the phase which was judged is the phase that was current.
     """
 
-    def __init__(self, *, client: KubeClient, resource: Resource, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, *, client: KubeClient, resource: Resource, clock: Clock, random: Random, cooldown: float = 0.0
+    ) -> None:
         self._client = client
+        self._cooldown = cooldown
         self._resource = resource
         self._clock = clock
         self._random = random
@@ -128,7 +131,9 @@ class StatusUpdater:
         reply = await self._client.patch_status(
             self._resource, body, namespace=current.namespace, name=current.name, deadline=deadline
         )
-        patched = read_remediation_request(reply, name=current.name, fingerprint=current.fingerprint)
+        patched = read_remediation_request(
+            reply, name=current.name, fingerprint=current.fingerprint, cooldown=self._cooldown
+        )
         if not _same(counted, patched):
             raise NotStoredError(
                 f"the API server answered the count on {current.name} with success, and does not show it: does the "
@@ -144,7 +149,7 @@ class StatusUpdater:
             )
         except NotFoundError:
             return None
-        found = read_remediation_request(reply, name=wanted.name)
+        found = read_remediation_request(reply, name=wanted.name, cooldown=self._cooldown)
         same = found.uid == wanted.uid and found.fingerprint == wanted.fingerprint
         return found if same else None
 

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from core.common.clock import Deadline
-from core.common.text import parse_rfc3339
 from core.errors import SluiceError
 from core.kube.errors import ConflictError, NotFoundError
 from core.protocol.lease import lease_name
 from core.protocol.lock import LATE_HOLDER_SECONDS, LOCK_DURATION_SECONDS, Lock, LockState
-from core.protocol.remediation_request import RemediationRequest
+from core.protocol.remediation_request import RemediationRequest, ended_at
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -164,6 +163,7 @@ async def prune(
     older_than_seconds: float,
     deadline: Deadline,
     leases_older_than_seconds: float = PRUNED_LEASE_SECONDS,
+    cooldown: float = 0.0,
     dry_run: bool = False,
 ) -> Pruned:
     """Delete RRs that ended longer ago than an age and hold nothing, and Leases that nobody needs.
@@ -177,7 +177,7 @@ async def prune(
     pruned = Pruned()
     async for page in client.pages(resource, namespace=namespace, size=_PAGE, deadline=deadline):
         for item in page.items:
-            if _ended_for(item, page.server_time) < older_than_seconds:
+            if _ended_for(item, page.server_time, cooldown) < older_than_seconds:
                 continue
             seen = item["metadata"]
             deletion = client.delete(
@@ -196,22 +196,13 @@ async def prune(
     return pruned
 
 
-def _ended_for(obj: JsonObject, now: datetime) -> float:
+def _ended_for(obj: JsonObject, now: datetime, cooldown: float = 0.0) -> float:
     """Return for how many seconds at least an RR has ended, where it holds nothing; else -1."""
-    rr = RemediationRequest.from_object(obj, now=now)
+    rr = RemediationRequest.from_object(obj, now=now, cooldown=cooldown)
     if rr.holds or rr.deleting:
         return -1.0
-    metadata = obj["metadata"]
-    entries = [entry for entry in metadata.get("managedFields") or () if "time" in entry]
-    # Whoever set the phase has written it at that entry's time at the latest. Others' later writes make it no younger.
-    of_phase = [entry for entry in entries if "f:overallPhase" in _fields_of_status(entry)]
-    stamps = [entry["time"] for entry in of_phase or entries] or [metadata["creationTimestamp"]]
-    return (now - max(parse_rfc3339(stamp) for stamp in stamps)).total_seconds()
-
-
-def _fields_of_status(entry: JsonObject) -> JsonObject:
-    fields: JsonObject = (entry.get("fieldsV1") or {}).get("f:status") or {}
-    return fields
+    since = ended_at(obj["metadata"])
+    return (now - since).total_seconds() if since else -1.0
 
 
 def _unneeded(lease: Lease, older_than_seconds: float) -> bool:

@@ -98,7 +98,8 @@ def test_age_counts_from_the_phase_and_not_from_other_writes(server: KubeApiserv
     of_phase = next(each for each in found["metadata"]["managedFields"] if "f:status" in each["fieldsV1"])
     of_phase["time"] = "2026-01-01T00:00:00Z"
     now = parse_rfc3339("2026-01-02T00:00:00Z")
-    assert sweeping._ended_for(found, now) == 86_400
+    assert sweeping._ended_for(found, now, cooldown=86_400) == 86_400
+    assert sweeping._ended_for(found, now, cooldown=86_401) == -1  # it still takes signals
     server.request("DELETE", f"{RRS}/rr-touched")
 
 

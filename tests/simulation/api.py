@@ -158,7 +158,8 @@ class Api:
         old = self._get(target)
         _check_version(target, body, old)
         obj = content(old) | {"status": merged(old.get("status"), body.get("status", {}))}
-        return self._commit(target, "PATCH", obj, author, subresource="status")
+        fields: JsonObject = {"f:status": {"f:overallPhase": {}}} if "overallPhase" in body.get("status", {}) else {}
+        return self._commit(target, "PATCH", obj, author, subresource="status", fields=fields)
 
     def _delete(self, target: Target, body: JsonObject, author: Author) -> JsonObject:
         metadata = self._get(target)["metadata"]
@@ -174,7 +175,14 @@ class Api:
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
     def _commit(
-        self, target: Target, verb: str, obj: JsonObject, author: Author, *, subresource: str = ""
+        self,
+        target: Target,
+        verb: str,
+        obj: JsonObject,
+        author: Author,
+        *,
+        subresource: str = "",
+        fields: JsonObject | None = None,
     ) -> JsonObject:
         """Store an object, unless that would change nothing. The first write after a CREATE stores the defaults."""
         before = self.etcd.current(target.plural, target.name)
@@ -182,8 +190,9 @@ class Api:
             return before
         if before is not None:
             self._given.discard(before["metadata"]["uid"])
-        entry = {"manager": author.manager, "operation": "Update", "apiVersion": target.api_version}
+        entry: JsonObject = {"manager": author.manager, "operation": "Update", "apiVersion": target.api_version}
         entry |= {"subresource": subresource} if subresource else {}
+        entry |= {"fieldsV1": fields} if fields else {}
         sealed = {
             "resourceVersion": str(self.etcd.revision + 1),
             "managedFields": noted(before, entry, time=author.time),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.simulation.trace import Trace
 
 GRACE_SECONDS = 0.25
+_LATEST_SECONDS = 62.0  # the latest that a call arrives, and the margin of the clocks
 _STORED = ("created", "deduplicated")
 _CODES = (200, 201, 202, 400, 503)
 
@@ -32,13 +33,23 @@ _CODES = (200, 201, 202, 400, 503)
 class Judge:
     """Knows the whole truth: what is in etcd, what was sent, what was promised."""
 
-    def __init__(self, *, etcd: Etcd, trace: Trace, foreign: bool, now: Callable[[], float], stop: Callable[[], None]):
+    def __init__(
+        self,
+        *,
+        etcd: Etcd,
+        trace: Trace,
+        foreign: bool,
+        cooldown: float,
+        now: Callable[[], float],
+        stop: Callable[[], None],
+    ):
         self.violation = ""
         self.counts = Counts()
         self.leases = LeaseRules()
         self._etcd = etcd
         self._trace = trace
         self._foreign = foreign
+        self._cooldown = cooldown
         self._now = now
         self._stop = stop
         self._busy: Counter[tuple[str, str]] = Counter()
@@ -79,13 +90,15 @@ class Judge:
         if commit.verb == "CREATE":
             return
         if commit.verb == "DELETE":
-            if holds(commit.before, self._wall(2.0)):
+            if self.holds(commit.before, 2.0):
                 self.fail("none lost", f"{commit.actor} pruned {commit.name}, which holds its problem")
             return
         if commit.verb != "PATCH":
             self.fail("others' fields", f"{commit.actor} made a {commit.verb} of {commit.name}")
             return
-        if not holds(commit.before, self._wall(-2.0)):
+        # One that comes after its sender has given up was judged when it was sent; nobody is told that it is stored.
+        late = not self._busy[commit.actor, fingerprint_of(commit.before)[:12]]
+        if not self.holds(commit.before, -_LATEST_SECONDS if late else -2.0):
             self.fail("none lost", f"{commit.actor} counts on {commit.name}, which is {phase(commit.before)}")
         if _without_our_fields(commit.before) != _without_our_fields(commit.after):
             self.fail("others' fields", f"{commit.actor} changed more of {commit.name} than its count")
@@ -94,15 +107,15 @@ class Judge:
         fingerprint = fingerprint_of(commit.after or commit.before)
         if commit.verb == "CREATE" and not ours and self.leases.held_by(fingerprint) != commit.actor:
             self._outlaws.add(commit.name)
-        held, now = commit.before is None or holds(commit.before, self._wall()), commit.after
-        if not held and now and holds(now, self._wall()):
+        held, now = commit.before is None or self.holds(commit.before), commit.after
+        if not held and now and self.holds(now):
             self.revived.add(commit.name)
         if commit.verb == "CREATE" and ours:
             self._check_name(commit, fingerprint)
         standing = [
             obj["metadata"]["name"]
             for obj in self._etcd.objects("remediationrequests")
-            if fingerprint_of(obj) == fingerprint and holds(obj, self._wall(2.0))
+            if fingerprint_of(obj) == fingerprint and self.holds(obj, 2.0)
         ]
         if len(standing) < 2:
             return
@@ -133,6 +146,10 @@ class Judge:
         elif commit.name in self._used:
             self.fail("a name once", f"{commit.name} was used before, by {self._used[commit.name]}")
         self._used[commit.name] = commit.actor
+
+    def holds(self, obj: Any, ahead: float = 0.0) -> bool:
+        """Whether an RR's object holds its problem so many seconds from now."""
+        return holds(obj, self._wall(ahead), cooldown=self._cooldown)
 
     def _wall(self, ahead: float = 0.0) -> datetime:
         return START + timedelta(seconds=self._now() + ahead)

@@ -16,7 +16,7 @@ def content(obj: JsonObject) -> JsonObject:
 
 
 def noted(before: JsonObject | None, entry: JsonObject, *, time: str) -> list[JsonObject]:
-    """Return managedFields after a write by the manager of `entry`; which fields it owns is left out."""
+    """Return managedFields after a write by the manager of `entry`; of the fields only the phase is told."""
     entries = list(before["metadata"]["managedFields"]) if before else []
     others = [one for one in entries if {key: value for key, value in one.items() if key != "time"} != entry]
     return [*others, entry | {"time": time}]

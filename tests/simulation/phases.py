@@ -23,11 +23,18 @@ def active(obj: Any) -> bool:
     return phase(obj) not in ENDED and not dying(obj)
 
 
-def holds(obj: Any, now: datetime) -> bool:
+def holds(obj: Any, now: datetime, *, cooldown: float = 0.0) -> bool:
     """Whether a signal of its fingerprint must join this RR's object."""
     status = obj.get("status") or {}
     until = status.get("nextAllowedExecution") or (status.get("routingStatus") or {}).get("nextAllowedExecution")
     if dying(obj):
         return False
     review = "ManualReviewRequired" in (status.get("outcome"), (status.get("completionStatus") or {}).get("outcome"))
-    return active(obj) or review or bool(until and now < datetime.fromisoformat(until))
+    cooling = bool(cooldown) and (now - _phase_set_at(obj)).total_seconds() < cooldown
+    return active(obj) or review or cooling or bool(until and now < datetime.fromisoformat(until))
+
+
+def _phase_set_at(obj: Any) -> datetime:
+    entries = obj["metadata"]["managedFields"]
+    of_phase = [entry["time"] for entry in entries if "f:overallPhase" in str(entry.get("fieldsV1"))]
+    return max(datetime.fromisoformat(time) for time in of_phase or [entry["time"] for entry in entries])

@@ -79,6 +79,7 @@ class Pod:
                 resource=gateway.resource,
                 namespace=gateway.settings.namespace,
                 older_than_seconds=older_than_seconds,
+                cooldown=gateway.settings.cooldown,
                 leases_older_than_seconds=3600.0 if self._world.scenario.jumping else 65.0,
                 deadline=Deadline(clock=gateway.clock, seconds=30.0),
             )

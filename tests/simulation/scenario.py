@@ -73,6 +73,7 @@ class Scenario:
     jumping: bool
     """Whether the API servers' clocks jump; then no RR holds its problem for a time after its end."""
     first_count: Literal["implied", "written"]
+    cooldown: float
     events: tuple[Event, ...]
     stops: tuple[Stop, ...]
 
@@ -105,9 +106,12 @@ def draw(seed: int, *, without: Container[str] = ()) -> Scenario:
         defaults=rng.random() < 0.5,
         jumping=not calm and rng.random() < 0.15,
         first_count="written" if rng.random() < 0.2 else "implied",
+        cooldown=0.0,
         events=(),
         stops=(),
     )
+    if not scenario.jumping:
+        scenario = replace(scenario, cooldown=dice(seed, "cooldown").choice((0.0, 0.0, 0.0, 10.0, 60.0)))
     timetable = _timetable(rng, world)
     timetable += _muddles(dice(seed, "muddles"), timetable)
     timetable += _deletions(dice(seed, "deletions"), timetable)

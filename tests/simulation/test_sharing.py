@@ -64,6 +64,7 @@ def _calm(*, pods: int, seed: int) -> Scenario:
         group_interval=5.0,
         defaults=True,
         jumping=False,
+        cooldown=0.0,
         first_count="implied",
         events=(),
         stops=(),

@@ -38,7 +38,12 @@ class SimulatedWorker(Worker):
 def settings_of(scenario: Scenario) -> Settings:
     """Return the settings of all pods of a run."""
     return Settings(
-        namespace=NAMESPACE, auth="none", owners="as-named", reads=scenario.reads, first_count=scenario.first_count
+        namespace=NAMESPACE,
+        auth="none",
+        owners="as-named",
+        reads=scenario.reads,
+        first_count=scenario.first_count,
+        cooldown=scenario.cooldown,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,7 @@ from tests.simulation.api import Api, Replica
 from tests.simulation.etcd import Etcd
 from tests.simulation.judge import Judge, fingerprint_of, is_ours
 from tests.simulation.loop import StandstillError, VirtualLoop
-from tests.simulation.machine import START
 from tests.simulation.people import Operator, Orchestrator
-from tests.simulation.phases import holds
 from tests.simulation.pods import Pod
 from tests.simulation.scenario import Event, Scenario, dice, draw
 from tests.simulation.senders import Alertmanager, fingerprint, probe
@@ -65,6 +62,7 @@ class World:
             etcd=self.etcd,
             trace=self.trace,
             foreign=scenario.world == "shared",
+            cooldown=scenario.cooldown,
             now=self._now,
             stop=self._stop,
         )
@@ -101,6 +99,10 @@ class World:
             pod.heal()
         await asyncio.sleep(HEALING_SECONDS)
         self._orchestrator.end_all()
+        if self.scenario.cooldown:
+            await asyncio.sleep(
+                self.scenario.cooldown + 2.0
+            )  # till then they take the signals that are to open new ones
         targets = [target for target in self.scenario.targets if self.judge.counts.delivered[fingerprint(target)]]
         await probe(self, targets)
         await asyncio.sleep(10.0)
@@ -160,7 +162,7 @@ class World:
         for target in targets:
             of = fingerprint(target)
             requests = [obj for obj in self.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
-            standing = [obj for obj in requests if holds(obj, START + timedelta(seconds=self.loop.true_time))]
+            standing = [obj for obj in requests if self.judge.holds(obj)]
             if len(standing) != 1 and not self.judge.revived.intersection(
                 each["metadata"]["name"] for each in standing
             ):

@@ -142,6 +142,7 @@ class World:
         request = ApiRequest(
             method=method,
             path=resource.path(namespace=namespace, name=name, subresource=subresource),
+            query={"fieldManager": "somebody-else"} if method in ("POST", "PUT", "PATCH") else {},
             body=json.dumps(body).encode() if body else None,
             content_type=MERGE_PATCH if method == "PATCH" else "application/json",
         )

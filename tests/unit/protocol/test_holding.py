@@ -7,7 +7,7 @@ import pytest
 
 from core.common.text import rfc3339
 from core.local.embedded import EmbeddedApi
-from core.protocol.remediation_request import holds_its_problem
+from core.protocol.remediation_request import ended_at, holds_its_problem
 from core.results import Status
 from tests.support.instances import REQUESTS, START, World, count, signal
 from tests.support.scripted import answered
@@ -15,6 +15,7 @@ from tests.support.scripted import answered
 LOOK = "LIST remediationrequests"
 COUNT = "PATCH remediationrequests/status"
 NOW = START
+LATER = {"time": rfc3339(NOW + timedelta(seconds=5)), "fieldsV1": {"f:status": {"f:deduplication": {}}}}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,10 @@ NOW = START
         ("Failed", {"next_allowed": NOW + timedelta(seconds=1)}, True),
         ("Failed", {"next_allowed": NOW}, False),
         ("Failed", {"next_allowed": NOW - timedelta(seconds=1)}, False),
+        ("Completed", {"ended_at": NOW, "cooldown": 1.0}, True),
+        ("Completed", {"ended_at": NOW - timedelta(seconds=1), "cooldown": 1.0}, False),
+        ("Completed", {"ended_at": None, "cooldown": 1.0}, False),
+        ("Failed", {"deleting": True, "ended_at": NOW, "cooldown": 1.0}, False),
         ("Executing", {"deleting": True}, False),
         ("Failed", {"deleting": True, "outcome": "ManualReviewRequired"}, False),
         ("Failed", {"deleting": True, "next_allowed": NOW + timedelta(hours=1)}, False),
@@ -87,6 +92,49 @@ async def test_hold_ends_by_the_api_servers_clock(world: World, skew: timedelta)
     name = await ended(world, nextAllowedExecution=ahead(world, 60))
     (repeat,) = await world.instance(skew=skew).post(signal())
     assert repeat.rr_name == name
+
+
+async def test_ended_rr_takes_signals_while_it_cools_down_and_counts_make_it_no_younger(world: World):
+    name = await ended(world)
+    one = world.instance(cooldown=60)
+    for seconds in (0, 30, 29):
+        world.pass_time(seconds)
+        (repeat,) = await one.post(signal())
+        assert (repeat.status, repeat.rr_name) == (Status.DEDUPLICATED, name)
+    assert one.calls == [LOOK, COUNT] * 3
+    world.pass_time(1)
+    (new,) = await one.post(signal())
+    assert (new.status, new.rr_name == name) == (Status.CREATED, False)
+    assert [count(rr) for rr in await world.requests()] == [4, 1]
+
+
+async def test_without_a_cooldown_an_rr_that_ended_just_now_is_over(world: World):
+    await ended(world)
+    (new,) = await world.instance().post(signal())
+    assert new.status is Status.CREATED
+
+
+async def test_cooldown_starts_anew_when_the_rr_ends_anew(world: World):
+    name = await ended(world)
+    world.pass_time(61)
+    await world.set_phase("Executing")
+    await world.set_phase("Skipped")
+    (repeat,) = await world.instance(cooldown=60).post(signal())
+    assert repeat.rr_name == name
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        ({"creationTimestamp": rfc3339(NOW)}, NOW),
+        ({"managedFields": [{"time": rfc3339(NOW)}, {"time": "soon"}, "x", {}]}, NOW),
+        ({"managedFields": [{"time": rfc3339(NOW), "fieldsV1": {"f:status": {"f:overallPhase": {}}}}, LATER]}, NOW),
+        ({"managedFields": [{"time": rfc3339(NOW)}, LATER]}, NOW + timedelta(seconds=5)),
+        ({}, None),
+    ],
+)
+def test_end_is_told_by_the_write_of_the_phase_else_by_the_newest(metadata: Any, told: Any):
+    assert ended_at(metadata) == told
 
 
 async def test_dying_rr_takes_no_signal(world: World):

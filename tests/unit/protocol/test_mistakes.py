@@ -9,7 +9,7 @@ import pytest
 
 from core.protocol.lock import DistributedLockManager
 from core.protocol.placement import Placement, _Search, _surely_refused
-from core.protocol.remediation_request import _holds, holds_its_problem
+from core.protocol.remediation_request import _holds, ended_at, holds_its_problem
 from core.protocol.status import StatusUpdater
 from core.protocol.sweeping import LeaseSweeper, _unneeded
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace, applied
@@ -113,6 +113,14 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
             holding.test_ended_rr_takes_signals_until_the_next_execution_is_allowed,
             within="routingStatus",
         ),
+    ),
+    "an ended RR does not cool down": (
+        Prepend(holds_its_problem, "cooldown = 0"),
+        holding.test_ended_rr_takes_signals_while_it_cools_down_and_counts_make_it_no_younger,
+    ),
+    "a count starts the cooldown anew": (
+        Replace(ended_at, '"f:overallPhase" in A', "False"),
+        holding.test_ended_rr_takes_signals_while_it_cools_down_and_counts_make_it_no_younger,
     ),
     "a person's review holds nothing": (
         Prepend(holds_its_problem, "outcome = ''"),
