@@ -84,9 +84,20 @@ def _sentence(kind: type[ApiStatusError], resource: Resource, request: ApiReques
         return f"{said}; {resource.full_name} is not installed here: {remedy}"
     if kind is NamespaceNotFoundError:
         return f"{said}; create the namespace, or set SLUICE_NAMESPACE to one that exists"
-    if kind is ForbiddenError:
+    if kind is ForbiddenError and request.method == "GET":
         return f"{said}; the rule that is missing: {_rule(resource, request)}"
-    return said
+    if kind is ForbiddenError:
+        # A missing rule and an admission plugin's no have the same code and reason: only the words differ.
+        return (
+            f"{said}; where these words speak of a quota or a policy, make room there, or let it pass what Sluice "
+            f"writes; else the rule that is missing: {_rule(resource, request)}"
+        )
+    if kind is BadRequestError and "fieldSelector" in request.query:
+        return (
+            f"{said}; its definition must have spec.signalFingerprint among its selectableFields, which takes "
+            "Kubernetes 1.31: apply knative/cluster/crd.yaml"
+        )
+    return f"{said}; {_REMEDIES[kind]}" if kind in _REMEDIES else said
 
 
 def _rule(resource: Resource, request: ApiRequest) -> str:
@@ -226,6 +237,14 @@ class ServerError(ApiStatusError):
     error_type = "server_error"
     transient = True
 
+
+_REMEDIES: dict[type[ApiStatusError], str] = {
+    ApiUnauthorizedError: "the gateway's own credentials are not accepted: look at its service account, or KUBECONFIG",
+    ThrottledError: "the API server has too much to do; the same call works later",
+    ServerError: "the API server has failed; the same call may work later",
+}
+"""What to do about a refusal whose own words do not say it. Conflicts are no refusals, and an object that breaks its
+schema is told by its fields."""
 
 _BY_STATUS: dict[int, type[ApiStatusError]] = {
     400: BadRequestError,

@@ -66,7 +66,39 @@ def test_missing_rule_is_written_as_rbac_wants_it(request_, resource, rule):
     error = refusal(resource, request_, refused(403, "Forbidden", message="forbidden: no rule"))
     assert isinstance(error, errors.ForbiddenError)
     wanted = f'apiGroups: ["{group}"], resources: ["{plural}"], verbs: ["{verb}"]'
-    assert str(error).endswith(f"forbidden: no rule; the rule that is missing: {wanted}")
+    assert ": forbidden: no rule; " in str(error)
+    assert str(error).endswith(f"the rule that is missing: {wanted}")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_refused_write_may_be_a_quotas_doing_and_a_refused_read_may_not(method):
+    error = refusal(REQUESTS, call(method), refused(403, "Forbidden", message="exceeded quota: rrs"))
+    assert ("exceeded quota: rrs; where these words speak of a quota or a policy" in str(error)) is (method == "POST")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "remedy"),
+    [
+        (401, "Unauthorized", "look at its service account, or KUBECONFIG"),
+        (429, "TooManyRequests", "the API server has too much to do; the same call works later"),
+        (500, "InternalError", "the API server has failed; the same call may work later"),
+        (503, "ServiceUnavailable", "the API server has failed; the same call may work later"),
+        (409, "Conflict", "said"),
+        (409, "AlreadyExists", "said"),
+        (413, "RequestEntityTooLarge", "said"),
+        (422, "Invalid", "said"),
+        (400, "BadRequest", "said"),
+        (418, "", "said"),
+    ],
+)
+def test_refusal_ends_with_what_to_do_where_the_servers_words_do_not_say_it(status, reason, remedy):
+    assert str(refusal(REQUESTS, call("POST"), refused(status, reason, message="said"))).endswith(remedy)
+
+
+def test_field_that_cannot_be_selected_names_the_file_to_apply():
+    look = ApiRequest(method="GET", path=REQUESTS.path(namespace="ops"), query={"fieldSelector": "spec.a=b"})
+    error = refusal(REQUESTS, look, refused(400, "BadRequest", message="field label not supported: spec.a"))
+    assert str(error).endswith("which takes Kubernetes 1.31: apply knative/cluster/crd.yaml")
 
 
 @pytest.mark.parametrize(
