@@ -10,6 +10,7 @@ SluiceError
 │   └── PermissionDeniedError     403
 ├── TransientError                try again later: 503 with Retry-After
 │   ├── DeadlineExceededError     the request's time is over
+│   ├── OverloadedError          this instance has too much to do
 │   ├── CircuitOpenError          the breaker refuses to call
 │   ├── NotReadyError             a field of the definition or a rule is missing
 │   ├── ContentionError           others kept winning the lock or the write
@@ -112,6 +113,12 @@ class DeadlineExceededError(TransientError):
     """The request's time ended before its work did."""
 
     error_type = "deadline"
+
+
+class OverloadedError(TransientError):
+    """This instance holds as many bytes of bodies as it may."""
+
+    error_type = "overloaded"
 
 
 class CircuitOpenError(TransientError):

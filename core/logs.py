@@ -35,6 +35,10 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+LONGEST_TEXT = 4096
+"""Characters of a message, or of a field beside it, that are logged."""
+
+
 class JsonFormatter(logging.Formatter):
     """Formats a record as Cloud Logging's structured form; what is passed as `extra` becomes fields."""
 
@@ -43,7 +47,7 @@ class JsonFormatter(logging.Formatter):
         entry: dict[str, Any] = {
             "severity": record.levelname,
             "time": rfc3339(datetime.fromtimestamp(record.created, UTC)),
-            "message": record.getMessage(),
+            "message": _short(record.getMessage()),
             "logger": record.name,
         }
         if request := request_id.get():
@@ -75,7 +79,7 @@ class TerminalFormatter(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
         fields = " ".join(f"{key}={_plain(value)}" for key, value in _extra(record).items())
         severity = self._painted(f"{record.levelname:<7}", _COLOURS.get(record.levelname, ""))
-        line = f"{moment} {severity} {_printable(record.getMessage())}"
+        line = f"{moment} {severity} {_printable(str(_short(record.getMessage())))}"
         if fields:
             line += "  " + self._painted(_printable(fields), _DIM)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
@@ -85,7 +89,7 @@ class TerminalFormatter(logging.Formatter):
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS}
+    return {key: _short(value) for key, value in vars(record).items() if key not in _STANDARD_FIELDS}
 
 
 def _trace_fields(trace: TraceContext) -> dict[str, Any]:
@@ -157,3 +161,10 @@ def _cloud_handler() -> logging.Handler:
     client: Any = cloud_logging.Client()
     handler: logging.Handler = client.get_default_handler()
     return handler
+
+
+def _short(value: object) -> object:
+    """Cut what a sender may have made long: a log line is no archive."""
+    if not isinstance(value, str) or len(value) <= LONGEST_TEXT:
+        return value
+    return f"{value[:LONGEST_TEXT]}... (cut, {len(value)} characters)"

@@ -187,7 +187,13 @@ class Settings(BaseModel):
     )
     api_timeout: float = Field(3.0, gt=0, le=60, description="seconds until one Kubernetes API call is given up")
     max_concurrent: int = Field(100, ge=1, le=10_000, description="fingerprints worked on at once in one instance")
-    max_body: int = Field(16 * 1024 * 1024, ge=1024, description="bytes of a request's body")
+    max_body: int = Field(8 * 1024 * 1024, ge=1024, description="bytes of a request's body")
+    body_budget: int = Field(
+        8 * 1024 * 1024,
+        ge=1024,
+        description="bytes of bodies held at once in one instance, SLUICE_MAX_BODY at least; more wait for their turn "
+        "and are answered 503 where it does not come in time. What it takes in memory: docs/security.md",
+    )
     max_alerts: int = Field(
         10_000,
         ge=1,

@@ -3,32 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
-from core.errors import DeadlineExceededError, PayloadTooLargeError, UnsupportedPayloadError
+from core.errors import DeadlineExceededError, PayloadError, PayloadTooLargeError, UnsupportedPayloadError
+from functions._budget import FREE_BYTES
 from functions._packing import ENCODINGS, Unpacker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
+    from functions._budget import Share
+
+    MakeRoom = Callable[[int], Awaitable[None]]
+
 _UNWRAPPED = "x-goog-pubsub-message-id"
+_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_WAITING = 0.85
+"""How much of a request's time its body may wait for room."""
+
+_EXPECTED = 1024 * 1024
+"""Of a body that does not say how long it is, and of which more than a little has come. Bodies that take room bit by
+bit would wait for one another, each with a part of it."""
+
+_RATIO = 16
+"""What packed webhooks unpack to, as a rule, for the same reason."""
+
+_UNPACKED_AT_ONCE = 512
+"""Packed bytes that are unpacked before there is room for what comes of them: half a megabyte at most."""
+
 _LONGEST_LENGTH = 20  # digits of a 64-bit number
 
 
-async def read_json_body(request: Request, *, limit: int, timeout: float) -> bytes:
+async def read_json_body(request: Request, *, limit: int, share: Share, timeout: float) -> bytes:
     """Return the body of a JSON request, unpacked where it came packed.
 
     Args:
         request: as the framework hands it over, not yet read.
         limit: bytes, as they come and unpacked; reading stops with the chunk that goes past it.
+        share: of the bytes that may be held; it grows with the body, and what is announced waits for room first.
         timeout: seconds for the whole body to arrive.
 
     Raises:
         UnsupportedPayloadError: another content type or encoding.
         PayloadError: it is packed, and broken.
         PayloadTooLargeError: more than `limit` bytes, announced or sent.
+        OverloadedError: there was no room for it in time.
         DeadlineExceededError: the sender is too slow.
     """
     _check_type(request)
@@ -38,30 +60,57 @@ async def read_json_body(request: Request, *, limit: int, timeout: float) -> byt
     if announced.isdecimal() and (len(announced) > _LONGEST_LENGTH or int(announced) > limit):
         raise _too_large(announced, limit)
     try:
-        async with asyncio.timeout(timeout):
-            return await (_unpack(request, limit) if packed else _read(request, limit))
+        async with asyncio.timeout(timeout) as time:
+            make_room = partial(_grow, share, time)
+            expected = int(announced) if announced.isdecimal() else min(limit, _EXPECTED)
+            body = await _read(request, limit, expected, make_room)
+            if packed:
+                body = await _unpack(body, limit, make_room)
     except TimeoutError as error:
         raise DeadlineExceededError(f"the body did not arrive within {timeout:.1f} s") from error
+    if _UNWRAPPED not in request.headers:
+        _check_text(body)
+    return body
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    return b"".join([chunk async for chunk in _chunks(request, limit)])
-
-
-async def _unpack(request: Request, limit: int) -> bytes:
-    unpacker = Unpacker(limit=limit)
-    unpacked = [unpacker.unpack(chunk) async for chunk in _chunks(request, limit)]
-    unpacker.check_whole()
-    return b"".join(unpacked)
-
-
-async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
+async def _read(request: Request, limit: int, expected: int, make_room: MakeRoom) -> bytes:
+    chunks = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
             raise _too_large(f"more than {limit}", limit)
-        yield chunk
+        if size > FREE_BYTES:
+            await make_room(max(size, expected))
+        chunks.append(chunk)
+    await make_room(size)
+    return b"".join(chunks)
+
+
+async def _unpack(packed: bytes, limit: int, make_room: MakeRoom) -> bytes:
+    unpacker = Unpacker(limit=limit)
+    unpacked = []
+    size = 0
+    await make_room(min(limit, len(packed) * _RATIO))
+    for start in range(0, len(packed), _UNPACKED_AT_ONCE):
+        part = unpacker.unpack(packed[start : start + _UNPACKED_AT_ONCE])
+        size += len(part)
+        await make_room(size)
+        unpacked.append(part)
+    unpacker.check_whole()
+    return b"".join(unpacked)
+
+
+async def _grow(share: Share, time: asyncio.Timeout, size: int) -> None:
+    """Wait for room, but leave some of the request's time for the work itself."""
+    left = (time.when() or 0.0) - asyncio.get_running_loop().time()
+    await share.grow(size, timeout=max(0.0, left * _WAITING))
+
+
+def _check_text(body: bytes) -> None:
+    """Refuse UTF-16 and UTF-32, which Python's own JSON reader would take: JSON has no NUL (RFC 8259, section 8.1)."""
+    if b"\0" in body[:4] or body[:2] in _BYTE_ORDER_MARKS:
+        raise PayloadError("the body is no JSON in UTF-8 (RFC 8259, section 8.1)", reason="no_json")
 
 
 def _check_type(request: Request) -> None:

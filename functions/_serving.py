@@ -28,6 +28,7 @@ from core.kube.errors import KubernetesError
 from core.logs import current_trace, request_id
 from core.results import retry_after
 from functions._body import read_json_body
+from functions._budget import BodyBudget
 from functions._connections import bound_connections
 from functions._headers import REQUEST_ID, STANDARD, check_timestamp, request_id_of
 from functions._metrics_port import MetricsPort
@@ -186,6 +187,7 @@ class Endpoint:
         self._routes = routes
         self._receiver = receiver
         self._others = others
+        self._budgeted: Gateway | None = None
         # Answered without the API server.
         self._by_itself = {"/healthz": self._health, "/metrics": self._metrics}
         if routes.description:
@@ -221,11 +223,22 @@ class Endpoint:
     async def _receive(self, gateway: Gateway, request: Request, deadline: Deadline) -> Answer:
         await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
         check_timestamp(request.headers, now=gateway.clock.now())
-        body = await read_json_body(request, limit=gateway.settings.max_body, timeout=deadline.remaining())
-        receiver = await self._others.get(request.scope["path"], self._receiver)()
-        given = await receiver.receive(request.headers, body, deadline=deadline)
+        with self._budget(gateway).share() as share:
+            body = await read_json_body(
+                request, limit=gateway.settings.max_body, share=share, timeout=deadline.remaining()
+            )
+            receiver = await self._others.get(request.scope["path"], self._receiver)()
+            given = await receiver.receive(request.headers, body, deadline=deadline)
         self._worker.started()
         return given
+
+    def _budget(self, gateway: Gateway) -> BodyBudget:
+        """Return the budget of the running loop, which has its own gateway."""
+        if self._budgeted is not gateway:
+            settings = gateway.settings
+            self._bodies = BodyBudget(limit=max(settings.body_budget, settings.max_body))
+            self._budgeted = gateway
+        return self._bodies
 
     def _health(self, _: Request) -> Answer:
         return Answer(200, to_json({"status": "healthy", "timestamp": rfc3339(self._worker.clock.now())}))

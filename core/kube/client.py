@@ -196,7 +196,8 @@ class KubeClient:
         timeout = min(self._call_timeout, remaining)
         if timeout <= 0:
             raise DeadlineExceededError(f"no time was left for {request.method} {request.path}")
-        with self._breaker.guard(failed=_counts_as_failure):
+        failed = _counts_as_failure if timeout == self._call_timeout else _failed_in_short_time
+        with self._breaker.guard(failed=failed):
             code = UNANSWERED
             try:
                 response = await self._transport.send(request, timeout=timeout)
@@ -251,3 +252,9 @@ def _unreadable(request: ApiRequest, response: ApiResponse) -> UnreadableAnswerE
 
 def _counts_as_failure(error: BaseException) -> bool:
     return isinstance(error, KubernetesError) and error.transient
+
+
+def _failed_in_short_time(error: BaseException) -> bool:
+    """Where a request's own deadline left a call less than its time, its running out says nothing of the server:
+    one sender's slow bodies must not open the breaker for the others."""
+    return _counts_as_failure(error) and not isinstance(error.__cause__, TimeoutError)

@@ -1,4 +1,4 @@
-"""Where messages go that can never work: the log, and a Pub/Sub topic if one is set."""
+"""Where messages go that can never work: the log, as far as they are short, and a Pub/Sub topic if one is set."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EMULATOR = "PUBSUB_EMULATOR_HOST"
 _ATTRIBUTE_BYTES = 1024  # Pub/Sub's limit of an attribute's value
+_LOGGED_BYTES = 4000
 _RETRY_AFTER = 5.0
 
 
@@ -34,7 +35,7 @@ class Publisher(Protocol):
 
 
 class DeadLetters:
-    """Logs a message in full, and publishes it where there is a publisher."""
+    """Logs a message's beginning, and publishes it whole where there is a publisher."""
 
     def __init__(self, *, publisher: Publisher | None, logger: logging.Logger) -> None:
         self._publisher = publisher
@@ -50,7 +51,7 @@ class DeadLetters:
         self._logger.error(
             "a message can never work and is put aside: %s",
             "; ".join(reasons),
-            extra={"event_id": event.id, "event_type": event.type, "event_source": event.source, "data": data},
+            extra={"event_id": event.id, "event_type": event.type, "event_source": event.source, "data": _short(data)},
         )
         if self._publisher is None:
             return
@@ -130,6 +131,14 @@ def _writable(data: object) -> object:
         return json.dumps(data)
     except RecursionError:
         return excerpt(data)
+
+
+def _short(data: object) -> object:
+    """Return `data`, or its beginning where it is no log line's: people who want all of it set a topic."""
+    written = _json(data)
+    if len(written) <= _LOGGED_BYTES:
+        return data
+    return f"{cut_utf8(written.decode(), limit=_LOGGED_BYTES)}... (cut, {len(written)} bytes)"
 
 
 def _json(data: object) -> bytes:

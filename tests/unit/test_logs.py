@@ -278,3 +278,15 @@ def test_cloud_sink_uses_the_handler_of_googles_client(sluice_logger, monkeypatc
 def test_standard_sink_does_not_load_googles_client(sluice_logger, monkeypatch):
     monkeypatch.setitem(sys.modules, "google.cloud.logging", None)
     configure_logging(settings())
+
+
+@pytest.mark.parametrize("length", [4096, 4097, 1_000_000])
+def test_no_text_is_logged_whole_that_is_longer_than_4096_characters(logger, lines, length):
+    logger.warning("%s", "m" * length, extra={"sent": "s" * length, "number": 7})
+    entry = lines.entry
+    if length == 4096:
+        assert (entry["message"], entry["sent"]) == ("m" * length, "s" * length)
+    else:
+        assert entry["message"] == f"{'m' * 4096}... (cut, {length} characters)"
+        assert entry["sent"] == f"{'s' * 4096}... (cut, {length} characters)"
+    assert entry["number"] == 7

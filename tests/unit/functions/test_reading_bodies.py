@@ -36,6 +36,12 @@ async def test_other_charsets_are_refused_unread(function, scripted, charset):
     assert answered.chunks_read == 0
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+async def test_other_encodings_that_nobody_named_are_refused(function, scripted, encoding):
+    answered = await function.post('{"alerts": []}'.encode(encoding))
+    assert answered.problem(400) == "the body is no JSON in UTF-8 (RFC 8259, section 8.1)"
+
+
 async def test_identity_is_no_encoding(function, wire):
     assert (await function.post(webhook(alert()), Content_Encoding="Identity")).status == 201
 

@@ -170,3 +170,18 @@ async def test_metrics_of_all_workers_are_added_up(function, scripted, monkeypat
     text = (await function.get("/metrics")).body.decode()
     (family,) = text_string_to_metric_families(text)
     assert [(sample.labels, sample.value) for sample in family.samples] == [({"signal_name": "HighMemoryUsage"}, 3.0)]
+
+
+async def test_gauges_of_workers_that_are_gone_vanish(function, scripted, monkeypatch, tmp_path):
+    name = "gateway_circuit_breaker_state"
+    key = mmap_key(name, name, ["name"], ["kubernetes-api"], "State.")
+    gauges: Any = mmap_dict.MmapedDict
+    alive, gone = os.getpid(), 2**22 + 1  # above the largest pid of Linux
+    for worker, state in ((alive, 0.0), (gone, 2.0)):
+        file = gauges(str(tmp_path / f"gauge_livemax_{worker}.db"))
+        file.write_value(key, state, 0.0)
+        file.close()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    text = (await function.get("/metrics")).body.decode()
+    (family,) = text_string_to_metric_families(text)
+    assert [sample.value for sample in family.samples] == [0.0]

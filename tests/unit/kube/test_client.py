@@ -247,3 +247,32 @@ async def test_deadlines_that_passed_never_open_the_breaker(caller):
         with pytest.raises(DeadlineExceededError):
             await caller.get()
     assert caller.breaker.state is BreakerState.CLOSED
+
+
+def timed_out() -> errors.ApiUnreachableError:
+    error = errors.ApiUnreachableError("no answer in time")
+    error.__cause__ = TimeoutError()
+    return error
+
+
+class TestShortTime:
+    """A call that its request's deadline left less than SLUICE_API_TIMEOUT."""
+
+    @pytest.fixture
+    def hurried(self, caller):
+        caller.clock.advance(timedelta(seconds=7.5))
+        return caller
+
+    async def test_that_runs_out_says_nothing_of_the_api_server(self, hurried):
+        for _ in range(3):
+            await fail_ten_times(hurried, timed_out())
+        assert hurried.breaker.state is BreakerState.CLOSED
+
+    @pytest.mark.parametrize("answer", [errors.ApiUnreachableError("connection refused"), refused(503)])
+    async def test_in_which_the_api_server_fails_counts_as_ever(self, hurried, answer):
+        await fail_ten_times(hurried, answer)
+        assert hurried.breaker.state is BreakerState.OPEN
+
+    async def test_is_not_what_an_api_server_gets_that_never_answers(self, caller):
+        await fail_ten_times(caller, timed_out())
+        assert caller.breaker.state is BreakerState.OPEN

@@ -103,6 +103,18 @@ async def test_whatever_came_becomes_json_and_is_logged_alike(server, put, caplo
     assert json.loads(JsonFormatter().format(line))["data"] == json.loads(letter)
 
 
+async def test_long_message_is_published_whole_and_logged_in_part(server, put, caplog):
+    data = {"a": "é" * 100_000}
+    await put(data)
+    (message,) = server.messages
+    assert json.loads(message.data) == data
+    (record,) = caplog.records
+    written = json.loads(JsonFormatter().format(record))["data"]
+    assert written.startswith('{"a":"é')
+    assert written.endswith("... (cut, 200008 bytes)")
+    assert len(written.encode()) < 4096
+
+
 async def test_data_nested_too_deeply_is_still_put_aside(server, put):
     deep: Any = 1
     for _ in range(5000):
