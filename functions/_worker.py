@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,7 @@ def start_worker() -> Worker:
     try:
         settings = load_settings()
         check_access(settings)
+        _check_packages(settings)
         rules = _rules(settings)
         dangers = check_admission(settings, host=listening_host(sys.argv, os.environ))
     except ConfigurationError as error:
@@ -126,6 +128,28 @@ def start_worker() -> Worker:
     for sentence in (*dangers, *unknown_variables()):
         logger.warning(sentence)
     return Worker(settings=settings, metrics=_process_metrics(), logger=logger, clock=RealClock(), rules=rules)
+
+
+def _check_packages(settings: Settings) -> None:
+    """Tell at the start, and not at the first poison, that an image of the base set alone was told to do more."""
+    needed = {
+        "SLUICE_DEAD_LETTER_TOPIC": ("google.pubsub_v1", settings.dead_letter_topic),
+        "SLUICE_LOG_SINK": ("google.cloud.logging", settings.log_sink == "cloud-logging"),
+        "SLUICE_API_SERVER": ("google.auth", settings.api_server),
+    }
+    for name, (package, asked_for) in needed.items():
+        if asked_for and not _is_installed(package):
+            raise ConfigurationError(
+                f"{name} needs the Python package of {package}, which is not here: build the image with "
+                "--build-arg REQUIREMENTS=requirements.txt"
+            )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # of a package above it
+        return False
 
 
 def listening_host(argv: Sequence[str], environ: Mapping[str, str]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -66,5 +68,11 @@ def claims(issuer: str, **changed: Any) -> dict[str, Any]:
     return {name: value for name, value in (good | changed).items() if value is not None}
 
 
-def signed(key: Key, content: dict[str, Any], **header: Any) -> str:
-    return jwt.encode(content, key.private, algorithm=key.algorithm, headers={"kid": key.kid} | header)
+def signed(key: Key, content: dict[str, Any], *, payload: bytes = b"", **header: Any) -> str:
+    """A token; `payload` stands for claims that the library would not write."""
+    written = payload or json.dumps(content).encode()
+    return jwt.PyJWS().encode(written, key.private, algorithm=key.algorithm, headers={"kid": key.kid} | header)
+
+
+def token_part(content: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()

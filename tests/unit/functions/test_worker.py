@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.kube.resources import remediation_requests
 from core.kube.transport import ApiRequest
+from functions import _worker
 from tests.support.wire import deliver
 from tests.unit.functions.conftest import NAMESPACE, Function
 from tests.unit.functions.webhooks import alert, webhook
@@ -67,6 +68,20 @@ def test_open_gate_for_others_than_this_machine_stops_the_start_unless_it_is_mea
     function.set(auth_none="i-have-another-gate")
     function.load()
     assert "SLUICE_AUTH=none: everybody who reaches 0.0.0.0 is let in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("settings", "package"),
+    [
+        ({"dead_letter_topic": "projects/p/topics/t"}, "google.pubsub_v1"),
+        ({"log_sink": "cloud-logging"}, "google.cloud.logging"),
+    ],
+)
+def test_package_that_the_base_image_lacks_is_named_at_the_start(function, monkeypatch, settings, package):
+    monkeypatch.setattr(_worker, "find_spec", lambda name: None if name == package else object())
+    function.set(**settings)
+    with pytest.raises(SystemExit, match=f"needs the Python package of {package}, which is not here: build the image"):
+        function.load()
 
 
 def test_start_without_a_cluster_says_what_to_set(function, monkeypatch):

@@ -1,0 +1,1 @@
+"""What a deployment contains: its parts, their licences, and whether weaknesses of them are known."""
