@@ -141,6 +141,7 @@ MAX_ALERTS = 10_000
 """Of one body, where no setting says otherwise."""
 
 _VERSION = "4"
+_GRAFANAS_VERSION = "1"  # Grafana Alerting's webhook contact point: the same fields, and more of its own
 _LARGEST_COUNT = 2**64 - 1  # truncatedAlerts is a uint64 in Alertmanager; larger ones fit no counter
 _UNWRITABLE = "half a surrogate pair, which is no text, or is nested too deeply"
 
@@ -246,7 +247,7 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 def _warnings(webhook: dict[str, Any]) -> list[str]:
     warnings = []
-    if webhook.get("version") != _VERSION:
+    if webhook.get("version") not in (_VERSION, _GRAFANAS_VERSION):
         warnings.append(
             f"webhook version is {excerpt(webhook.get('version'))}, not '4': its alerts are used as they are"
         )

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
 from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
 from core.signals.rules import IGNORED_BY_RULE, Rules, default_rules
-from core.signals.signal import Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
-from core.signals.targets import NO_TARGET, target_of
+from core.signals.signal import Candidate, Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
+from core.signals.targets import NO_TARGET, candidates_of, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SOURCE = "cloud-monitoring"
 SIGNAL_TYPE = "cloud-monitoring-incident"
@@ -27,6 +27,9 @@ _TARGETS = {
     "k8s_pod": ("pod", "pod_name"),
     "k8s_node": ("node", "node_name"),
 }
+_PROMETHEUS_RESOURCE = "prometheus_target"
+_PROMETHEUS_METRICS = "prometheus.googleapis.com/"
+_WHERE_GOOGLE_KEEPS_IT = ("project_id", "location")
 _NAME_BYTES, _SEVERITY_BYTES = 253, 50
 
 
@@ -37,6 +40,17 @@ class _Resource(BaseModel):
     labels: dict[str, str] | None = None
 
 
+def _texts(labels: object) -> dict[str, str]:
+    return {key: text for key, text in labels.items() if isinstance(text, str)} if isinstance(labels, dict) else {}
+
+
+class _Metric(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    type: Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else "")] = ""
+    labels: Annotated[dict[str, str], BeforeValidator(_texts)] = Field(default_factory=dict)
+
+
 class Incident(BaseModel):
     """The fields that the gateway reads; all others stay in the payload."""
 
@@ -44,6 +58,9 @@ class Incident(BaseModel):
 
     state: str
     resource: _Resource | None = None
+    metric: Annotated[_Metric, BeforeValidator(lambda value: value if isinstance(value, dict) else {})] = Field(
+        default_factory=_Metric
+    )
     incident_id: str | None = None
     policy_name: str | None = None
     condition_name: str | None = None
@@ -52,6 +69,25 @@ class Incident(BaseModel):
     url: str | None = None
     started_at: float | None = None
     policy_user_labels: dict[str, str] | None = None
+
+    @property
+    def of_prometheus(self) -> bool:
+        """Whether Managed Prometheus measured it: then its labels are those that Prometheus gives."""
+        kind = self.resource.type if self.resource else ""
+        return kind == _PROMETHEUS_RESOURCE or (
+            kind not in _TARGETS and self.metric.type.startswith(_PROMETHEUS_METRICS)
+        )
+
+    @property
+    def measured(self) -> dict[str, str]:
+        """The labels of what was measured: those of the resource, and of the metric where they tell the object."""
+        resource = (self.resource and self.resource.labels) or {}
+        return self.metric.labels | resource if self.of_prometheus else resource
+
+    @property
+    def cluster(self) -> str:
+        """The cluster's name, empty where none is told."""
+        return self.measured.get("cluster" if self.of_prometheus else "cluster_name", "")
 
 
 _NAMED_BY = ("incident_id", "policy_name", "condition_name")
@@ -76,16 +112,16 @@ def read_incident(body: Mapping[str, Any], *, received_time: datetime, rules: Ru
             f"incident.state is {excerpt(incident.state)}; it must be open or closed",
             texts_of(body.get("incident"), *_NAMED_BY),
         )
-    resource = (incident.resource and incident.resource.labels) or {}
     signal_name = cut_utf8(incident.policy_name or incident.condition_name or "unknown", limit=_NAME_BYTES)
-    labels = {"incident_id": incident.incident_id or "", **resource, **(incident.policy_user_labels or {})}
+    labels = {"incident_id": incident.incident_id or "", **incident.measured, **(incident.policy_user_labels or {})}
     decision = (rules or default_rules()).decide({"alertname": signal_name, **labels})
     if decision.ignored:
         return Ignored(IGNORED_BY_RULE, decision.ignored, signal_name)
-    target = target_of(decision.hints) if decision.hints else _target(incident.resource)
-    if isinstance(target, Ignored):
-        return replace(target, signal_name=signal_name)
-    cluster = resource.get("cluster_name", "") if decision.cluster is None else decision.cluster
+    aim = _aim(incident, decision.hints)
+    if isinstance(aim, Ignored):
+        return replace(aim, signal_name=signal_name)
+    target, candidates = aim
+    cluster = incident.cluster if decision.cluster is None else decision.cluster
     return NormalizedSignal(
         fingerprint=fingerprint_of(target, cluster=cluster),
         signal_name=signal_name,
@@ -93,6 +129,7 @@ def read_incident(body: Mapping[str, Any], *, received_time: datetime, rules: Ru
         signal_type=SIGNAL_TYPE,
         signal_source=SOURCE,
         target=target,
+        candidates=candidates,
         cluster_id=cut_utf8(cluster, limit=_NAME_BYTES),
         firing_time=_moment(incident.started_at) or received_time,
         received_time=received_time,
@@ -103,12 +140,22 @@ def read_incident(body: Mapping[str, Any], *, received_time: datetime, rules: Ru
     )
 
 
+def _aim(incident: Incident, hints: Mapping[str, str]) -> tuple[TargetResource, Sequence[Candidate]] | Ignored:
+    """Return what an incident is about until the cluster has decided, and the candidates where there are more."""
+    if not incident.of_prometheus:
+        target = target_of(hints) if hints else _target(incident.resource)
+        return target if isinstance(target, Ignored) else (target, ())
+    labels = {key: text for key, text in incident.measured.items() if key not in _WHERE_GOOGLE_KEEPS_IT}
+    found = candidates_of({**labels, **hints}, incident.policy_user_labels)
+    return found if isinstance(found, Ignored) else (found[0].target, found)
+
+
 def _target(resource: _Resource | None) -> TargetResource | Ignored:
     if resource is None or resource.type not in _TARGETS:
         return Ignored(
             NO_TARGET,
-            f"incident.resource.type is {excerpt(resource and resource.type)}; only {', '.join(_TARGETS)} name a "
-            "Kubernetes object: route other policies elsewhere",
+            f"incident.resource.type is {excerpt(resource and resource.type)}; only {', '.join(_TARGETS)} and "
+            f"{_PROMETHEUS_RESOURCE} name a Kubernetes object: route other policies elsewhere",
         )
     label, carrier = _TARGETS[resource.type]
     known = resource.labels or {}

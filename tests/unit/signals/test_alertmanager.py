@@ -161,7 +161,21 @@ class TestEnvelope:
     def test_version_4_has_no_warning(self):
         assert list(decode(alert(**POD)).warnings) == []
 
-    @pytest.mark.parametrize("version", ["5", 4, None])
+    def test_webhook_of_grafana_is_taken_as_it_is(self):
+        raw = alert(**POD, grafana_folder="shop", rulename="memory") | {
+            "values": {"A": 0.97, "B": None},
+            "valueString": "[ var='A' labels={pod=web-1} value=0.97 ]",
+            "silenceURL": "https://grafana.example.com/alerting/silence/new",
+            "dashboardURL": "",
+            "panelURL": "",
+            "imageURL": "",
+            "orgId": 1,
+        }
+        batch = decode(raw, version="1", orgId=1, title="[FIRING:1]", state="alerting", message="**Firing**")
+        assert list(batch.warnings) == []
+        assert only_signal(batch).target.name == "web-1"
+
+    @pytest.mark.parametrize("version", ["5", 4, 1, None])
     def test_other_version_with_usable_alerts_is_taken_with_a_warning(self, version):
         batch = decode(alert(**POD), version=version)
         only_signal(batch)

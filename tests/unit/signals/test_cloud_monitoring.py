@@ -123,7 +123,7 @@ class TestNoTarget:
     def test_incident_about_nothing_in_kubernetes_is_ignored(self, resource):
         found = ignored(incident(resource=resource))
         assert found.reason == "no_target"
-        assert "only k8s_container, k8s_pod, k8s_node name a Kubernetes object" in found.message
+        assert "only k8s_container, k8s_pod, k8s_node and prometheus_target name a Kubernetes object" in found.message
 
     def test_incident_without_a_resource_is_ignored(self):
         body = incident()
@@ -205,3 +205,52 @@ class TestAnything:
         assert isinstance(entry, NormalizedSignal | Ignored | Poison)
         if isinstance(entry, NormalizedSignal):
             json.loads(entry.payload(), parse_constant=pytest.fail)
+
+
+def measured(labels: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    """An incident of Managed Prometheus; `labels` are the metric's."""
+    resource = {"project_id": "shop", "location": "europe-west1", "cluster": "eu-1", "namespace": "prod"}
+    resource |= {"job": "web", "instance": "web-7d4b9c6f5d-x2x9k:metrics"}
+    metric = {"type": "prometheus.googleapis.com/http_errors_total/counter", "displayName": "", "labels": labels or {}}
+    return incident("prometheus_target", resource, metric=metric, **fields)
+
+
+class TestIncidentsOfManagedPrometheus:
+    """The label rules of alerts, over the labels of resource and metric."""
+
+    def test_pod_of_the_metric_is_the_target(self):
+        found = signal(measured({"pod": "web-7d4b9c6f5d-x2x9k", "code": "500"}))
+        assert found.target == POD
+        assert (found.candidates[0].label, found.candidates[0].target) == ("pod", POD)
+        assert found.cluster_id == "eu-1"
+        assert found.fingerprint == fingerprint_of(POD, cluster="eu-1")
+        assert found.labels["code"] == "500"
+
+    def test_measured_object_comes_before_its_exporter(self):
+        labels = {"deployment": "shop", "exported_namespace": "team", "exported_pod": "db-0", "pod": "ksm-1"}
+        found = signal(measured(labels))
+        named = [(each.target.kind, each.target.namespace, each.target.name) for each in found.candidates]
+        assert named[0] == ("Pod", "team", "db-0")
+
+    def test_place_at_google_is_no_kind(self):
+        found = signal(measured({"pod": "web-1"}))
+        assert [each.label for each in found.candidates] == ["pod"]
+
+    def test_policy_may_name_the_target(self):
+        hints = {"target_kind": "Deployment", "target_name": "shop", "target_namespace": "team"}
+        found = signal(measured({"pod": "web-1"}, policy_user_labels=hints))
+        assert (found.target.kind, found.target.namespace, found.target.name) == ("Deployment", "team", "shop")
+
+    def test_query_that_keeps_no_resource_is_read_by_its_metric(self):
+        body = measured({"pod": "web-1", "namespace": "prod"})
+        body["incident"]["resource"] = None
+        assert signal(body).target.name == "web-1"
+
+    def test_metric_that_names_nothing_is_ignored(self):
+        found = ignored(measured())
+        assert (found.reason, found.signal_name) == ("no_target", "Memory is short")
+
+    @pytest.mark.parametrize("metric", [None, 7, {}, {"labels": 7}, {"type": 7, "labels": {"pod": 7}}])
+    def test_metric_of_any_form_does_no_harm(self, metric):
+        assert ignored(measured() | incident("prometheus_target", {"namespace": "prod"}, metric=metric)).reason
+        assert signal(incident(metric=metric)).target == POD
