@@ -25,6 +25,9 @@ PROBLEM = "application/problem+json"  # RFC 9457
 SENTENCES_OF_A_KIND = 20
 """Results alike, by status and reason, that say why in words; the others have the reason alone."""
 
+UNMANAGED = "unmanaged_resource"
+"""Of a target out of scope (kubernaut: RejectionReasonUnmanagedResource)."""
+
 _SENTENCE_BYTES = 1024
 _LONGEST_RETRY_AFTER = 60
 _UNSTORED = (Status.INVALID, Status.FAILED, Status.REJECTED)
@@ -139,6 +142,8 @@ def _line(result: SignalResult, told: Counter[tuple[str, str]]) -> dict[str, Any
         line["foundBy"] = result.found_by
     if result.reason:
         line["reason"] = result.reason
+    if result.remedy:
+        line["rejection"] = {"reason": UNMANAGED, "action": _cut(result.remedy)}
     if result.error:
         told[result.status, result.reason] += 1
         if told[result.status, result.reason] <= SENTENCES_OF_A_KIND:

@@ -50,7 +50,8 @@ class SignalResult:
     """One alert's line in the answer.
 
     `reason` is a short machine-readable word for what was ignored, rejected or invalid, and `error` a sentence for
-    people. `target` is the object that the signal is about, and `found_by` the label and the rule that led to it.
+    people. `remedy` is a command that lets in what was rejected, where there is one. `target` is the object that the
+    signal is about, and `found_by` the label and the rule that led to it.
     `retry_after` is in seconds and only set where it failed.
     """
 
@@ -64,6 +65,7 @@ class SignalResult:
     retry_after: float = 0.0
     target: TargetResource | None = None
     found_by: str = ""
+    remedy: str = ""
 
     @property
     def stored(self) -> bool:

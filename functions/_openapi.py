@@ -130,6 +130,12 @@ _RESULT = {
     "metadata": _reference("DeduplicationMetadata"),
     "target": _reference("Target"),
     "foundBy": _TEXT,
+    "rejection": {
+        "type": "object",
+        "required": ["reason", "action"],
+        "properties": {"reason": _TEXT, "action": _TEXT},
+        "additionalProperties": False,
+    },
     "reason": _TEXT,
     "detail": _TEXT,
     "error": _TEXT,

@@ -206,7 +206,10 @@ class Qualification:
             return _own_doing(signal, own)
         resolved = _resolved(signal, lineage, owner_is_target=self._owner_is_target)
         refusal = await self._scope.refusal(lineage, deadline=deadline) if self._scope else ""
-        return _rejected(resolved, OUT_OF_SCOPE, f"out of scope: {refusal}") if refusal else resolved
+        if refusal and self._scope:
+            rejected = _rejected(resolved, OUT_OF_SCOPE, f"out of scope: {refusal}")
+            return dataclasses.replace(rejected, remedy=self._scope.remedy(lineage))
+        return resolved
 
     async def _aimed(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | None:
         """Return the signal with the object that it is about; None where its labels lead to no object."""

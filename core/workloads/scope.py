@@ -109,6 +109,12 @@ class Scope:
         self._label = label
         self._reader = reader
 
+    def remedy(self, lineage: Lineage) -> str:
+        """Return the command that takes a workload in; a person decides whether it is right."""
+        top = lineage.top
+        place = f" -n {top.namespace}" if top.namespace else ""
+        return f"kubectl label{place} {top.kind.lower()} {top.name} {self._key}={self._value or 'true'} --overwrite"
+
     async def refusal(self, lineage: Lineage, *, deadline: Deadline) -> str:
         """Return why a target is out of scope, or nothing where it is in.
 

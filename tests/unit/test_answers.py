@@ -184,6 +184,15 @@ def test_results_alike_say_why_in_words_a_few_times_only(alike):
     assert (many - few) / (10_000 - SENTENCES_OF_A_KIND) < 60, "bytes of a result that says only its reason"
 
 
+def test_what_is_out_of_scope_has_the_command_that_takes_it_in():
+    refused = SignalResult(
+        status=Status.REJECTED, reason="out_of_scope", error="out of scope: why", remedy="kubectl label pod p k=v"
+    )
+    body = decoded(answer([refused]))
+    assert body["rejection"] == {"reason": "unmanaged_resource", "action": "kubectl label pod p k=v"}
+    assert body["results"][0]["rejection"] == body["rejection"]
+
+
 def test_long_sentence_is_cut():
     long = SignalResult(status=Status.INVALID, error="x" * 1_000_000)
     assert len(answer([long, CREATED]).body) < 2000

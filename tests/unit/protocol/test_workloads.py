@@ -177,6 +177,7 @@ class TestScope:
         (result,) = await instance.post(on(pods(1)[0]))
         assert result.status is Status.REJECTED
         assert result.error.startswith("out of scope: none of Pod ")
+        assert result.remedy == f"kubectl label -n {SHOP} deployment cart kubernaut.ai/managed=true --overwrite"
         assert instance.calls == ["GET pods", "GET replicasets", "GET deployments", "GET namespaces"]
 
     async def test_failing_look_at_the_namespace_is_no_verdict(self, deployed: World) -> None:
