@@ -20,11 +20,12 @@ from core.local.demo import BurstPlan, Demo, harmless_url, make_burst
 from core.local.doctor.command import doctor_command
 from core.local.explaining import check_rules_command, explain_command
 from core.local.pruning import prune_command
+from core.local.replay import kept_webhooks
 from core.local.run import WAIT_SECONDS, Run
 from core.local.send import Sending, SendPlan, flattened, read_webhooks
 from core.local.shell import INTERRUPTED, USAGE, CommandError, new_console, until_stopped
 from core.local.viewing import commands as viewing
-from core.local.viewing.rows import Output
+from core.local.viewing.rows import Output, Row, youngest_last
 from core.local.web import DEFAULT_PORT
 from core.settings import load_settings, unknown_variables
 from core.version import VERSION
@@ -199,6 +200,42 @@ def config(
         typer.echo(text.rstrip("\n"))
     for sentence in unknown_variables(os.environ):
         new_console(stderr=True).print(Text(f"sluice: {sentence}", style="yellow"), soft_wrap=True)
+
+
+@app.command()
+@_told
+def replay(
+    names: Annotated[list[str] | None, typer.Argument(help="Names of RRs, or their starts; all without.")] = None,
+    *,
+    url: Url = _URL,
+    context: viewing.Context = "",
+    namespace: viewing.Namespace = "",
+    phase: viewing.PhaseFilter = None,
+    active: viewing.ActiveFilter = False,
+    target: viewing.TargetFilter = "",
+    alert: viewing.AlertFilter = "",
+    rate: Annotated[float, typer.Option(min=0, help="Webhooks a second at most; 0: as fast as it goes.")] = 0.0,
+    concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Webhooks in flight at once.")] = 6,
+    yes: Yes = False,
+) -> None:
+    """Send the alerts that opened RRs to a function again, as their payloads keep them."""
+    chosen = viewing.chosen_filter(phase, active=active, target=target, alert=alert)
+    with viewing.open_reader(context, namespace) as reader:
+        objects = [reader.get(name) for name in names] if names else reader.list()
+        rows = youngest_last(row for row in map(Row.from_object, objects) if chosen.lets_through(row))
+        kept, where = kept_webhooks(rows), reader.where
+    for sentence in kept.left_out:
+        new_console(stderr=True).print(Text(f"sluice: {sentence}", style="yellow"), soft_wrap=True)
+    if not kept.webhooks:
+        raise CommandError(f"there is nothing to send again: no RR of {where} keeps an alert that was asked for")
+    sending = Sending(
+        url=harmless_url(url, settings=load_settings(), yes=yes),
+        console=new_console(),
+        clock=RealClock(),
+        plan=SendPlan(concurrency=concurrency, rate=rate),
+    )
+    if not _execute(sending.send(kept.webhooks)):
+        raise typer.Exit(1)
 
 
 @app.command()

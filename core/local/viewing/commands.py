@@ -63,7 +63,7 @@ def get(
     alert: AlertFilter = "",
 ) -> None:
     """List remediation requests."""
-    chosen = _filter(phase, active=active, target=target, alert=alert)
+    chosen = chosen_filter(phase, active=active, target=target, alert=alert)
     with open_reader(context, namespace, everywhere=all_namespaces) as reader:
         objects = [reader.get(name) for name in names] if names else reader.list()
         rows = [row for row in map(Row.from_object, objects) if chosen.lets_through(row)]
@@ -89,7 +89,7 @@ def watch(
     alert: AlertFilter = "",
 ) -> None:
     """Show remediation requests as they come and change, until Ctrl-C; a lost connection is made again."""
-    chosen = _filter(phase, active=active, target=target, alert=alert)
+    chosen = chosen_filter(phase, active=active, target=target, alert=alert)
     with open_reader(context, namespace, everywhere=all_namespaces) as reader:
         reader.list()  # what cannot work is said at once, rather than tried for ever
         display = Display(
@@ -140,7 +140,12 @@ def phase(
     new_console().print(Text(f"Moved {change}."), soft_wrap=True)
 
 
-def _filter(phases: list[str] | None, *, active: bool, target: str, alert: str) -> Filter:
+def chosen_filter(phases: list[str] | None, *, active: bool, target: str, alert: str) -> Filter:
+    """Return the filter that the options name.
+
+    Raises:
+        CommandError: one of them is no phase.
+    """
     wrong = [each for each in phases or () if each.lower() not in [known.lower() for known in PHASES]]
     if wrong:
         raise CommandError(f"--phase {wrong[0]!r} is no phase; take one of {', '.join(PHASES)}", exit_code=USAGE)
