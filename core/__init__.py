@@ -1,7 +1,10 @@
 """Sluice: alert bursts in, exactly one RemediationRequest per problem out.
 
-The names below are the parts that kubernaut's gateway has too: docs/kubernaut.md sets them side by side.
+`connect` gives a gateway to a program of one's own (docs/python.md). The other names are the parts that kubernaut's
+gateway has too: docs/kubernaut.md sets them side by side.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from core.common.backoff import GATEWAY_RETRY_BACKOFF
 from core.common.clock import Clock, MockClock, RealClock
@@ -12,6 +15,9 @@ from core.protocol.lock import LOCK_DURATION_SECONDS, DistributedLockManager
 from core.protocol.remediation_request import is_terminal_phase
 from core.protocol.status import StatusUpdater
 from core.results import DeduplicationMetadata
+
+if TYPE_CHECKING:
+    from core.connecting import connect
 
 __all__ = [
     "GATEWAY_RETRY_BACKOFF",
@@ -29,5 +35,15 @@ __all__ = [
     "RetryError",
     "RetryObserver",
     "StatusUpdater",
+    "connect",
     "is_terminal_phase",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load `connect` where it is asked for: it brings the whole gateway, and most of `core` needs none."""
+    if name == "connect":
+        from core.connecting import connect  # noqa: PLC0415
+
+        return connect
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,99 @@
+"""A program of one's own connects in two lines; the examples of docs/python.md run as they stand."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import core
+from core.common.clock import Deadline, RealClock
+from core.errors import ConfigurationError
+from core.kube.resources import remediation_requests
+from core.local.cluster import embedded_cluster, open_client
+from core.settings import Settings
+from tests.unit.functions.asgi import call
+
+PAGE = Path(__file__).parents[2] / "docs" / "python.md"
+KIND = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
+SETTINGS = Settings(namespace="ns")
+
+
+def example(number: int) -> dict[str, Any]:
+    """What an example of the page defines."""
+    source = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)[number]
+    defined: dict[str, Any] = {"__name__": "example"}
+    exec(compile(source, str(PAGE), "exec"), defined)
+    return defined
+
+
+def webhook(pod: str) -> bytes:
+    labels = {"alertname": "KubePodCrashLooping", "namespace": "shop", "pod": pod, "severity": "critical"}
+    alert = {"status": "firing", "labels": labels, "startsAt": "2026-01-02T03:04:05Z"}
+    return json.dumps({"version": "4", "status": "firing", "alerts": [alert]}).encode()
+
+
+@pytest.fixture
+async def stored(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+    """Lists the RRs of an embedded cluster that the environment names."""
+    async with embedded_cluster(SETTINGS) as cluster:
+        monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig)
+        monkeypatch.setenv("SLUICE_NAMESPACE", "ns")
+        async with open_client(SETTINGS, clock=RealClock()) as client:
+
+            async def listed() -> list[str]:
+                deadline = Deadline(clock=RealClock(), seconds=60)
+                found = await client.list(KIND, namespace="ns", query={}, deadline=deadline)
+                return sorted(each["spec"]["targetResource"]["name"] for each in found.items)
+
+            yield listed
+
+
+async def test_two_lines_store_a_webhook_and_a_repeat_joins(stored: Any):
+    async with core.connect() as sluice:
+        first = await sluice.receive(webhook("web"))
+        again = await sluice.receive(webhook("web"))
+    assert (first.status, again.status) == (201, 202)
+    assert await stored() == ["web"]
+
+
+async def test_what_can_never_work_and_what_may_later_are_told_apart(stored: Any):
+    async with core.connect() as sluice:
+        assert (await sluice.receive(b"no JSON")).status == 400
+    async with core.connect(settings=Settings(namespace="elsewhere")) as sluice:
+        later = await sluice.receive(webhook("web"))
+    assert later.status == 503
+    assert "Retry-After" in later.headers
+
+
+async def test_two_connections_of_one_process_have_metrics_of_their_own(stored: Any):
+    async with core.connect() as one, core.connect() as other:
+        assert (await one.receive(webhook("web"))).status == 201
+        assert (await other.receive(webhook("web"))).status == 202
+        assert one.metrics is not other.metrics
+
+
+async def test_no_cluster_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KUBECONFIG", "")
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(ConfigurationError, match="no Kubernetes API is configured"):
+        async with core.connect():
+            pytest.fail("it connected to nothing")
+
+
+async def test_web_application_of_the_page_works(stored: Any):
+    app = example(0)["app"]
+    async with app.router.lifespan_context(app):
+        answered = await call(app, "POST", "/alerts", body=webhook("web"))
+    assert answered.status == 201
+    assert await stored() == ["web"]
+
+
+async def test_batch_of_the_page_works(stored: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for pod in ("a", "b"):
+        (tmp_path / f"{pod}.json").write_bytes(webhook(pod))
+    await example(1)["main"](tmp_path)
+    assert capsys.readouterr().out == "a.json 201\nb.json 201\n"
+    assert await stored() == ["a", "b"]
