@@ -18,7 +18,7 @@ FOLDERS = (
     "overlays/production",
     "overlays/sender-tokens",
     "overlays/rules",
-    "overlays/labelled",  # the last: its source cannot go back to that of `base`
+    "overlays/labelled",
 )
 
 Manifest = dict[str, Any]

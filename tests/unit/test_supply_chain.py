@@ -43,7 +43,7 @@ def test_updates_are_proposed_for_all_that_is_pinned():
 def test_image_says_what_it_is():
     dockerfile = (ROOT / "knative" / "image" / "Dockerfile").read_text()
     labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", dockerfile))
-    assert labels >= {"title", "description", "licenses", "version", "source", "revision"}
+    assert labels >= {"title", "description", "licenses", "version", "revision"}
 
 
 def test_base_set_is_a_part_of_the_whole_with_the_same_pins():
