@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from core.errors import DeadlineExceededError, PayloadError, PayloadTooLargeError, UnsupportedPayloadError
+from core.errors import DeadlineExceededError, PayloadTooLargeError, UnsupportedPayloadError
 from functions._budget import FREE_BYTES
 from functions._packing import ENCODINGS, Unpacker
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     MakeRoom = Callable[[int], Awaitable[None]]
 
 _UNWRAPPED = "x-goog-pubsub-message-id"
-_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _WAITING = 0.85
 """How much of a request's time its body may wait for room."""
 
@@ -68,8 +67,6 @@ async def read_json_body(request: Request, *, limit: int, share: Share, timeout:
                 body = await _unpack(body, limit, make_room)
     except TimeoutError as error:
         raise DeadlineExceededError(f"the body did not arrive within {timeout:.1f} s") from error
-    if _UNWRAPPED not in request.headers:
-        _check_text(body)
     return body
 
 
@@ -105,12 +102,6 @@ async def _grow(share: Share, time: asyncio.Timeout, size: int) -> None:
     """Wait for room, but leave some of the request's time for the work itself."""
     left = (time.when() or 0.0) - asyncio.get_running_loop().time()
     await share.grow(size, timeout=max(0.0, left * _WAITING))
-
-
-def _check_text(body: bytes) -> None:
-    """Refuse UTF-16 and UTF-32, which Python's own JSON reader would take: JSON has no NUL (RFC 8259, section 8.1)."""
-    if b"\0" in body[:4] or body[:2] in _BYTE_ORDER_MARKS:
-        raise PayloadError("the body is no JSON in UTF-8 (RFC 8259, section 8.1)", reason="no_json")
 
 
 def _check_type(request: Request) -> None:

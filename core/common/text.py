@@ -23,6 +23,14 @@ _EXCERPTS.maxstring = _EXCERPTS.maxother = 80
 _LONGEST_EXCERPT = 200
 
 
+def is_utf8_json(body: bytes) -> bool:
+    """Tell whether a body cannot be UTF-16 or UTF-32, which Python's own JSON reader would take.
+
+    JSON is UTF-8 (RFC 8259, section 8.1); it has no NUL, and no byte order mark of the others.
+    """
+    return b"\0" not in body[:4] and body[:2] not in (b"\xff\xfe", b"\xfe\xff")
+
+
 def excerpt(value: object) -> str:
     """Return a short, one-line picture of any value, however large or deep it is."""
     text = _EXCERPTS.repr(value)

@@ -50,8 +50,8 @@ MUTATIONS = (
         Replace(LeaseSweeper.note, "self._clock.monotonic() + DONE_LEASE_SECONDS", "self._clock.monotonic()"),
     ),
     _mistake("a dying RR takes signals", 32, Prepend(_holds, "deleting = False")),
-    _mistake("an ended RR holds for no time", 4, Prepend(holds_its_problem, "next_allowed = None")),
-    _mistake("PATCH without resourceVersion", 0, Replace(StatusUpdater._patch, '{"resourceVersion": A}', "{}")),
+    _mistake("an ended RR holds for no time", 19, Prepend(holds_its_problem, "next_allowed = None")),
+    _mistake("PATCH without resourceVersion", 1, Replace(StatusUpdater._patch, '{"resourceVersion": A}', "{}")),
     _mistake("release without preconditions", 0, Replace(LeaseStore.delete, _PRECONDITIONS, "{}")),
     _mistake("take-over without resourceVersion", 0, Replace(LeaseStore.update, _SEEN, "{}")),
     _mistake(
@@ -91,10 +91,10 @@ MUTATIONS = (
         Replace(_CREATE, "A.attempt_id == B", "False"),
     ),
     _mistake("a count whose answer was lost is added again", 19, Replace(_UPDATE, "_same(...) or A", "A")),
-    _mistake("a conflict is not judged again", 0, Replace(_UPDATE, "A is None or not A.holds", "A is None")),
+    _mistake("a conflict is not judged again", 1, Replace(_UPDATE, "A is None or not A.holds", "A is None")),
     _mistake("Blocked counts as ended", 18, Prepend(is_terminal_phase, 'if phase == "Blocked": return True')),
     _mistake(
-        "an unknown phase counts as ended", 13, Prepend(is_terminal_phase, 'if phase == "Rebalancing": return True')
+        "an unknown phase counts as ended", 15, Prepend(is_terminal_phase, 'if phase == "Rebalancing": return True')
     ),
     _mistake("the name's fingerprint is not checked", 23, Replace(_Search._belongs, "rr.fingerprint == A and B", "B")),
     _mistake(
@@ -108,7 +108,7 @@ MUTATIONS = (
         Replace(Rounds.join, "asyncio.timeout(...)", "asyncio.timeout(None)"),
     ),
     _mistake(
-        "an ended RR in a stale view is asked for ever", 16, Replace(_Search._look, "self._over and ...", "False")
+        "an ended RR in a stale view is asked for ever", 69, Replace(_Search._look, "self._over and ...", "False")
     ),
     _mistake(
         "the status is replaced as a whole",

@@ -121,6 +121,7 @@ async def test_first_line_of_the_log_has_every_field(start):
     assert status == 201
     line = json.loads(next(line for line in log.splitlines() if line.startswith("{")))
     assert line.pop("time").endswith("Z")
+    assert len(line.pop("request_id")) == 32
     assert line == {
         "severity": "WARNING",
         "message": "webhook version is '3', not '4': its alerts are used as they are",

@@ -58,13 +58,13 @@ async def test_occurrence_sent_again_is_not_counted(function, wire, now):
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        (kubelet_event(type="Normal"), "normal_event"),
-        (kubelet_event(), "old_event"),
-        (kubelet_event(at=datetime.now(UTC), involvedObject=None), "no_target"),
+        (lambda now: kubelet_event(at=now, type="Normal"), "normal_event"),
+        (lambda _: kubelet_event(), "old_event"),
+        (lambda now: kubelet_event(at=now, involvedObject=None), "no_target"),
     ],
 )
-async def test_nothing_to_do_calls_nobody(function, scripted, event, reason):
-    answered = await post(function, event)
+async def test_nothing_to_do_calls_nobody(function, scripted, now, event, reason):
+    answered = await post(function, event(now))
     assert answered.status == 200
     assert [(each["status"], each["reason"]) for each in answered.json["results"]] == [("ignored", reason)]
 
