@@ -19,6 +19,7 @@ from core.metrics import Metrics
 from core.results import retry_after
 from core.settings import Settings, load_settings
 from core.signals.alertmanager import decode_alertmanager
+from core.signals.rules import rules_in
 from core.triggers.webhook import WebhookReceiver
 from core.version import USER_AGENT
 
@@ -76,6 +77,7 @@ async def connect(
     settings = settings or load_settings()
     logger = logger or logging.getLogger("sluice")
     clock = clock or RealClock()
+    rules = rules_in(settings.rules)
     access = await find_access(settings, clock=clock, warn=logger.warning)
     transport = HttpTransport(
         server=access.server,
@@ -87,7 +89,14 @@ async def connect(
     )
     registry = CollectorRegistry()
     metrics = Metrics(registry=registry)
-    gateway = build_gateway(settings=settings, transport=transport, metrics=metrics, logger=logger, clock=clock)
+    gateway = build_gateway(
+        settings=settings,
+        transport=transport,
+        metrics=metrics,
+        logger=logger,
+        clock=clock,
+        rules=rules,
+    )
     gateway.sweeper.start()
     try:
         yield Connected(gateway, metrics=registry)

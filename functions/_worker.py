@@ -22,6 +22,7 @@ from core.kube.transport import HttpTransport
 from core.logs import configure_logging
 from core.metrics import LoopTasks, Metrics
 from core.settings import Settings, load_settings, unknown_variables
+from core.signals.rules import rules_in
 from core.version import USER_AGENT
 from functions._ending import outlive_sigterm
 
@@ -120,7 +121,7 @@ def start_worker() -> Worker:
         settings = load_settings()
         check_access(settings)
         _check_packages(settings)
-        rules = _rules(settings)
+        rules = rules_in(settings.rules)
         dangers = check_admission(settings, host=listening_host(sys.argv, os.environ))
     except ConfigurationError as error:
         raise SystemExit(f"sluice: {error}") from None
@@ -164,14 +165,6 @@ def listening_host(argv: Sequence[str], environ: Mapping[str, str]) -> str:
         elif word.startswith("--host="):
             host = word.removeprefix("--host=")
     return host
-
-
-def _rules(settings: Settings) -> Rules | None:
-    if not settings.rules:
-        return None
-    from core.signals.rules_file import load_rules  # noqa: PLC0415 - no cold start pays for it where there is no file
-
-    return load_rules(settings.rules)
 
 
 def _process_start() -> float:

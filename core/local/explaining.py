@@ -32,7 +32,7 @@ from core.protocol.deduplication import PhaseBasedDeduplicationChecker
 from core.results import SignalResult
 from core.settings import load_settings
 from core.signals.pubsub import ContentReader
-from core.signals.rules import RULES_ANNOTATION, Rules, default_rules
+from core.signals.rules import RULES_ANNOTATION, rules_in
 from core.signals.rules_file import load_rules
 from core.signals.signal import Ignored, Poison
 from core.workloads.qualification import OWNER_ANNOTATION
@@ -163,7 +163,7 @@ def _entries(what: Sequence[str], settings: Settings, clock: Clock) -> Iterator[
         event_max_age=float("inf"),
         max_alerts=settings.max_alerts,
         untargeted=settings.untargeted,
-        rules=_rules(settings),
+        rules=rules_in(settings.rules),
     )
     labels: dict[str, str] = {}
     files = []
@@ -179,10 +179,6 @@ def _entries(what: Sequence[str], settings: Settings, clock: Clock) -> Iterator[
             yield from reader.read(json.dumps(document).encode(), provenance={}).entries
         except PayloadError as error:
             raise CommandError(f"{name}: {error}", exit_code=USAGE) from None
-
-
-def _rules(settings: Settings) -> Rules:
-    return load_rules(settings.rules) if settings.rules else default_rules()
 
 
 def _show(explained: Sequence[Explanation], output: Output) -> None:

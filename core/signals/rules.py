@@ -175,3 +175,16 @@ BUILT_IN_RULES = (
 def default_rules() -> Rules:
     """Return the rules where SLUICE_RULES names no file."""
     return Rules(BUILT_IN_RULES)
+
+
+def rules_in(path: str) -> Rules:
+    """Return the rules that SLUICE_RULES asks for: those of its file, or where it names none those that are built in.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a rule in it cannot work.
+    """
+    if not path:
+        return default_rules()
+    from core.signals.rules_file import load_rules  # noqa: PLC0415 - no cold start pays for it where there is no file
+
+    return load_rules(path)

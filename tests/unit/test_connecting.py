@@ -59,6 +59,25 @@ async def test_two_lines_store_a_webhook_and_a_repeat_joins(stored: Any):
     assert await stored() == ["web"]
 
 
+async def test_rules_of_the_settings_hold_as_in_a_function(
+    stored: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: [{name: quiet, match: 'pod=web', ignore: it is being replaced}]")
+    monkeypatch.setenv("SLUICE_RULES", str(rules))
+    async with core.connect() as sluice:
+        statuses = [(await sluice.receive(webhook(pod))).status for pod in ("web", "db")]
+    assert statuses == [200, 201]
+    assert await stored() == ["db"]
+
+
+async def test_rules_file_that_cannot_work_is_told(stored: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SLUICE_RULES", "/nowhere/rules.yaml")
+    with pytest.raises(ConfigurationError, match=r"SLUICE_RULES=/nowhere/rules\.yaml cannot be read"):
+        async with core.connect():
+            pass
+
+
 async def test_what_can_never_work_and_what_may_later_are_told_apart(stored: Any):
     async with core.connect() as sluice:
         assert (await sluice.receive(b"no JSON")).status == 400
