@@ -12,6 +12,7 @@ from core.common.text import cut_utf8
 from core.errors import SluiceError
 from core.results import SignalResult, Status, failure
 from core.signals.signal import Lookup, TargetResource, fingerprint_of
+from core.signals.targets import NO_TARGET
 from core.workloads.kinds import built_in_singular
 from core.workloads.owners import Lineage
 from core.workloads.scope import beyond_reach
@@ -111,9 +112,6 @@ def _of_kind(target: TargetResource, served: ServedKind) -> TargetResource | Non
 
 OWN = "own"
 """Reason of what is ignored because it is about the gateway itself."""
-
-NO_TARGET = "no_target"
-"""Reason of what is ignored because it is about no object."""
 
 FOUND_BY_ANNOTATION = "gateway.kubernaut.ai/target-found-by"
 """On an RR: the label that named its target, and the rule by which it counts."""
