@@ -18,16 +18,14 @@ from core.protocol.deduplication import PhaseBasedDeduplicationChecker
 from core.protocol.lease import LeaseStore
 from core.protocol.lock import DistributedLockManager
 from core.protocol.placement import Placement
-from core.protocol.recorder import Recorder, RemediationRequestMemory
+from core.protocol.recorder import Recorder, RemediationRequestMemory, Rounds
 from core.protocol.remediation_request import RemediationRequestBuilder
-from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
 from core.protocol.sweeping import LeaseSweeper
 from core.readiness import Readiness
 from core.reporting import Notices, Reporter
 from core.signals.rules import Rules, default_rules
-from core.workloads.kinds import Kinds
-from core.workloads.metadata import MetadataReader
+from core.workloads.objects import Kinds, MetadataReader
 from core.workloads.owners import OwnerResolver
 from core.workloads.qualification import Qualification, TargetFinder
 from core.workloads.scope import OwnDoing, Scope

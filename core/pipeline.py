@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from core.common.clock import Clock, Deadline
-    from core.protocol.rounds import Rounds
+    from core.protocol.recorder import Rounds
     from core.reporting import Reporter
     from core.signals.signal import Batch, Entry
     from core.workloads.qualification import Qualification

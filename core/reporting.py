@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.common.concurrency import STEPS_IN_A_ROW
-from core.common.repeats import ONCE_A_SECOND
 from core.common.text import cut_utf8
+from core.logs import ONCE_A_SECOND
 from core.results import Status
 from core.signals.signal import Ignored, NormalizedSignal, Poison
 

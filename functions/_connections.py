@@ -2,7 +2,7 @@
 
 uvicorn bounds none of it. functions-framework starts it as gunicorn's worker, whose class names the protocol;
 `bound_connections` puts this one in its place. What is bounded here are bytes and seconds before any function sees
-them; the body has its own limits (functions/_body.py).
+them; the body has its own limits (functions/_request.py).
 """
 
 from __future__ import annotations

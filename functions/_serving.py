@@ -14,7 +14,6 @@ from starlette.responses import Response
 from core.answers import Answer, problem
 from core.common.clock import Deadline
 from core.common.concurrency import PerLoop
-from core.common.repeats import ONCE_A_SECOND
 from core.common.text import cut_utf8, rfc3339
 from core.common.trace_context import trace_of
 from core.errors import (
@@ -25,13 +24,11 @@ from core.errors import (
     UnauthenticatedError,
 )
 from core.kube.errors import KubernetesError
-from core.logs import current_trace, request_id
+from core.logs import ONCE_A_SECOND, current_trace, request_id
 from core.results import retry_after
-from functions._body import read_json_body
-from functions._budget import BodyBudget
 from functions._connections import bound_connections
-from functions._headers import REQUEST_ID, STANDARD, check_timestamp, request_id_of
 from functions._metrics_port import MetricsPort
+from functions._request import REQUEST_ID, STANDARD, BodyBudget, check_timestamp, read_json_body, request_id_of
 from functions._worker import Worker, start_worker
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from core.errors import ConfigurationError
 from core.kube.connection import trust
-from core.kube.credentials import FileToken, GoogleToken, HookToken, StaticToken, TokenSource
 from core.kube.kubeconfig import read_kubeconfig
+from core.kube.transport import FileToken, GoogleToken, HookToken, StaticToken, TokenSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

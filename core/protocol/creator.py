@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from core.common.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
-from core.common.repeats import ONCE_A_SECOND
 from core.errors import CRDCreationError, RetryError
 from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError, UnreadableAnswerError
+from core.logs import ONCE_A_SECOND
 from core.protocol.remediation_request import ATTEMPT_ANNOTATION, read_remediation_request
 
 if TYPE_CHECKING:

@@ -16,9 +16,19 @@ from pydantic_core import from_json, to_json
 
 from core.common.text import cut_utf8, describe_invalid, excerpt, is_utf8_json, texts_of
 from core.errors import PayloadError, PayloadTooLargeError
-from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
 from core.signals.rules import IGNORED_BY_RULE, Rules, default_rules
-from core.signals.signal import Batch, Entry, Ignored, NormalizedSignal, Poison, Unread, fingerprint_of
+from core.signals.signal import (
+    PAYLOAD_BYTES,
+    Batch,
+    Entry,
+    Ignored,
+    NormalizedSignal,
+    Poison,
+    Unread,
+    bounded_json,
+    bounded_texts,
+    fingerprint_of,
+)
 from core.signals.targets import candidates_of
 
 SOURCE = "alertmanager"

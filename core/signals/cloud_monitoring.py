@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
-from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
 from core.signals.rules import IGNORED_BY_RULE, Rules, default_rules
-from core.signals.signal import Candidate, Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
+from core.signals.signal import (
+    PAYLOAD_BYTES,
+    Candidate,
+    Entry,
+    Ignored,
+    NormalizedSignal,
+    Poison,
+    TargetResource,
+    bounded_json,
+    bounded_texts,
+    fingerprint_of,
+)
 from core.signals.targets import NO_TARGET, candidates_of, target_of
 
 if TYPE_CHECKING:

@@ -13,10 +13,20 @@ from pydantic_core import to_json
 
 from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
 from core.errors import PayloadError
-from core.signals.bounds import PAYLOAD_BYTES, bounded_json, bounded_texts
 from core.signals.names import API_VERSION_PATTERN, KIND_PATTERN, NAME_PATTERN, NAMESPACE_PATTERN
 from core.signals.rules import FEW_OCCURRENCES, IGNORED_BY_RULE, Decision, Rules, default_rules
-from core.signals.signal import Candidate, Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
+from core.signals.signal import (
+    PAYLOAD_BYTES,
+    Candidate,
+    Entry,
+    Ignored,
+    NormalizedSignal,
+    Poison,
+    TargetResource,
+    bounded_json,
+    bounded_texts,
+    fingerprint_of,
+)
 from core.signals.targets import NO_TARGET, candidates_of
 
 if TYPE_CHECKING:

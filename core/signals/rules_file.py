@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from core.common.text import DNS_SUBDOMAIN, describe_invalid
 from core.errors import ConfigurationError
-from core.signals.matchers import Matcher, parse_matchers
-from core.signals.rules import BUILT_IN_RULES, NamedTarget, Rule, Rules
+from core.signals.rules import BUILT_IN_RULES, Matcher, NamedTarget, Rule, Rules, parse_matchers
 
 MOST_RULES = 1000
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from core.common.memory import NOTHING_SECONDS
 from core.errors import SluiceError
 from core.signals.signal import TargetResource
-from core.workloads.kinds import built_in
+from core.workloads.objects import built_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from core.common.clock import Deadline
     from core.metrics import Metrics
-    from core.workloads.metadata import MetadataReader, ObjectMetadata
+    from core.workloads.objects import MetadataReader, ObjectMetadata
 
 # The alphabet of Kubernetes' generated names (k8s.io/apimachinery/pkg/util/rand): no vowels, 0, 1 or 3.
 _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"

@@ -13,7 +13,7 @@ from core.errors import SluiceError
 from core.results import SignalResult, Status, failure
 from core.signals.signal import Lookup, TargetResource, fingerprint_of
 from core.signals.targets import NO_TARGET
-from core.workloads.kinds import built_in_singular
+from core.workloads.objects import built_in_singular
 from core.workloads.owners import Lineage
 from core.workloads.scope import beyond_reach
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from core.common.clock import Deadline
     from core.kube.resources import ServedKind
     from core.signals.signal import Candidate, NormalizedSignal
-    from core.workloads.kinds import Kinds
-    from core.workloads.metadata import MetadataReader
+    from core.workloads.objects import Kinds, MetadataReader
     from core.workloads.owners import OwnerResolver
     from core.workloads.scope import OwnDoing, Scope
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from core.common.clock import Deadline
-    from core.workloads.metadata import MetadataReader
+    from core.workloads.objects import MetadataReader
     from core.workloads.owners import Lineage
 
 PROJECT_GROUP = "kubernaut.ai"

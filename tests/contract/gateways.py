@@ -11,8 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from core.common.clock import Deadline, RealClock
 from core.gateway import Gateway, build_gateway
-from core.kube.credentials import StaticToken
-from core.kube.transport import HttpTransport
+from core.kube.transport import HttpTransport, StaticToken
 from core.metrics import Metrics
 from core.settings import Settings
 from core.signals.signal import Batch

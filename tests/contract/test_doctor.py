@@ -14,8 +14,7 @@ import pytest
 from core.common.breaker import CircuitBreaker
 from core.common.clock import RealClock
 from core.kube.client import KubeClient
-from core.kube.credentials import StaticToken
-from core.kube.transport import HttpTransport
+from core.kube.transport import HttpTransport, StaticToken
 from core.local.doctor import Finding, Level, Visit, examine
 from core.local.embedded import load_crd
 from core.settings import Settings

@@ -18,8 +18,7 @@ from prometheus_client import CollectorRegistry
 from core.common.clock import Deadline, RealClock
 from core.errors import SluiceError
 from core.gateway import Gateway, build_gateway
-from core.kube.credentials import StaticToken
-from core.kube.transport import HttpTransport
+from core.kube.transport import HttpTransport, StaticToken
 from core.metrics import Metrics
 from core.protocol.lease import lease_name
 from core.settings import Settings

@@ -10,9 +10,8 @@ from core.protocol.creator import CRDCreator
 from core.protocol.lease import LeaseStore
 from core.protocol.lock import DistributedLockManager
 from core.protocol.placement import Placement, _Search
-from core.protocol.recorder import Recorder, RemediationRequestMemory
+from core.protocol.recorder import Recorder, RemediationRequestMemory, Rounds
 from core.protocol.remediation_request import _holds, holds_its_problem, is_terminal_phase
-from core.protocol.rounds import Rounds
 from core.protocol.status import StatusUpdater
 from core.protocol.sweeping import LeaseSweeper
 from core.results import is_poison

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from core.common.repeats import ONCE_A_SECOND
 from core.common.trace_context import TraceContext
-from core.logs import LOGGER_NAME, JsonFormatter, TerminalFormatter, configure_logging, current_trace
+from core.logs import LOGGER_NAME, ONCE_A_SECOND, JsonFormatter, TerminalFormatter, configure_logging, current_trace
 from core.settings import Settings
 
 

@@ -18,7 +18,7 @@ from core.pipeline import GROUPS_AT_ONCE, REMEMBERED_DELIVERY_SECONDS, EarlierDe
 from core.reporting import COUNTED_LINES, LINES_OF_A_KIND, NOTICE_SECONDS, REMEMBERED_NOTICES, Notices, Reporter
 from core.results import SignalResult, Status
 from core.signals.signal import Batch, Entry, Ignored, NormalizedSignal, Poison
-from core.workloads.kinds import Kinds
+from core.workloads.objects import Kinds
 from core.workloads.qualification import Qualification
 from core.workloads.scope import OwnDoing
 from tests.support.instances import fingerprint, signal

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from core.errors import OverloadedError
-from functions._budget import BodyBudget
+from functions._request import BodyBudget
 
 NOW, LONG = 0.0, 60.0
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ROOT = Path(__file__).parents[3]
-FILES_OF_A_NEW_ALERT = 47
-FILES_OF_A_REPEAT = 40
+FILES_OF_A_NEW_ALERT = 40
+FILES_OF_A_REPEAT = 33
 
 
 async def test_an_alert_passes_few_files(function):

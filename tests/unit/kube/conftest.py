@@ -3,8 +3,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from core.kube.access import Access
-from core.kube.credentials import StaticToken, TokenSource
-from core.kube.transport import HttpTransport
+from core.kube.transport import HttpTransport, StaticToken, TokenSource
 from tests.unit.kube.certificates import Authority
 
 

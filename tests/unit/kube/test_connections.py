@@ -10,9 +10,8 @@ import pytest
 from core.errors import ConfigurationError
 from core.kube import connection
 from core.kube.connection import trust
-from core.kube.credentials import StaticToken
 from core.kube.errors import ApiUnreachableError
-from core.kube.transport import ApiRequest, HttpTransport
+from core.kube.transport import ApiRequest, HttpTransport, StaticToken
 from tests.unit.kube.http_server import HttpServer, answers, hangs_up, never_answers, stalls
 
 GET = ApiRequest(method="GET", path="/api/v1/pods")

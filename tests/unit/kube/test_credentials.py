@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.common.clock import MockClock
-from core.kube.credentials import FileToken, GoogleToken, HookToken, StaticToken
+from core.kube.transport import FileToken, GoogleToken, HookToken, StaticToken
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -7,9 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from core.kube.credentials import StaticToken
 from core.kube.errors import ApiUnreachableError, UnreadableAnswerError
-from core.kube.transport import ApiRequest
+from core.kube.transport import ApiRequest, StaticToken
 from tests.unit.kube.http_server import (
     HttpServer,
     answers,

@@ -9,8 +9,8 @@ import pytest
 from core.common.clock import Deadline, RealClock
 from core.errors import ConfigurationError
 from core.kube import access
-from core.kube.credentials import StaticToken
 from core.kube.resources import remediation_requests
+from core.kube.transport import StaticToken
 from core.local.cluster import (
     embedded_cluster,
     is_named,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from core.common.clock import Deadline
-from core.protocol.rounds import PAUSE_AFTER_CONFLICT, Rounds
+from core.protocol.recorder import PAUSE_AFTER_CONFLICT, Rounds
 from core.results import Recorded, SignalResult, Status
 from core.signals.signal import NormalizedSignal
 from tests.support.instances import fingerprint, signal

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import PayloadError, PayloadTooLargeError
 from core.signals.alertmanager import MAX_ALERTS
-from core.signals.bounds import TEXTS
-from core.signals.signal import Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
+from core.signals.signal import TEXTS, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
 from tests.unit.signals.webhooks import (
     RECEIVED,
     alert,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from core.signals.matchers import LONGEST_REGULAR_EXPRESSION, parse_matchers
+from core.signals.rules import LONGEST_REGULAR_EXPRESSION, parse_matchers
 
 
 def accepts(text: str, **labels: str) -> bool:

@@ -15,8 +15,7 @@ from core.kube.client import METADATA_ONLY, KubeClient
 from core.kube.transport import ApiRequest, ApiResponse
 from core.metrics import Metrics
 from core.signals.signal import TargetResource
-from core.workloads.kinds import Kinds
-from core.workloads.metadata import MetadataReader
+from core.workloads.objects import Kinds, MetadataReader
 from core.workloads.owners import OwnerResolver
 from core.workloads.qualification import TargetFinder
 from core.workloads.scope import Scope

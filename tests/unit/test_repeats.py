@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.common.clock import MockClock
-from core.common.repeats import LINES_A_SECOND, MOST_DISTINCT, ONCE_A_SECOND, Repeats
+from core.logs import LINES_A_SECOND, MOST_DISTINCT, ONCE_A_SECOND, Repeats
 
 
 class Log:

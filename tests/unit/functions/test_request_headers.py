@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.errors import PayloadError
-from functions._headers import CLOCK_SKEW_SECONDS, STANDARD, TIMESTAMP_TOLERANCE_SECONDS, check_timestamp
+from functions._request import CLOCK_SKEW_SECONDS, STANDARD, TIMESTAMP_TOLERANCE_SECONDS, check_timestamp
 from tests.unit.functions.webhooks import alert, webhook
 
 NOW = datetime(2026, 4, 1, 12, 0, tzinfo=UTC)
