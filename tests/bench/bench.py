@@ -45,6 +45,7 @@ class Bench:
         self._namespace = Namespace(server)
         self._sender = self._namespace.cluster.add_account(SENDER, SENDER_RULES)
         self._template = self._make_template()
+        self._pods: set[str] = set()
 
     def measure(self, case: Case, *, pairs: int, seconds: float) -> Row:
         """Run one case in a fresh function and fresh bare clients; it begins no pair of slices after `seconds`."""
@@ -62,6 +63,7 @@ class Bench:
                 pid=function.pid,
                 vegeta=self._vegeta,
                 folder=self._folder,
+                pods=self._pods,
                 token=self._sender if defaults else "",
                 other=self._other,
             )

@@ -56,11 +56,12 @@ class CaseRun:
     pid: int
     vegeta: Path
     folder: Path
+    pods: set[str]
+    """Those that exist: the cases before this one may have made some."""
     token: str = ""
     other: OtherGateway | None = None
     sent: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    pods: set[str] = field(default_factory=set)
     targets_of_other: set[str] = field(default_factory=set)
 
     def slices(self, most: int, *, seconds: float) -> Slices:
