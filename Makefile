@@ -109,7 +109,8 @@ COMPILE_FLAGS := --quiet --universal --generate-hashes --no-emit-index-url --no-
 COMPILE := $(BIN)/uv pip compile pyproject.toml $(COMPILE_FLAGS)
 lock: $(READY) ## pin the dependencies anew; requirements.txt is also what a source deploy installs
 	@$(COMPILE) --upgrade --output-file requirements.txt
-	@$(COMPILE) --upgrade --extra local --group dev --output-file requirements-dev.txt
+	@$(COMPILE) --upgrade --extra local --extra otel --group dev --output-file requirements-dev.txt
+	@$(COMPILE) --extra otel --constraint requirements.txt --output-file requirements-otel.txt
 	@$(BIN)/python -m tests.supply_chain base | $(BIN)/uv pip compile - --constraint requirements.txt $(COMPILE_FLAGS) --output-file requirements-base.txt
 
 UV_TOOL := $(BIN)/uv tool run --quiet

@@ -10,6 +10,7 @@ from uuid import UUID
 from core.admission.opening import build_gate
 from core.common.breaker import BreakerState, CircuitBreaker
 from core.common.clock import Clock, RealClock
+from core.common.trace_context import NO_TRACER
 from core.kube.client import KubeClient
 from core.kube.resources import Resource, remediation_requests
 from core.pipeline import EarlierDeliveries, Pipeline
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from core.admission.gates import Gate
     from core.common.clock import Deadline
+    from core.common.trace_context import Tracer
     from core.kube.transport import Transport
     from core.metrics import Metrics
     from core.settings import Settings
@@ -57,6 +59,7 @@ class Gateway:
     sweeper: LeaseSweeper
     readiness: Readiness
     logger: logging.Logger
+    tracer: Tracer
 
     async def check_ready(self, *, deadline: Deadline) -> None:
         """Return where signals can be stored; raises KubernetesError or TransientError with what is missing."""
@@ -78,10 +81,12 @@ def build_gateway(
     clock: Clock | None = None,
     source_of_random: random.Random | None = None,
     rules: Rules | None = None,
+    tracer: Tracer = NO_TRACER,
 ) -> Gateway:
     """Assemble an instance over a transport; tests and the simulation bring their own clock and random.
 
-    A function gives the `rules` that it read at its start; None: those that are built in.
+    A function gives the `rules` that it read at its start; None: those that are built in. Whoever brings a `tracer`
+    closes it.
     """
     clock = clock or RealClock()
     # Not for secrets: jitter, attempt ids and the mark in lastSeenAt.
@@ -93,6 +98,7 @@ def build_gateway(
         breaker=_breaker(settings, metrics, logger, clock),
         call_timeout=settings.api_timeout,
         observe=metrics.called,
+        tracer=tracer,
     )
     store = LeaseStore(client=client, namespace=namespace, clock=clock)
     locks = DistributedLockManager(store=store)
@@ -119,6 +125,7 @@ def build_gateway(
         new_id=lambda: str(UUID(int=rng.getrandbits(128), version=4)),
         consistent_reads=settings.reads == "consistent",
         metrics=metrics,
+        tracer=tracer,
     )
     recorder = Recorder(
         placement=placement,
@@ -136,6 +143,7 @@ def build_gateway(
         clock=clock,
         random=rng.random,
         observe=metrics.round_ended,
+        tracer=tracer,
     )
     return Gateway(
         settings=settings,
@@ -154,8 +162,10 @@ def build_gateway(
             reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock), clock=clock),
             reject_untargeted=settings.untargeted == "reject",
             as_kubernaut=settings.profile == "kubernaut",
+            tracer=tracer,
         ),
         logger=logger,
+        tracer=tracer,
     )
 
 

@@ -12,7 +12,6 @@ import logging
 import os
 import re
 import sys
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from pydantic_core import to_json
 
 from core.common.clock import RealClock
 from core.common.text import excerpt, rfc3339
+from core.common.trace_context import current_trace, request_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +45,6 @@ _PARTICULARS = re.compile(r"[0-9a-f]{8,}|\d+")
 _OTHERS = (logging.WARNING, "warnings and errors of other kinds")
 
 LOGGER_NAME = "sluice"
-
-current_trace: ContextVar[TraceContext | None] = ContextVar("current_trace", default=None)
-"""Trace of the request being served (core.common.trace_context)."""
-
-request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""X-Request-ID of the request being served."""
 
 LONGEST_TEXT = 4096
 """Characters of a message, or of a field beside it, that are logged."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.common.concurrency import paced, side_by_side
 from core.common.memory import BoundedMemory
+from core.common.trace_context import NO_TRACER
 from core.errors import DeadlineExceededError
 from core.results import SignalResult, Status, failure
 from core.signals.kubernaut import as_kubernaut
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from core.common.clock import Clock, Deadline
+    from core.common.trace_context import Tracer
     from core.protocol.recorder import Rounds
     from core.reporting import Reporter
     from core.signals.signal import Batch, Entry
@@ -43,7 +45,9 @@ class Pipeline:
         reporter: Reporter,
         reject_untargeted: bool = False,
         as_kubernaut: bool = False,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
+        self._tracer = tracer
         self._reject_untargeted = reject_untargeted
         self._as_kubernaut = as_kubernaut
         self._qualification = qualification
@@ -69,7 +73,9 @@ class Pipeline:
         """
         report = self._reporter.opened(batch)
         entries = [self._judged(entry) async for entry in paced(batch.entries, deadline=deadline)]
-        settled, signals = await self._qualify(entries, deadline)
+        with self._tracer.span("qualification", attributes={"sluice.entries": len(entries)}) as span:
+            settled, signals = await self._qualify(entries, deadline)
+            span.describe({"sluice.signals": len(signals)})
         settled |= await self._record(signals, digest, deadline, unsettled=_any_failed(settled.values()))
         results = [settled[index] for index in range(len(entries))]
         await report.settled([signals.get(index, entry) for index, entry in enumerate(entries)], results)

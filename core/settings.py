@@ -31,6 +31,10 @@ _LABEL_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _WAY = r"(kubernetes|oidc|secret)"
 _SENDER = r"(cluster|https?://[^\s,#]+)#[^\s,#]+"
 
+_TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_TRACE_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_TRACE_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+
 
 def _default_namespace() -> str:
     from_pod = os.environ.get("POD_NAMESPACE", "")
@@ -249,6 +253,31 @@ def load_settings() -> Settings:
         )
     except ValidationError as error:
         raise ConfigurationError("; ".join(_sentence(line) for line in error.errors(include_url=False))) from None
+
+
+def traces_asked_for(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether OpenTelemetry's own variables say where traces go (docs/observability.md).
+
+    Raises:
+        ConfigurationError: they ask for a way of sending them that is not here.
+    """
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    endpoints = {name: environ.get(name, "") for name in _TRACE_ENDPOINTS}
+    if exporter == "none" or not (exporter or any(endpoints.values())):
+        return False
+    if exporter not in ("", "otlp"):
+        raise ConfigurationError(f"OTEL_TRACES_EXPORTER={exporter!r} cannot work: traces are sent as `otlp`, or `none`")
+    for name in _TRACE_PROTOCOLS:
+        if (protocol := environ.get(name, "")) not in ("", "http/protobuf"):
+            raise ConfigurationError(
+                f"{name}={protocol!r} cannot work: traces are sent as `http/protobuf`, to a collector's port 4318"
+            )
+    for name, endpoint in endpoints.items():
+        if endpoint and not _TRACE_URL.fullmatch(endpoint.strip()):
+            raise ConfigurationError(f"{name}={endpoint!r} cannot work: it is a URL such as http://collector:4318")
+    return True
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:

@@ -15,7 +15,7 @@ from core.answers import Answer, problem
 from core.common.clock import Deadline
 from core.common.concurrency import PerLoop
 from core.common.text import cut_utf8, rfc3339
-from core.common.trace_context import trace_of
+from core.common.trace_context import NO_TRACER, current_trace, request_id, trace_of
 from core.errors import (
     AccessError,
     ConfigurationError,
@@ -24,7 +24,8 @@ from core.errors import (
     UnauthenticatedError,
 )
 from core.kube.errors import KubernetesError
-from core.logs import ONCE_A_SECOND, current_trace, request_id
+from core.logs import ONCE_A_SECOND
+from core.metrics import method_label
 from core.results import retry_after
 from functions._connections import bound_connections
 from functions._metrics_port import MetricsPort
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from core.common.trace_context import TraceContext
+    from core.common.trace_context import TraceContext, Tracer
     from core.gateway import Gateway
     from core.triggers.descriptions import Description
 
@@ -199,6 +200,7 @@ class Endpoint:
             method=request.method,
             trace=trace_of(request.headers),
             sender=_address(request),
+            tracer=NO_TRACER if request.scope["path"] in _PROBES else await self._worker.tracer(),
         )
 
     async def _route(self, request: Request) -> Answer:
@@ -218,14 +220,18 @@ class Endpoint:
         return await self._receive(gateway, request, deadline)
 
     async def _receive(self, gateway: Gateway, request: Request, deadline: Deadline) -> Answer:
-        await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
+        with gateway.tracer.span("admission"):
+            await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
         check_timestamp(request.headers, now=gateway.clock.now())
         with self._budget(gateway).share() as share:
-            body = await read_json_body(
-                request, limit=gateway.settings.max_body, share=share, timeout=deadline.remaining()
-            )
+            with gateway.tracer.span("body") as span:
+                body = await read_json_body(
+                    request, limit=gateway.settings.max_body, share=share, timeout=deadline.remaining()
+                )
+                span.describe({"http.request.body.size": len(body)})
             receiver = await self._others.get(request.scope["path"], self._receiver)()
-            given = await receiver.receive(request.headers, body, deadline=deadline)
+            with gateway.tracer.span("intake"):
+                given = await receiver.receive(request.headers, body, deadline=deadline)
         self._worker.started()
         return given
 
@@ -257,17 +263,28 @@ async def _measured(
     method: str,
     trace: TraceContext | None,
     sender: str,
+    tracer: Tracer,
 ) -> Answer:
-    """Return the answer of `respond`, or the one to its error; log lines meanwhile carry `trace`."""
+    """Return the answer of `respond`, or the one to its error; log lines meanwhile carry our span, else `trace`."""
     started = worker.clock.monotonic()
-    token = current_trace.set(trace)
-    try:
-        given = await _guarded(worker, respond, sender=sender)
-        seconds = worker.clock.monotonic() - started
-        worker.metrics.answered(endpoint=endpoint, method=method, status=given.status, seconds=seconds)
-        return given
-    finally:
-        current_trace.reset(token)
+    method = method_label(method)
+    with tracer.span(
+        f"{method} {endpoint}",
+        kind="server",
+        caller=trace,
+        attributes={"http.request.method": method, "http.route": endpoint, "sluice.request_id": request_id.get()},
+    ) as span:
+        token = current_trace.set(span.context or trace)
+        try:
+            given = await _guarded(worker, respond, sender=sender)
+        finally:
+            current_trace.reset(token)
+        span.describe({"http.response.status_code": given.status})
+        if given.status >= 500:
+            span.fail(f"answered {given.status}")
+    seconds = worker.clock.monotonic() - started
+    worker.metrics.answered(endpoint=endpoint, method=method, status=given.status, seconds=seconds)
+    return given
 
 
 def _address(request: Request) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,21 +16,23 @@ from prometheus_client.exposition import choose_encoder
 from core.admission.opening import check_admission
 from core.common.clock import Clock, RealClock
 from core.common.concurrency import PerLoop
+from core.common.trace_context import NO_TRACER
 from core.errors import ConfigurationError
 from core.gateway import Gateway, build_gateway
 from core.kube.access import check_access, find_access
 from core.kube.transport import HttpTransport
 from core.logs import configure_logging
 from core.metrics import LoopTasks, Metrics
-from core.settings import Settings, load_settings, unknown_variables
+from core.settings import Settings, load_settings, traces_asked_for, unknown_variables
 from core.signals.rules import rules_in
 from core.version import USER_AGENT
 from functions._ending import outlive_sigterm
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from core.common.trace_context import Tracer
     from core.signals.rules import Rules
 
 _metrics: Metrics | None = None
@@ -47,6 +50,7 @@ class Worker:
         logger: logging.Logger,
         clock: Clock,
         rules: Rules | None = None,
+        open_tracer: Callable[[], Tracer] = lambda: NO_TRACER,
     ) -> None:
         self._rules = rules
         self.settings = settings
@@ -54,6 +58,7 @@ class Worker:
         self.logger = logger
         self.clock = clock
         self._gateways: PerLoop[Gateway] = PerLoop(self._build)
+        self._tracers: PerLoop[Tracer] = PerLoop(partial(_opened, open_tracer))
         # functions-framework imports the function in the process that the container starts: workers are forks of it.
         self._process_start = _process_start()
         self._answered = False
@@ -65,6 +70,10 @@ class Worker:
             ConfigurationError: the access to the API server that is configured cannot be used.
         """
         return await self._gateways.get()
+
+    async def tracer(self) -> Tracer:
+        """Return the tracer of the running loop."""
+        return await self._tracers.get()
 
     def started(self) -> None:
         """Note the first answer to a sender: until then its senders waited for this process."""
@@ -107,6 +116,7 @@ class Worker:
             logger=self.logger,
             clock=self.clock,
             rules=self._rules,
+            tracer=await self.tracer(),
         )
         gateway.sweeper.start()
         return gateway
@@ -120,7 +130,8 @@ def start_worker() -> Worker:
     try:
         settings = load_settings()
         check_access(settings)
-        _check_packages(settings)
+        traced = traces_asked_for()
+        _check_packages(settings, traced=traced)
         rules = rules_in(settings.rules)
         dangers = check_admission(settings, host=listening_host(sys.argv, os.environ))
     except ConfigurationError as error:
@@ -128,21 +139,39 @@ def start_worker() -> Worker:
     logger = configure_logging(settings)
     for sentence in (*dangers, *unknown_variables()):
         logger.warning(sentence)
-    return Worker(settings=settings, metrics=_process_metrics(), logger=logger, clock=RealClock(), rules=rules)
+    return Worker(
+        settings=settings,
+        metrics=_process_metrics(),
+        logger=logger,
+        clock=RealClock(),
+        rules=rules,
+        open_tracer=_tracer_opener(logger) if traced else lambda: NO_TRACER,
+    )
 
 
-def _check_packages(settings: Settings) -> None:
+def _tracer_opener(logger: logging.Logger) -> Callable[[], Tracer]:
+    from core.tracing import open_tracer  # noqa: PLC0415 - a fifth of a second, for those who asked for traces alone
+
+    return partial(open_tracer, logger=logger)
+
+
+async def _opened(open_tracer: Callable[[], Tracer]) -> Tracer:
+    return open_tracer()
+
+
+def _check_packages(settings: Settings, *, traced: bool) -> None:
     """Tell at the start, and not at the first poison, that an image of the base set alone was told to do more."""
     needed = {
-        "SLUICE_DEAD_LETTER_TOPIC": ("google.pubsub_v1", settings.dead_letter_topic),
-        "SLUICE_LOG_SINK": ("google.cloud.logging", settings.log_sink == "cloud-logging"),
-        "SLUICE_API_SERVER": ("google.auth", settings.api_server),
+        "SLUICE_DEAD_LETTER_TOPIC": ("google.pubsub_v1", settings.dead_letter_topic, "requirements.txt"),
+        "SLUICE_LOG_SINK": ("google.cloud.logging", settings.log_sink == "cloud-logging", "requirements.txt"),
+        "SLUICE_API_SERVER": ("google.auth", settings.api_server, "requirements.txt"),
+        "OTEL_*": ("opentelemetry.exporter.otlp.proto.http", traced, "requirements-otel.txt"),
     }
-    for name, (package, asked_for) in needed.items():
+    for name, (package, asked_for, requirements) in needed.items():
         if asked_for and not _is_installed(package):
             raise ConfigurationError(
                 f"{name} needs the Python package of {package}, which is not here: build the image with "
-                "--build-arg REQUIREMENTS=requirements.txt"
+                f"--build-arg REQUIREMENTS={requirements}"
             )
 
 

@@ -8,7 +8,7 @@
 # endpoint and masterAuth.clusterCaCertificate); for pubsub also TOPIC.
 # Optional: REGION (europe-west1), RUNTIME (python312), MIN_INSTANCES (0), MAX_INSTANCES (20), INGRESS (internal-only),
 # VPC_CONNECTOR for a private endpoint, DEAD_LETTER_TOPIC (projects/P/topics/T) for what can never work, and every
-# other SLUICE_* variable that is set.
+# other SLUICE_* and OTEL_* variable that is set.
 #
 # The service account gets no role in the project. On the dead letter topic it may publish; the function behind the
 # topic it may call, which Eventarc does in its name. What it may do in the cluster, the cluster's own rules say.
@@ -38,7 +38,7 @@ settings() {
   [[ "${SLUICE_AUTH}" != none ]] || export SLUICE_AUTH_NONE=i-have-another-gate
   [[ -z "${DEAD_LETTER_TOPIC:-}" ]] || export SLUICE_DEAD_LETTER_TOPIC="${DEAD_LETTER_TOPIC}"
   local name list=""
-  for name in $(compgen -e SLUICE_ | sort); do
+  for name in $({ compgen -e SLUICE_; compgen -e OTEL_; } | sort); do
     [[ "${!name}" != *"@@"* ]] || fail "${name} holds @@, which separates settings here"
     list+="@@${name}=${!name}"
   done

@@ -1,16 +1,22 @@
-"""Which trace a request belongs to: W3C Trace Context, else Google's own header.
+"""Which request and which trace work belongs to: what the caller's headers say, and the spans of our own work.
 
 A sender writes these headers, and they end up in log lines and spans: nothing is taken that has not the right form.
+Spans are made by core.tracing where OpenTelemetry is asked for; else by NO_TRACER, which does and loads nothing.
 """
 
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from contextvars import Context
+
+    Attributes = Mapping[str, str | int | bool]
 
 # Trace Context level 2, section 3.2: only version 00 ends after the flags; newer ones may go on after a dash.
 _TRACEPARENT = re.compile(
@@ -38,6 +44,13 @@ class TraceContext:
     sampled: bool = False
 
 
+current_trace: ContextVar[TraceContext | None] = ContextVar("current_trace", default=None)
+"""Trace of the request being served; its span is ours where we make one, else the caller's."""
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""X-Request-ID of the request being served."""
+
+
 def trace_of(headers: Mapping[str, str]) -> TraceContext | None:
     """Return the trace that a request belongs to; None where no header names one in the right form.
 
@@ -61,3 +74,110 @@ def _google(header: str) -> TraceContext | None:
         return None
     span = int(match["span"] or 0)
     return TraceContext(match["trace"], f"{span:016x}" if 0 < span < _LONGEST_SPAN else "", match["sampled"] == "1")
+
+
+# Spans
+
+Kind = Literal["internal", "server", "client"]
+
+
+class Span(Protocol):
+    """A piece of work that has a place in a trace."""
+
+    @property
+    def context(self) -> TraceContext | None:
+        """Where it stands; None where nothing is traced."""
+
+    def describe(self, attributes: Attributes) -> None:
+        """Add what is known only now. Names follow OpenTelemetry's semantic conventions, or begin with `sluice.`."""
+
+    def fail(self, sentence: str) -> None:
+        """Mark it as failed, and say how. An exception that leaves its block does so by itself."""
+
+
+class Tracer(Protocol):
+    """Makes spans."""
+
+    def span(
+        self,
+        name: str,
+        *,
+        kind: Kind = "internal",
+        caller: TraceContext | None = None,
+        links: Sequence[Span] = (),
+        attributes: Attributes | None = None,
+    ) -> AbstractContextManager[Span]:
+        """Return the span of a `with` block, a part of the one around it.
+
+        Without one around it only a `server` span is made: what runs in the background has no trace of its own.
+
+        Args:
+            name: of few different ones: nothing of what a sender wrote.
+            kind: OpenTelemetry's SpanKind.
+            caller: whose trace a `server` span goes on with.
+            links: spans of other requests that are served by this work too.
+            attributes: what is known at its beginning.
+        """
+
+    async def close(self) -> None:
+        """Let open spans end, and hand over what is not yet handed over."""
+
+
+class _NoSpan:
+    context = None
+
+    def __enter__(self) -> Span:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to end."""
+
+    def describe(self, attributes: Attributes) -> None:
+        """See Span."""
+
+    def fail(self, sentence: str) -> None:
+        """See Span."""
+
+
+NO_SPAN = _NoSpan()
+
+
+class _NoTracer:
+    def span(self, name: str, **_: object) -> _NoSpan:  # noqa: ARG002 - a Tracer's
+        """See Tracer."""
+        return NO_SPAN
+
+    async def close(self) -> None:
+        """See Tracer."""
+
+
+NO_TRACER: Tracer = _NoTracer()
+"""The one that is used unless OpenTelemetry's variables ask for traces."""
+
+current_span: ContextVar[Span] = ContextVar("current_span", default=NO_SPAN)
+"""The span around the running code."""
+
+# Work that one task does for several requests
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The request that asks another task for work, for that work to be logged and traced as its own."""
+
+    context: Context
+
+    @classmethod
+    def current(cls) -> Caller:
+        """Return the request being served."""
+        return cls(copy_context())
+
+    @property
+    def span(self) -> Span:
+        """The span in which the work was asked for."""
+        return self.context.get(current_span, NO_SPAN)
+
+    def take_over(self) -> None:
+        """Let the running task work for this request from now on."""
+        current_span.set(self.span)
+        current_trace.set(self.context.get(current_trace))
+        request_id.set(self.context.get(request_id, ""))

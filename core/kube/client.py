@@ -1,6 +1,7 @@
 """Verbs on objects: JSON in and out, status codes turned into classes, each call guarded by the breaker."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -10,6 +11,7 @@ from pydantic_core import from_json, to_json
 
 from core.common.breaker import CircuitBreaker
 from core.common.clock import Deadline
+from core.common.trace_context import NO_TRACER, Span, Tracer
 from core.errors import DeadlineExceededError
 from core.kube.errors import KubernetesError, UnreadableAnswerError, refusal
 from core.kube.resources import Resource
@@ -24,6 +26,9 @@ PUBLIC_DOCUMENTS = "application/json,application/jwk-set+json"
 GROUPS_WITH_KINDS = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
 JsonObject = dict[str, Any]
+
+_ANSWERS_LIKE_OTHERS = (404, 409)
+"""For the protocol: there is no such object, there is one already, somebody else was faster."""
 
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
@@ -73,6 +78,7 @@ class KubeClient:
         breaker: refuses them while the API server fails.
         call_timeout: seconds until one is given up.
         observe: told of each that was sent.
+        tracer: makes a span of each.
 
     Every method raises a KubernetesError by status, CircuitOpenError while the breaker is open, and
     DeadlineExceededError where no time is left to call.
@@ -85,11 +91,13 @@ class KubeClient:
         breaker: CircuitBreaker,
         call_timeout: float,
         observe: CallObserver = lambda **_: None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._transport = transport
         self._breaker = breaker
         self._call_timeout = call_timeout
         self._observe = observe
+        self._tracer = tracer
 
     async def get(
         self,
@@ -197,19 +205,36 @@ class KubeClient:
         if timeout <= 0:
             raise DeadlineExceededError(f"no time was left for {request.method} {request.path}")
         failed = _counts_as_failure if timeout == self._call_timeout else _failed_in_short_time
+        verb = verb or _VERBS[request.method]
         with self._breaker.guard(failed=failed):
-            code = UNANSWERED
-            try:
-                response = await self._transport.send(request, timeout=timeout)
-                code = str(response.status)
-            finally:
-                self._observe(
-                    verb=verb or _VERBS[request.method],
-                    resource=resource.plural,
-                    code=code,
-                    seconds=remaining - deadline.remaining(),
-                )
+            with self._span(verb, resource, request) as span:
+                code = UNANSWERED
+                try:
+                    response = await self._transport.send(request, timeout=timeout)
+                    code = str(response.status)
+                finally:
+                    seconds = remaining - deadline.remaining()
+                    self._observe(verb=verb, resource=resource.plural, code=code, seconds=seconds)
+                _describe(span, response.status)
             return _reply(resource, request, response)
+
+    def _span(self, verb: str, resource: Resource, request: ApiRequest) -> AbstractContextManager[Span]:
+        return self._tracer.span(
+            f"{verb} {resource.plural}",
+            kind="client",
+            attributes={
+                "http.request.method": request.method,
+                "url.path": request.path,
+                "kubernetes.verb": verb,
+                "kubernetes.resource": resource.plural,
+            },
+        )
+
+
+def _describe(span: Span, status: int) -> None:
+    span.describe({"http.response.status_code": status})
+    if status >= 400 and status not in _ANSWERS_LIKE_OTHERS:
+        span.fail(f"answered {status}")
 
 
 def _reply(resource: Resource, request: ApiRequest, response: ApiResponse) -> Reply:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from core.common.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
+from core.common.trace_context import current_trace, request_id
 from core.errors import CRDCreationError, RetryError
 from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError, UnreadableAnswerError
 from core.logs import ONCE_A_SECOND
@@ -113,7 +114,15 @@ class CRDCreator:
             CRDCreationError: the API server refused, or failed on every try.
             TransientError: the breaker is open or no time is left.
         """
-        body = self._builder.build(signal, name=name, attempt_id=attempt_id, now=self._clock.now())
+        trace = current_trace.get()
+        body = self._builder.build(
+            signal,
+            name=name,
+            attempt_id=attempt_id,
+            now=self._clock.now(),
+            request_id=request_id.get(),
+            trace_id=trace.trace_id if trace else "",
+        )
         try:
             rr = await self._retrying(signal, name, partial(self._create, body, deadline), deadline)
             created = True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.common.backoff import LOCK_WAIT_BACKOFF, Backoff, Random
 from core.common.clock import Deadline
+from core.common.trace_context import NO_TRACER
 from core.errors import ContentionError, CRDCreationError, RetryError, TransientError
 from core.kube.errors import KubernetesError
 from core.protocol.lock import LATE_HOLDER_SECONDS, LOCK_DURATION_SECONDS, LockState
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.common.clock import Clock
+    from core.common.trace_context import Tracer
     from core.metrics import Metrics
     from core.protocol.creator import CRDCreator, Creation
     from core.protocol.deduplication import PhaseBasedDeduplicationChecker, View
@@ -58,6 +60,7 @@ class Placement:
     new_id: Callable[[], str]
     consistent_reads: bool
     metrics: Metrics
+    tracer: Tracer = NO_TRACER
     wait: Backoff = LOCK_WAIT_BACKOFF
 
     async def find_or_create(
@@ -74,7 +77,10 @@ class Placement:
             ContentionError: another request held the lock all the time and nothing came of it.
             CRDCreationError, KubernetesError, TransientError: as the parts raise them.
         """
-        return await _Search(self, signal, over=over, holder=self.new_id(), deadline=deadline).run()
+        with self.tracer.span("placement") as span:
+            place = await _Search(self, signal, over=over, holder=self.new_id(), deadline=deadline).run()
+            span.describe({"sluice.created": place.created})
+        return place
 
     async def finish(self, lock: Lock, *, deadline: Deadline) -> None:
         """Step 5: mark a lock done, now that the RR it stands for is stored. A failure costs others a wait, so it is

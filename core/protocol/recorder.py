@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from core.common.backoff import Backoff
 from core.common.memory import BoundedMemory
 from core.common.text import rfc3339
+from core.common.trace_context import NO_TRACER, Caller
 from core.errors import DeadlineExceededError, DeduplicationError, SluiceError
 from core.kube.errors import ConflictError, KubernetesError
 from core.protocol.placement import Place
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from core.common.backoff import Random
     from core.common.clock import Clock, Deadline
+    from core.common.trace_context import Attributes, Tracer
     from core.protocol.placement import Placement
     from core.protocol.remediation_request import RemediationRequest
     from core.protocol.status import StatusUpdater
@@ -219,6 +221,7 @@ class RoundObserver(Protocol):
 class _Ticket:
     signals: Sequence[NormalizedSignal]
     deadline: Deadline
+    caller: Caller
     results: asyncio.Future[Sequence[SignalResult]]
 
 
@@ -233,7 +236,9 @@ class Rounds:
         clock: Clock,
         random: Random,
         observe: RoundObserver = lambda **_: None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
+        self._tracer = tracer
         self._record = record
         self._observe = observe
         self._clock = clock
@@ -248,7 +253,7 @@ class Rounds:
         The round goes on when this caller's deadline passes: what it still stores is counted as a repeat
         when the sender tries again.
         """
-        ticket = _Ticket(signals, deadline, asyncio.get_running_loop().create_future())
+        ticket = _Ticket(signals, deadline, Caller.current(), asyncio.get_running_loop().create_future())
         self._enqueue(signals[0].fingerprint, ticket)
         try:
             async with asyncio.timeout(deadline.remaining()):
@@ -293,8 +298,10 @@ class Rounds:
             return False
         signals = [signal for ticket in tickets for signal in ticket.signals]
         latest = max((ticket.deadline for ticket in tickets), key=lambda deadline: deadline.remaining())
+        # One task works for request after request: its log lines, and the RR, name the one whose signal is first.
+        tickets[0].caller.take_over()
         try:
-            recorded = await self._record(signals, deadline=latest)
+            recorded = await self._traced(tickets, signals, latest)
         except Exception as bug:  # noqa: BLE001 - each waiting request gets it, and logs it with its trace
             for ticket in _still_waiting(tickets):
                 ticket.results.set_exception(bug)
@@ -307,6 +314,21 @@ class Rounds:
                 ticket.results.set_result(recorded.results[start:end])
             start = end
         return recorded.contended
+
+    async def _traced(
+        self, tickets: Sequence[_Ticket], signals: Sequence[NormalizedSignal], deadline: Deadline
+    ) -> Recorded:
+        described: Attributes = {"sluice.fingerprint": signals[0].fingerprint, "sluice.signals": len(signals)}
+        others = [ticket.caller.span for ticket in tickets[1:]]
+        with self._tracer.span("recording", links=others, attributes=described) as span:
+            recorded = await self._record(signals, deadline=deadline)
+            first = recorded.results[0]
+            span.describe({"sluice.outcome": first.status, "sluice.contended": recorded.contended})
+            if first.rr_name:
+                span.describe({"sluice.remediation_request": first.rr_name})
+            if first.status is Status.FAILED:
+                span.fail(first.error)
+        return recorded
 
 
 def _still_waiting(tickets: Sequence[_Ticket]) -> list[_Ticket]:

@@ -28,6 +28,12 @@ TERMINAL_PHASES = frozenset({"Completed", "Failed", "TimedOut", "Skipped", "Canc
 ATTEMPT_ANNOTATION = "gateway.kubernaut.ai/attempt-id"
 """Names the try that created the request, so that a creator whose answer was lost knows its own work."""
 
+TRACE_ANNOTATION = "gateway.kubernaut.ai/trace-id"
+"""The trace of the request that created the RR (W3C Trace Context): 32 hex digits."""
+
+REQUEST_ANNOTATION = "gateway.kubernaut.ai/request-id"
+"""The X-Request-ID of the request that created the RR, as its answer and its log lines have it."""
+
 _MANUAL_REVIEW = "ManualReviewRequired"
 
 PayloadEncoding = Literal["base64", "raw"]
@@ -290,7 +296,16 @@ class RemediationRequestBuilder:
     namespace: str
     payload_encoding: PayloadEncoding
 
-    def build(self, signal: NormalizedSignal, *, name: str, attempt_id: str, now: datetime) -> dict[str, Any]:
+    def build(
+        self,
+        signal: NormalizedSignal,
+        *,
+        name: str,
+        attempt_id: str,
+        now: datetime,
+        request_id: str = "",
+        trace_id: str = "",
+    ) -> dict[str, Any]:
         """Return the object to CREATE; every string is within the CRD's limits."""
         return {
             "apiVersion": self.resource.api_version,
@@ -306,6 +321,7 @@ class RemediationRequestBuilder:
                     **signal.provenance,
                     "kubernaut.ai/created-at": rfc3339(now),
                     ATTEMPT_ANNOTATION: attempt_id,
+                    **_present(**{REQUEST_ANNOTATION: request_id, TRACE_ANNOTATION: trace_id}),
                 },
             },
             "spec": self._spec(signal),

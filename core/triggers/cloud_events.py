@@ -14,9 +14,8 @@ from cloudevents.http import from_http
 
 from core.answers import Answer, answer
 from core.common.text import excerpt
-from core.common.trace_context import trace_of
+from core.common.trace_context import current_trace, trace_of
 from core.errors import PayloadError
-from core.logs import current_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

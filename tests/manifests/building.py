@@ -19,6 +19,7 @@ FOLDERS = (
     "overlays/sender-tokens",
     "overlays/rules",
     "overlays/labelled",
+    "overlays/traces",
 )
 
 Manifest = dict[str, Any]

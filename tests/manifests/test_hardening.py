@@ -69,6 +69,25 @@ def test_functions_reach_the_api_server_and_names_alone() -> None:
     assert open_ports == {443, 6443, 8443, 53}
 
 
+def test_functions_with_traces_reach_the_collector_besides() -> None:
+    endpoint = the("ConfigMap", "sluice", of=objects("overlays/traces"))["data"]["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    rules = the("NetworkPolicy", "sluice", of=objects("overlays/traces"))["spec"]["egress"]
+    without = the("NetworkPolicy", "sluice", of=objects("base"))["spec"]["egress"]
+    namespace, port = re.fullmatch(r"http://[a-z-]+\.([a-z-]+)\.svc:(\d+)", endpoint).groups()  # type: ignore[union-attr]
+    collectors = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    assert rules == [*without, {"to": [collectors], "ports": [{"port": int(port)}]}]
+
+
+def test_collectors_of_google_reach_the_metrics_port_and_no_other() -> None:
+    google = objects("overlays/google-metrics")
+    rules = the("NetworkPolicy", "sluice", of=google)["spec"]["ingress"]
+    without = the("NetworkPolicy", "sluice", of=objects("base"))["spec"]["ingress"]
+    collectors = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gmp-system"}}}
+    assert rules == [*without, {"from": [collectors], "ports": [{"port": 9102}]}]
+    (endpoint,) = the("PodMonitoring", "sluice", of=google)["spec"]["endpoints"]
+    assert endpoint["port"] == settings_of("overlays/google-metrics").metrics_port
+
+
 def test_number_of_rrs_has_a_bound() -> None:
     quota = the("ResourceQuota", "sluice", of=objects("overlays/production"))
     assert int(quota["spec"]["hard"]["count/remediationrequests.remediation.kubernaut.ai"]) > 0

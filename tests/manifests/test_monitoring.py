@@ -37,7 +37,7 @@ def test_every_function_has_its_metrics_scraped_through_the_network_policy() -> 
 
 def test_google_managed_prometheus_scrapes_the_same_pods_and_port() -> None:
     port = int(the("ConfigMap", "sluice", of=objects("base"))["data"]["SLUICE_METRICS_PORT"])
-    monitoring = yaml.safe_load((ROOT / "monitoring" / "pod-monitoring.yaml").read_text())
+    monitoring = yaml.safe_load((ROOT / "components" / "google-metrics" / "pod-monitoring.yaml").read_text())
 
     assert monitoring["apiVersion"] == "monitoring.googleapis.com/v1"
     assert monitoring["metadata"]["namespace"] == "sluice-system"  # PodMonitoring sees its own namespace alone

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from core.common.trace_context import TraceContext
-from core.logs import LOGGER_NAME, ONCE_A_SECOND, JsonFormatter, TerminalFormatter, configure_logging, current_trace
+from core.common.trace_context import TraceContext, current_trace
+from core.logs import LOGGER_NAME, ONCE_A_SECOND, JsonFormatter, TerminalFormatter, configure_logging
 from core.settings import Settings
 
 
