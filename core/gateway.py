@@ -153,7 +153,7 @@ def build_gateway(
         gate=build_gate(settings=settings, client=client, resource=resource, clock=clock, warn=logger.warning),
         rounds=rounds,
         sweeper=sweeper,
-        rules=rules or default_rules(),
+        rules=(rules or default_rules()).told_to(metrics.matched),
         readiness=Readiness(client=client, resource=resource, namespace=namespace, clock=clock),
         pipeline=Pipeline(
             qualification=build_qualification(settings=settings, client=client, metrics=metrics, clock=clock),

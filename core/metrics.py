@@ -26,6 +26,11 @@ MOST_NAMES = 300
 MOST_KINDS = 50
 """Different kinds of objects; a cluster may define any number."""
 
+MOST_RULES = 100
+"""Rules of SLUICE_RULES, as they matched first."""
+
+SHED_REASONS = ("bodies", "connections")
+
 _LONGEST_NAME = 100
 
 SEVERITIES = frozenset(
@@ -77,6 +82,7 @@ class Metrics:
     def __init__(self, *, registry: CollectorRegistry) -> None:
         self._name = Bounded(MOST_NAMES)
         self._resource = Bounded(MOST_KINDS)
+        self._rule = Bounded(MOST_RULES)
         self.signals_received = Counter(
             "gateway_signals_received_total",
             "Signals received, before any judgement.",
@@ -149,6 +155,26 @@ class Metrics:
             "Rounds that met another instance's write to the same RR.",
             registry=registry,
         )
+        self.requests_shed = Counter(
+            "gateway_requests_shed_total",
+            "Requests answered 503 because this instance had too much to do: bodies, connections.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in SHED_REASONS:  # from the start on: the first one is a rise
+            self.requests_shed.labels(reason)
+        self.body_bytes = Gauge(
+            "gateway_body_bytes_in_flight",
+            "Bytes of SLUICE_BODY_BUDGET that the bodies of requests hold now.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.rules_matched = Counter(
+            "gateway_rules_matched_total",
+            "Signals that a rule matched, by the rule's name.",
+            ["rule"],
+            registry=registry,
+        )
         self.lock_waits = Counter(
             "gateway_lock_waits_total",
             "Pauses of a new signal because another request held its fingerprint's lock.",
@@ -210,6 +236,14 @@ class Metrics:
         """Count a call to the API server (core.kube.client.CallObserver)."""
         self.api_calls.labels(verb, self._resource(resource), code).inc()
         self.api_call_duration.labels(verb).observe(seconds)
+
+    def shed(self, reason: str) -> None:
+        """Count a request that was turned away, for one of SHED_REASONS."""
+        self.requests_shed.labels(reason).inc()
+
+    def matched(self, rule: str) -> None:
+        """Count a signal that the rule of this name matched."""
+        self.rules_matched.labels(self._rule(rule)).inc()
 
     def round_ended(self, *, signals: int, contended: bool) -> None:
         """Count a round."""

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -38,8 +39,12 @@ MAX_CONNECTIONS = 4096
 _FILES_FOR_OTHERS = 256  # calls to the API server, logs, libraries
 
 
-def bound_connections() -> None:
-    """Let the worker that functions-framework starts in this process make its connections of BoundedConnection."""
+def bound_connections(*, shed: Callable[[], None] = lambda: None) -> None:
+    """Let the worker that functions-framework starts in this process make its connections of BoundedConnection.
+
+    `shed` is told of each connection that is one too many.
+    """
+    BoundedConnection.shed = staticmethod(shed)
     from uvicorn_worker import UvicornWorker  # noqa: PLC0415 - gunicorn comes with it, which tests need not load
 
     UvicornWorker.CONFIG_KWARGS = UvicornWorker.CONFIG_KWARGS | {"http": f"{__name__}:{BoundedConnection.__name__}"}
@@ -51,6 +56,8 @@ class BoundedConnection(HttpToolsProtocol):
     A head that is too large is answered 431, one that is too slow 408, and a connection too many 503. An answer given
     before the body has come ends the connection, once the rest of the body was read or has taken too long.
     """
+
+    shed: Callable[[], None] = staticmethod(lambda: None)  # uvicorn makes the connections: nothing is passed in
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,6 +75,7 @@ class BoundedConnection(HttpToolsProtocol):
         """See asyncio.Protocol."""
         super().connection_made(transport)
         if len(self.connections) > most_connections():
+            self.shed()
             self._refuse(503)
         else:
             self._expect_head()

@@ -223,11 +223,15 @@ def _too_large(size: str, limit: int) -> PayloadTooLargeError:
 
 
 class BodyBudget:
-    """`limit` bytes for the bodies of one event loop, given out in the order in which they were asked for."""
+    """`limit` bytes for the bodies of one event loop, given out in the order in which they were asked for.
 
-    def __init__(self, *, limit: int) -> None:
+    `observe` is told how many are held, whenever that changes.
+    """
+
+    def __init__(self, *, limit: int, observe: Callable[[int], None] = lambda _: None) -> None:
         self._limit = limit
         self._held = 0
+        self._observe = observe
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @property
@@ -251,7 +255,7 @@ class BodyBudget:
             OverloadedError: they were not within `timeout` seconds.
         """
         if not self._waiting and self._held + size <= self._limit:
-            self._held += size
+            self._hold(size)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((size, turn))
@@ -271,15 +275,19 @@ class BodyBudget:
                 ) from None
             raise
 
+    def _hold(self, more: int) -> None:
+        self._held += more
+        self._observe(self._held)
+
     def _give_back(self, size: int) -> None:
-        self._held -= size
+        self._hold(-size)
         self._serve_next()
 
     def _serve_next(self) -> None:
         while self._waiting and self._held + self._waiting[0][0] <= self._limit:
             size, turn = self._waiting.popleft()
             if not turn.done():
-                self._held += size
+                self._hold(size)
                 turn.set_result(None)
 
 

@@ -19,6 +19,7 @@ from core.common.trace_context import NO_TRACER, current_trace, request_id, trac
 from core.errors import (
     AccessError,
     ConfigurationError,
+    OverloadedError,
     PayloadError,
     TransientError,
     UnauthenticatedError,
@@ -138,7 +139,7 @@ def serve_http(
         SystemExit: a setting is wrong.
     """
     worker = start_worker()
-    bound_connections()
+    bound_connections(shed=partial(worker.metrics.shed, "connections"))
 
     async def build(over: Callable[[Gateway], Receiver]) -> Receiver:
         return over(await worker.gateway())
@@ -239,7 +240,9 @@ class Endpoint:
         """Return the budget of the running loop, which has its own gateway."""
         if self._budgeted is not gateway:
             settings = gateway.settings
-            self._bodies = BodyBudget(limit=max(settings.body_budget, settings.max_body))
+            self._bodies = BodyBudget(
+                limit=max(settings.body_budget, settings.max_body), observe=self._worker.metrics.body_bytes.set
+            )
             self._budgeted = gateway
         return self._bodies
 
@@ -311,6 +314,8 @@ async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]], *, 
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else {}
         return problem(error.status, str(error), headers=headers)
     except (KubernetesError, TransientError, ConfigurationError) as error:
+        if isinstance(error, OverloadedError):
+            worker.metrics.shed("bodies")
         # Its sentence says it all.
         worker.logger.error("a request has to be sent again: %s", error, extra=ONCE_A_SECOND)  # noqa: TRY400
         return problem(503, str(error), retry_after=retry_after(error))

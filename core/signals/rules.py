@@ -228,10 +228,15 @@ UNDECIDED = Decision()
 
 
 class Rules:
-    """An ordered list of rules."""
+    """An ordered list of rules; `matched` is told the name of each that matches a signal."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], *, matched: Callable[[str], None] = lambda _: None) -> None:
         self.rules = rules
+        self._matched = matched
+
+    def told_to(self, matched: Callable[[str], None]) -> Rules:
+        """Return the same rules, whose matches are told to `matched`."""
+        return Rules(self.rules, matched=matched)
 
     def decide(self, labels: Mapping[str, str]) -> Decision:
         """Return what the rules say of a signal with `labels`."""
@@ -241,6 +246,7 @@ class Rules:
             if not rule.matches(labels):
                 continue
             matching.append(rule.name)
+            self._matched(rule.name)
             if rule.ignore:
                 said = {"ignored": f"rule {rule.name}: {rule.ignore}"}
                 break

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.openmetrics import exposition, parser
 
-from core.metrics import MOST_NAMES, LoopTasks, Metrics
+from core.metrics import MOST_NAMES, MOST_RULES, SHED_REASONS, LoopTasks, Metrics
 from tests.support.prometheus import find_prometheus
 
 # As the field knows them; from signals_ignored on they are ours.
@@ -33,6 +33,9 @@ KNOWN = {
     "gateway_api_calls_total": ("counter", {"verb", "resource", "code"}),
     "gateway_api_call_duration_seconds": ("histogram", {"verb"}),
     "gateway_cold_start_seconds": ("gauge", set()),
+    "gateway_requests_shed_total": ("counter", {"reason"}),
+    "gateway_body_bytes_in_flight": ("gauge", set()),
+    "gateway_rules_matched_total": ("counter", {"rule"}),
 }
 
 
@@ -102,6 +105,7 @@ def flooded() -> CollectorRegistry:
         metrics.deduplicated(f"alert {number} {'x' * 1000}")
         metrics.answered(endpoint="other", method=f"METHOD{number}", status=200 + number % 7, seconds=0.01)
         metrics.called(verb="get", resource=f"kinds{number}", code="200", seconds=0.01)
+        metrics.matched(f"rule-{number}-{'x' * 1000}")
     return registry
 
 
@@ -110,6 +114,14 @@ def test_twenty_thousand_names_and_severities_leave_a_page_that_can_be_scraped()
     assert len(text) < 200_000
     assert b'gateway_signals_received_total{severity="other",source_type="prometheus-alert"} 20000.0' in text
     assert b'gateway_signals_deduplicated_total{signal_name="other"} %d.0' % (20_000 - MOST_NAMES) in text
+    assert b'gateway_rules_matched_total{rule="other"} %d.0' % (20_000 - MOST_RULES) in text
+
+
+def test_shed_requests_are_there_from_the_start_so_that_the_first_is_a_rise():
+    registry = CollectorRegistry()
+    Metrics(registry=registry)
+    shed = [registry.get_sample_value("gateway_requests_shed_total", {"reason": reason}) for reason in SHED_REASONS]
+    assert shed == [0] * len(SHED_REASONS)
 
 
 def test_severities_in_use_keep_their_names_whatever_their_case():

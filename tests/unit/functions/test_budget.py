@@ -99,3 +99,15 @@ async def test_share_is_given_back_whatever_happens():
     with pytest.raises(ZeroDivisionError):
         await fail()
     assert bodies.held == 0
+
+
+async def test_what_is_held_is_told_at_each_change_and_is_nothing_at_the_end():
+    told: list[int] = []
+    bodies = BodyBudget(limit=10, observe=told.append)
+    with bodies.share() as first, bodies.share() as second:
+        await first.grow(8, timeout=NOW)
+        with pytest.raises(OverloadedError):
+            await second.grow(3, timeout=NOW)
+        await second.grow(2, timeout=NOW)
+        assert max(told) == 10
+    assert told[-1] == 0

@@ -211,9 +211,12 @@ class TestRefusedBodies:
 
 
 async def test_connections_too_many_are_told_to_come_again(site, monkeypatch):
+    shed: list[str] = []
     monkeypatch.setattr(_connections, "most_connections", lambda: 1)
+    monkeypatch.setattr(_connections.BoundedConnection, "shed", staticmethod(lambda: shed.append("one too many")))
     _, writer = await asyncio.open_connection("127.0.0.1", site.port)
     answer = await site.send(GET + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 1" in answer
+    assert shed == ["one too many"]
     writer.transport.abort()
