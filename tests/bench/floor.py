@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from core.protocol.lock import RR_ANNOTATION, STATE_ANNOTATION, LockState
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,7 +64,7 @@ class BareClient:
     writes: int = 0
 
     async def new(self, target: str) -> None:
-        """LIST, Lease CREATE, request CREATE, then status PATCH and Lease DELETE together."""
+        """LIST, Lease CREATE, RR CREATE, and the Lease Update that marks it done."""
         async with self._turn(target):
             fingerprint = hashlib.sha256(f"{PREFIX} {target}".encode()).hexdigest()
             query = {"fieldSelector": f"spec.signalFingerprint={fingerprint}", "resourceVersion": "0"}
@@ -70,8 +72,8 @@ class BareClient:
             lease = await self._call("POST", self._leases, self._lease(fingerprint))
             made = await self._call("POST", self._requests, self.template.filled(target, fingerprint=fingerprint))
             name, version = made["metadata"]["name"], made["metadata"]["resourceVersion"]
-            patched, _ = await asyncio.gather(self._count(name, version, 1), self._release(lease["metadata"]))
-            self.versions[target] = (name, patched["metadata"]["resourceVersion"])
+            await self._mark_done(lease, rr=name)
+            self.versions[target] = (name, version)
 
     async def repeat(self, target: str) -> None:
         """One status PATCH with the resourceVersion seen; those of one request take turns, as they must."""
@@ -95,10 +97,11 @@ class BareClient:
         body = {"metadata": {"resourceVersion": version}, "status": {"deduplication": deduplication}}
         return await self._call("PATCH", f"{self._requests}/{name}/status", json.dumps(body), headers=_MERGE)
 
-    async def _release(self, lease: Mapping[str, Any]) -> None:
-        preconditions = {"uid": lease["uid"], "resourceVersion": lease["resourceVersion"]}
-        body = json.dumps({"preconditions": preconditions})
-        await self._call("DELETE", f"{self._leases}/{lease['name']}", body)
+    async def _mark_done(self, lease: dict[str, Any], *, rr: str) -> None:
+        holder = lease["spec"]["holderIdentity"]
+        lease["metadata"]["annotations"] = {STATE_ANNOTATION: f"{LockState.DONE} {holder}", RR_ANNOTATION: rr}
+        lease["spec"]["leaseTransitions"] = 1
+        await self._call("PUT", f"{self._leases}/{lease['metadata']['name']}", json.dumps(lease))
 
     def _next_time(self) -> str:
         # Must change, or the API server would not write at all.
@@ -118,7 +121,11 @@ class BareClient:
             {
                 "apiVersion": "coordination.k8s.io/v1",
                 "kind": "Lease",
-                "metadata": {"name": f"{PREFIX}-{fingerprint[:16]}", "namespace": self.namespace},
+                "metadata": {
+                    "name": f"{PREFIX}-{fingerprint[:16]}",
+                    "namespace": self.namespace,
+                    "annotations": {STATE_ANNOTATION: f"{LockState.HELD} {fingerprint[:32]}"},
+                },
                 "spec": {
                     "holderIdentity": fingerprint[:32],
                     "leaseDurationSeconds": 30,

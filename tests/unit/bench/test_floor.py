@@ -36,10 +36,9 @@ async def client(calls):
         yield BareClient(session, "default", TEMPLATE)
 
 
-async def test_new_signal_costs_five_calls(client, calls):
+async def test_new_signal_costs_four_calls(client, calls):
     await client.new("pod-1")
-    assert calls[:3] == [f"GET {REQUESTS}", f"POST {LEASES}", f"POST {REQUESTS}"]
-    assert sorted(calls[3:]) == [f"DELETE {LEASES}", f"PATCH {REQUESTS}/status"]
+    assert calls == [f"GET {REQUESTS}", f"POST {LEASES}", f"POST {REQUESTS}", f"PUT {LEASES}"]
 
 
 async def test_repeat_costs_one_call(client, calls):
@@ -51,7 +50,7 @@ async def test_repeat_costs_one_call(client, calls):
 
 async def test_repeats_of_one_rr_never_conflict(client, calls):
     await asyncio.gather(client.new("pod-1"), *(client.repeat("pod-1") for _ in range(8)))
-    assert calls.count(f"PATCH {REQUESTS}/status") == 9
+    assert calls.count(f"PATCH {REQUESTS}/status") == 8
 
 
 async def test_filling_costs_one_call_and_stands_apart(client, calls):
