@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypedDict
 
 from core.errors import CRDCreationError
-from core.kube.errors import ApiStatusError, BadRequestError, InvalidObjectError
+from core.kube.errors import ApiStatusError, BadRequestError, InvalidObjectError, ObjectTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,8 +97,8 @@ _NOT_ITS_VALUE = ("FieldValueRequired", "FieldValueForbidden")
 def failure(error: BaseException, *, fingerprint: str) -> SignalResult:
     """Return the result of a signal that met `error`.
 
-    Only an alert whose own values the API server calls invalid is beyond help. Everything else is retryable, a
-    missing CRD or rule included: people mend those, and the alert must still be there afterwards.
+    Only an alert whose own values the API server calls invalid, or too large, is beyond help. Everything else is
+    retryable, a missing CRD or rule included: people mend those, and the alert must still be there afterwards.
     """
     poison = is_poison(error)
     return SignalResult(
@@ -110,11 +110,14 @@ def failure(error: BaseException, *, fingerprint: str) -> SignalResult:
 
 
 def is_poison(error: BaseException) -> bool:
-    """Tell whether no later try can store this signal: the API server names fields, and the alert fills them all.
+    """Tell whether no later try can store this signal: the object is too large, or the API server names fields, and
+    the alert fills them all.
 
     A policy's denial, a field that the definition requires and the gateway does not know, a proxy's page: for these
     the alert is not to blame, and people can mend them.
     """
+    if any(isinstance(cause, ObjectTooLargeError) for cause in _causes(error)):
+        return True
     return isinstance(error, CRDCreationError) and any(
         isinstance(cause, InvalidObjectError | BadRequestError) and _blames_the_alert(cause) for cause in _causes(error)
     )

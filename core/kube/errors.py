@@ -14,10 +14,12 @@ KubernetesError
     ├── ConflictError            409, reason Conflict: resourceVersion or uid is not the one given
     ├── AlreadyExistsError       409, reason AlreadyExists
     ├── InvalidObjectError       413, 422
+    │   └── ObjectTooLargeError  413 of the API server itself; 500 where etcd does not take the object
     ├── ThrottledError           429
     └── ServerError              5xx
 
-`transient` says that the same call may work later; the class follows status code and Status.reason only.
+`transient` says that the same call may work later; the class follows status code and Status.reason only, but for
+etcd's "too large", which the API server passes on as a failure of its own.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def refusal(resource: Resource, request: ApiRequest, response: ApiResponse) -> A
     details = status.get("details")
     details = details if isinstance(details, dict) else {}
     detail = str(status.get("message") or response.body[:_EXCERPT].decode(errors="replace").strip())
-    kind = error_class(status=response.status, reason=reason, details=details)
+    kind = error_class(status=response.status, reason=reason, details=details, message=detail)
     message = _sentence(kind, resource, request, response.status, detail)
     return kind(
         message,
@@ -224,6 +226,12 @@ class InvalidObjectError(ApiStatusError):
     error_type = "invalid"
 
 
+class ObjectTooLargeError(InvalidObjectError):
+    """The object is larger than etcd, or the API server, takes: no later try can store it."""
+
+    error_type = "too_large"
+
+
 class ThrottledError(ApiStatusError):
     """429: priority and fairness, or an eviction of load; the call did not run."""
 
@@ -242,9 +250,14 @@ _REMEDIES: dict[type[ApiStatusError], str] = {
     ApiUnauthorizedError: "the gateway's own credentials are not accepted: look at its service account, or KUBECONFIG",
     ThrottledError: "the API server has too much to do; the same call works later",
     ServerError: "the API server has failed; the same call may work later",
+    ObjectTooLargeError: "no later try can store it; etcd takes 1.5 MiB for an object",
 }
 """What to do about a refusal whose own words do not say it. Conflicts are no refusals, and an object that breaks its
 schema is told by its fields."""
+
+# The only sign that there is: code 500 without a reason is what the API server makes of any word of etcd's, "leader
+# changed" among them. The first is etcd's own (v3rpc/rpctypes), the second its client's, from 2 MiB on.
+_ETCD_TOO_LARGE = ("etcdserver: request is too large", "trying to send message larger than max")
 
 _BY_STATUS: dict[int, type[ApiStatusError]] = {
     400: BadRequestError,
@@ -257,14 +270,19 @@ _BY_STATUS: dict[int, type[ApiStatusError]] = {
 }
 
 
-def error_class(*, status: int, reason: str, details: Mapping[str, Any]) -> type[ApiStatusError]:
+def error_class(*, status: int, reason: str, details: Mapping[str, Any], message: str = "") -> type[ApiStatusError]:
     """Choose the most specific class.
 
     Args:
         status: HTTP status code, 400 or above.
         reason: Status.reason; empty where the body is no Status.
         details: Status.details; a 404 whose details name no object is about the kind.
+        message: Status.message, in which alone the API server tells that an object is too large for etcd.
     """
+    if status == 500 and not reason and any(words in message for words in _ETCD_TOO_LARGE):
+        return ObjectTooLargeError
+    if status == 413 and reason == "RequestEntityTooLarge":  # without it: a proxy's, whose limit people can raise
+        return ObjectTooLargeError
     if status >= 500:
         return ServerError
     if status == 409 and reason == "AlreadyExists":

@@ -125,6 +125,12 @@ class TestSize:
         }
         assert (await api.get(f"{requests}/rr-1")).status == 404
 
+    async def test_from_two_mib_on_the_api_servers_client_says_so_in_its_own_words(self, api: Client, requests: str):
+        reply = await api.post(requests, request("rr-1", originalPayload="x" * 2_300_000))
+        start = "rpc error: code = ResourceExhausted desc = trying to send message larger than max ("
+        assert (reply.status, reply.body.get("reason"), reply.body["code"]) == (500, None, 500)
+        assert reply.body["message"].startswith(start)
+
     async def test_a_little_less_is_stored(self, api: Client, requests: str):
         assert (await api.post(requests, request("rr-1", originalPayload="x" * 1_500_000))).status == 201
 

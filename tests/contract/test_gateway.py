@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.common.clock import Deadline
+from core.protocol import remediation_request
 from core.protocol.lease import lease_name
 from core.protocol.lock import STATE_ANNOTATION
 from core.results import Status
+from core.signals.alertmanager import decode_alertmanager
 from core.signals.signal import Batch
+from core.triggers.webhook import WebhookReceiver
 from tests.contract.gateways import NEW, Instance
 from tests.contract.objects import lease
 from tests.support.instances import fingerprint, signal
@@ -116,6 +121,51 @@ async def test_signal_that_breaks_the_schema_is_poison_and_the_servers_sentence_
     (result,) = await start().post(broken)
     assert result.status is Status.INVALID
     assert "spec.severity" in result.error
+
+
+async def test_object_that_etcd_does_not_take_is_poison_and_tried_once(start, api, requests, leases, monkeypatch):
+    """Never built so large in truth: the fields are cut, as the next test shows."""
+    monkeypatch.setattr(remediation_request, "_SPEC_BYTES", 10_000_000)
+    one = start(payload_encoding="raw")
+    for size in (1_600_000, 2_300_000):
+        (result,) = await one.post(replace(signal(), payload=partial(bytes.__mul__, b"x", size)))
+        assert (result.status, result.retry_after) == (Status.INVALID, 0.0)
+        assert "no later try can store it" in result.error
+    assert one.calls.count("CREATE remediationrequests") == 2
+    assert await stored(api, requests) == []
+    assert await locks(api, leases) == []
+
+
+async def test_alert_whose_every_field_is_huge_is_stored_with_its_fields_cut(start, api, requests):
+    huge = "ä" * 300_000
+    names = ("alertname", "severity", "priority", "environment", "cluster", "team", "instance", "job", "l" * 300_000)
+    labels = dict.fromkeys(names, huge) | {"namespace": "prod", "pod": "web-1"}
+    labels |= {f"l{number}": "x" * 1000 for number in range(500)}
+    body = {
+        "version": "4",
+        "status": "firing",
+        "receiver": huge,
+        "groupKey": huge,
+        "externalURL": huge,
+        "commonAnnotations": {"a": huge},
+        "alerts": [
+            {
+                "status": "firing",
+                "labels": labels,
+                "annotations": {"summary": huge, "a" * 300_000: huge},
+                "startsAt": "2026-01-02T03:04:05Z",
+                "generatorURL": huge,
+                "fingerprint": huge,
+            }
+        ],
+    }
+    one = start(max_body=64 * 1024 * 1024)
+    receiver = WebhookReceiver(one.gateway, decode=decode_alertmanager)
+    deadline = Deadline(clock=one.gateway.clock, seconds=600)
+    answer = await receiver.receive({}, json.dumps(body).encode(), deadline=deadline)
+    assert answer.status == 201, answer.body[:2000]
+    (rr,) = await stored(api, requests)
+    assert len(json.dumps(rr)) < 400_000
 
 
 async def test_fingerprint_that_breaks_the_schema_is_our_fault_and_to_be_sent_again(start):

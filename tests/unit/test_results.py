@@ -13,6 +13,7 @@ from core.kube.errors import (
     ForbiddenError,
     InvalidObjectError,
     KubernetesError,
+    ObjectTooLargeError,
     ResourceNotServedError,
     ServerError,
     ThrottledError,
@@ -88,6 +89,12 @@ def test_object_whose_values_from_the_alert_are_invalid_is_poison(kind, reason, 
 def test_refusal_that_the_alert_is_not_to_blame_for_is_to_be_sent_again(kind, reason, causes):
     result = failure(creation(refused(kind, reason=reason, causes=causes)), fingerprint="f")
     assert (result.status, result.retry_after) == (Status.FAILED, 1.0)
+
+
+@pytest.mark.parametrize("wrapped", [creation, deduplication])
+def test_object_that_is_too_large_to_be_stored_is_poison_whether_it_is_created_or_counted_on(wrapped):
+    result = failure(wrapped(refused(ObjectTooLargeError)), fingerprint="f")
+    assert (result.status, result.retry_after) == (Status.INVALID, 0.0)
 
 
 @pytest.mark.parametrize("kind", [ForbiddenError, ResourceNotServedError, ServerError, ThrottledError])

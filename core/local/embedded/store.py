@@ -298,6 +298,7 @@ class Collection:
 
 NAMESPACES = Target("", "namespaces")
 _MAX_STORED = 1_572_864  # bytes; etcd's limit for one request
+_MAX_SENT = 2_097_152  # of the API server's client to etcd
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +380,11 @@ class Store:
         if before and before.content == content and not before.given:
             return before
         after = self.sealed(kind, before, content, author, revision=self.revision + 1)
+        if len(after.json) > _MAX_SENT:
+            raise internal(
+                "rpc error: code = ResourceExhausted desc = trying to send message larger than max "
+                f"({len(after.json)} vs. {_MAX_SENT})"
+            )
         if len(after.json) > _MAX_STORED:
             raise internal("etcdserver: request is too large")
         self.revision += 1

@@ -18,7 +18,8 @@ TABLE = [
     (409, "Conflict", OBJECT, errors.ConflictError, "conflict"),
     (409, "", {}, errors.ConflictError, "conflict"),
     (409, "AlreadyExists", OBJECT, errors.AlreadyExistsError, "already_exists"),
-    (413, "RequestEntityTooLarge", {}, errors.InvalidObjectError, "invalid"),
+    (413, "RequestEntityTooLarge", {}, errors.ObjectTooLargeError, "too_large"),
+    (413, "", {}, errors.InvalidObjectError, "invalid"),
     (422, "Invalid", OBJECT, errors.InvalidObjectError, "invalid"),
     (429, "TooManyRequests", {}, errors.ThrottledError, "throttled"),
     (500, "InternalError", {}, errors.ServerError, "server_error"),
@@ -53,6 +54,24 @@ def test_every_error_status_has_a_class_and_only_overload_and_server_errors_are_
 def test_no_answer_is_transient(kind):
     assert kind.transient
     assert kind("lost").retry_after is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "etcdserver: request is too large",
+        "rpc error: code = ResourceExhausted desc = trying to send message larger than max (2250987 vs. 2097152)",
+    ],
+)
+def test_object_that_etcd_does_not_take_is_too_large_although_the_api_server_calls_it_its_own_failure(said):
+    assert error_class(status=500, reason="", details={}, message=said) is errors.ObjectTooLargeError
+    assert error_class(status=500, reason="InternalError", details={}, message=said) is errors.ServerError
+    assert error_class(status=503, reason="", details={}, message=said) is errors.ServerError
+
+
+@pytest.mark.parametrize("said", ["etcdserver: leader changed", "etcdserver: request timed out", ""])
+def test_other_words_of_etcd_are_its_failure(said):
+    assert error_class(status=500, reason="", details={}, message=said) is errors.ServerError
 
 
 def test_each_class_has_a_word_of_its_own_for_metrics():
