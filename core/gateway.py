@@ -97,6 +97,7 @@ def build_gateway(
         transport=transport,
         breaker=_breaker(settings, metrics, logger, clock),
         call_timeout=settings.api_timeout,
+        bytes_in_flight=settings.body_budget,
         observe=metrics.called,
         tracer=tracer,
     )

@@ -195,8 +195,9 @@ class Settings(BaseModel):
     body_budget: int = Field(
         8 * 1024 * 1024,
         ge=1024,
-        description="bytes of bodies held at once in one instance, SLUICE_MAX_BODY at least; more wait for their turn "
-        "and are answered 503 where it does not come in time. What it takes in memory: docs/security.md",
+        description="bytes of bodies held at once in one instance, SLUICE_MAX_BODY at least, and of large ones being "
+        "sent to the API server; more wait for their turn and are answered 503 where it does not come in time. What it "
+        "takes in memory: docs/security.md",
     )
     max_alerts: int = Field(
         10_000,

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from core.answers import Answer, problem
+from core.common.budget import ByteBudget
 from core.common.clock import Deadline
 from core.common.concurrency import PerLoop
 from core.common.text import cut_utf8, rfc3339
@@ -30,7 +31,7 @@ from core.metrics import method_label
 from core.results import retry_after
 from functions._connections import bound_connections
 from functions._metrics_port import MetricsPort
-from functions._request import REQUEST_ID, STANDARD, BodyBudget, check_timestamp, read_json_body, request_id_of
+from functions._request import REQUEST_ID, STANDARD, check_timestamp, read_json_body, request_id_of
 from functions._worker import Worker, start_worker
 
 if TYPE_CHECKING:
@@ -236,11 +237,11 @@ class Endpoint:
         self._worker.started()
         return given
 
-    def _budget(self, gateway: Gateway) -> BodyBudget:
+    def _budget(self, gateway: Gateway) -> ByteBudget:
         """Return the budget of the running loop, which has its own gateway."""
         if self._budgeted is not gateway:
             settings = gateway.settings
-            self._bodies = BodyBudget(
+            self._bodies = ByteBudget(
                 limit=max(settings.body_budget, settings.max_body), observe=self._worker.metrics.body_bytes.set
             )
             self._budgeted = gateway

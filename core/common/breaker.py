@@ -65,11 +65,12 @@ class CircuitBreaker:
         return self._state
 
     @contextmanager
-    def guard(self, *, failed: Callable[[BaseException], bool]) -> Iterator[None]:
+    def guard(self, *, failed: Callable[[BaseException], bool | None]) -> Iterator[None]:
         """Let one call through and learn from it.
 
         Args:
-            failed: tells whether an exception is the API server's failure or an answer like any other.
+            failed: tells whether an exception is the API server's failure or an answer like any other; None where it
+                says nothing of the API server.
 
         Raises:
             CircuitOpenError: the breaker is open; nothing was called.
@@ -79,8 +80,9 @@ class CircuitBreaker:
         try:
             yield
         except BaseException as error:
-            if isinstance(error, Exception):
-                self._record(failure=failed(error), probing=probing)
+            failure = failed(error) if isinstance(error, Exception) else None
+            if failure is not None:
+                self._record(failure=failure, probing=probing)
             elif probing:
                 self._probes_started -= 1
             raise

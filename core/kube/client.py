@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pydantic_core import from_json, to_json
 
 from core.common.breaker import CircuitBreaker
+from core.common.budget import ByteBudget
 from core.common.clock import Deadline
 from core.common.trace_context import NO_TRACER, Span, Tracer
 from core.errors import DeadlineExceededError
@@ -26,6 +27,11 @@ PUBLIC_DOCUMENTS = "application/json,application/jwk-set+json"
 GROUPS_WITH_KINDS = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
 JsonObject = dict[str, Any]
+
+SMALL_BODY_BYTES = 16 * 1024
+"""A body of so many never waits for others: a Lease has half a kilobyte, an RR of a usual alert four."""
+
+BYTES_IN_FLIGHT = 8 * 1024 * 1024
 
 _ANSWERS_LIKE_OTHERS = (404, 409)
 """For the protocol: there is no such object, there is one already, somebody else was faster."""
@@ -77,11 +83,13 @@ class KubeClient:
         transport: sends them.
         breaker: refuses them while the API server fails.
         call_timeout: seconds until one is given up.
+        bytes_in_flight: of larger bodies being sent at a time; others wait for their turn as long as their deadline
+            lets them. One sender's large alerts then neither fill the memory nor all run out of time together.
         observe: told of each that was sent.
         tracer: makes a span of each.
 
-    Every method raises a KubernetesError by status, CircuitOpenError while the breaker is open, and
-    DeadlineExceededError where no time is left to call.
+    Every method raises a KubernetesError by status, CircuitOpenError while the breaker is open, and where nothing was
+    sent DeadlineExceededError for want of time, OverloadedError for want of a turn.
     """
 
     def __init__(
@@ -90,12 +98,14 @@ class KubeClient:
         transport: Transport,
         breaker: CircuitBreaker,
         call_timeout: float,
+        bytes_in_flight: int = BYTES_IN_FLIGHT,
         observe: CallObserver = lambda **_: None,
         tracer: Tracer = NO_TRACER,
     ) -> None:
         self._transport = transport
         self._breaker = breaker
         self._call_timeout = call_timeout
+        self._sending = ByteBudget(limit=bytes_in_flight, doing="sends {} bytes to the API server")
         self._observe = observe
         self._tracer = tracer
 
@@ -200,11 +210,19 @@ class KubeClient:
         await self._transport.close()
 
     async def _call(self, resource: Resource, request: ApiRequest, deadline: Deadline, *, verb: str = "") -> Reply:
+        if request.size <= SMALL_BODY_BYTES:
+            return await self._send(resource, request, deadline, verb)
+        with self._sending.share() as share:
+            await share.grow(request.size, timeout=deadline.remaining())
+            return await self._send(resource, request, deadline, verb)
+
+    async def _send(self, resource: Resource, request: ApiRequest, deadline: Deadline, verb: str) -> Reply:
         remaining = deadline.remaining()
         timeout = min(self._call_timeout, remaining)
         if timeout <= 0:
             raise DeadlineExceededError(f"no time was left for {request.method} {request.path}")
-        failed = _counts_as_failure if timeout == self._call_timeout else _failed_in_short_time
+        full_time = timeout == self._call_timeout and request.size <= SMALL_BODY_BYTES
+        failed = _counts_as_failure if full_time else _failed_by_itself
         verb = verb or _VERBS[request.method]
         with self._breaker.guard(failed=failed):
             with self._span(verb, resource, request) as span:
@@ -279,7 +297,8 @@ def _counts_as_failure(error: BaseException) -> bool:
     return isinstance(error, KubernetesError) and error.transient
 
 
-def _failed_in_short_time(error: BaseException) -> bool:
-    """Where a request's own deadline left a call less than its time, its running out says nothing of the server:
-    one sender's slow bodies must not open the breaker for the others."""
-    return _counts_as_failure(error) and not isinstance(error.__cause__, TimeoutError)
+def _failed_by_itself(error: BaseException) -> bool | None:
+    """Where a request's own deadline left a call less than its time, or the body is large, its running out says nothing
+    of the server: one sender's slow or large bodies must not open the breaker for the others. Small calls go before
+    each large one, and tell of a server that is away."""
+    return None if isinstance(error.__cause__, TimeoutError) else _counts_as_failure(error)

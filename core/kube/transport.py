@@ -154,6 +154,11 @@ class ApiRequest:
     content_type: str = "application/json"
     accept: str = "application/json"
 
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return len(self.body) if self.body else 0
+
 
 class Transport(Protocol):
     """The way to the API server; the simulation and the embedded API bring their own."""

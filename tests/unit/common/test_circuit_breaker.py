@@ -290,6 +290,16 @@ def test_cancelled_call_counts_neither_way(guarded):
     assert guarded.is_open()
 
 
+def test_probe_whose_end_says_nothing_is_no_probe_and_frees_its_place(guarded):
+    guarded.half_open()
+    for _ in range(5):
+        with pytest.raises(ZeroDivisionError), guarded.breaker.guard(failed=lambda _: None):
+            raise ZeroDivisionError
+    assert guarded.is_half_open()
+    guarded.succeed(3)
+    assert guarded.is_closed()
+
+
 def test_nobody_needs_to_listen_to_its_changes():
     breaker = CircuitBreaker(clock=MockClock(datetime(2026, 1, 1, tzinfo=UTC)), min_calls=1)
     with pytest.raises(FailedError), breaker.guard(failed=lambda _error: True):

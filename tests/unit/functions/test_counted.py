@@ -2,8 +2,8 @@
 
 import re
 
+from core.common.budget import ByteBudget
 from core.errors import OverloadedError
-from functions._request import BodyBudget
 from tests.unit.functions.webhooks import alert, webhook
 
 
@@ -20,7 +20,7 @@ async def test_request_without_room_for_its_body_is_counted_as_shed(function, sc
 
     shed = 'gateway_requests_shed_total{reason="bodies"}'
     before = await counted(function, shed)
-    monkeypatch.setattr(BodyBudget, "take", full)
+    monkeypatch.setattr(ByteBudget, "take", full)
     response = await function.post(webhook(alert()))
     assert response.problem(503) == "no room"
     assert await counted(function, shed) == before + 1
@@ -28,14 +28,14 @@ async def test_request_without_room_for_its_body_is_counted_as_shed(function, sc
 
 async def test_bytes_in_flight_are_none_after_the_answer(function, wire, monkeypatch):
     held: list[int] = []
-    hold = BodyBudget._hold
+    hold = ByteBudget._hold
 
-    def noted(self: BodyBudget, more: int) -> None:
+    def noted(self: ByteBudget, more: int) -> None:
         hold(self, more)
         held.append(self.held)
 
     with_body = webhook(alert())
-    monkeypatch.setattr(BodyBudget, "_hold", noted)
+    monkeypatch.setattr(ByteBudget, "_hold", noted)
     await function.post(with_body)
     assert max(held) == len(with_body)
     assert await counted(function, "gateway_body_bytes_in_flight") == 0

@@ -1,17 +1,19 @@
 """What the client calls, and what it makes of the answers."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from multidict import CIMultiDict
 
 from core.common.breaker import BreakerState, CircuitBreaker
 from core.common.clock import Deadline, MockClock
-from core.errors import CircuitOpenError, DeadlineExceededError
+from core.errors import CircuitOpenError, DeadlineExceededError, OverloadedError
 from core.kube import errors
 from core.kube.client import METADATA_ONLY, KubeClient, Reply
 from core.kube.resources import LEASES, TOKEN_REVIEWS
-from core.kube.transport import ApiResponse
+from core.kube.transport import ApiRequest, ApiResponse
 from tests.support.scripted import Scripted, answered, refused
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -233,6 +235,7 @@ async def test_failing_api_server_opens_the_breaker_and_is_left_in_peace(caller,
         refused(404),
         refused(403, "Forbidden"),
         refused(422, "Invalid"),
+        refused(500, message="etcdserver: request is too large"),
     ],
 )
 async def test_answers_of_a_healthy_api_server_never_open_the_breaker(caller, answer):
@@ -253,6 +256,80 @@ def timed_out() -> errors.ApiUnreachableError:
     error = errors.ApiUnreachableError("no answer in time")
     error.__cause__ = TimeoutError()
     return error
+
+
+LARGE = {"kind": "Lease", "metadata": {"name": "l"}, "spec": {"holderIdentity": "x" * 60_000}}
+
+
+class Slow(Scripted):
+    """Answers when it is let; `sending` has the bodies' sizes that are under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sending: list[int] = []
+        self.may_answer = asyncio.Event()
+
+    async def send(self, request: ApiRequest, *, timeout: float) -> ApiResponse:
+        self.sending.append(request.size)
+        await self.may_answer.wait()
+        return await super().send(request, timeout=timeout)
+
+
+class TestBytesInFlight:
+    """100,000 of them: one large body of 60 kB fits, two don't."""
+
+    @pytest.fixture
+    def slow(self, caller):
+        slow = Slow()
+        caller.client = KubeClient(transport=slow, breaker=caller.breaker, call_timeout=3.0, bytes_in_flight=100_000)
+        return slow
+
+    async def create(self, caller: Caller, body: dict[str, Any], seconds: float = 60.0) -> Reply:
+        deadline = Deadline(clock=caller.clock, seconds=seconds)
+        return await caller.client.create(LEASES, body, namespace="ops", deadline=deadline)
+
+    async def test_are_bounded_and_who_waits_is_sent_in_its_turn(self, caller, slow):
+        for _ in range(3):
+            slow.then("CREATE leases", answered(201, LEASE))
+        calls = [asyncio.create_task(self.create(caller, LARGE)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(slow.sending) == 1
+        slow.may_answer.set()
+        await asyncio.gather(*calls)
+        assert len(slow.sending) == 3
+
+    async def test_do_not_hold_up_small_bodies(self, caller, slow):
+        slow.then("CREATE leases", answered(201, LEASE))
+        slow.then("CREATE leases", answered(201, LEASE))
+        calls = [asyncio.create_task(self.create(caller, body)) for body in (LARGE, LEASE)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(slow.sending) == 2
+        slow.may_answer.set()
+        await asyncio.gather(*calls)
+
+    async def test_that_do_not_get_their_turn_in_time_are_not_sent_and_say_so(self, caller, slow):
+        slow.then("CREATE leases", answered(201, LEASE))
+        first = asyncio.create_task(self.create(caller, LARGE))
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError, match="bytes to the API server, and 60"):
+            await self.create(caller, LARGE, seconds=0.0)
+        assert len(slow.sending) == 1
+        slow.may_answer.set()
+        await first
+
+    async def test_of_one_body_beyond_the_bound_are_sent_alone(self, caller, slow):
+        slow.then("CREATE leases", answered(201, LEASE))
+        slow.may_answer.set()
+        await self.create(caller, {"metadata": {"name": "x" * 200_000}})
+
+    async def test_that_run_out_of_time_do_not_open_the_breaker_for_others(self, caller):
+        for _ in range(30):
+            caller.api.then("CREATE leases", timed_out())
+            with pytest.raises(errors.ApiUnreachableError):
+                await self.create(caller, LARGE)
+        assert caller.breaker.state is BreakerState.CLOSED
 
 
 class TestShortTime:

@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
+from core.common.budget import ByteBudget
 from core.errors import OverloadedError
-from functions._request import BodyBudget
 
 NOW, LONG = 0.0, 60.0
 
 
-def budget() -> BodyBudget:
-    return BodyBudget(limit=10)
+def budget() -> ByteBudget:
+    return ByteBudget(limit=10)
 
 
 async def test_what_is_free_is_given_at_once_and_given_back_at_the_end():
@@ -36,7 +36,7 @@ async def test_what_is_not_free_in_time_is_refused_and_takes_nothing():
         await second.grow(2, timeout=NOW)
 
 
-async def hold(bodies: BodyBudget, size: int, done: list[int], leave: asyncio.Event) -> None:
+async def hold(bodies: ByteBudget, size: int, done: list[int], leave: asyncio.Event) -> None:
     with bodies.share() as share:
         await share.grow(size, timeout=LONG)
         done.append(size)
@@ -103,7 +103,7 @@ async def test_share_is_given_back_whatever_happens():
 
 async def test_what_is_held_is_told_at_each_change_and_is_nothing_at_the_end():
     told: list[int] = []
-    bodies = BodyBudget(limit=10, observe=told.append)
+    bodies = ByteBudget(limit=10, observe=told.append)
     with bodies.share() as first, bodies.share() as second:
         await first.grow(8, timeout=NOW)
         with pytest.raises(OverloadedError):
