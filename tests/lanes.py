@@ -60,6 +60,7 @@ def lanes() -> dict[str, Sequence[Stage]]:
             Stage(
                 "build Knative's queue-proxy, validation and broker filter, and kubectl, once", _python("tests.knative")
             ),
+            Stage("build Helm, once", _python("tests.manifests")),
             Stage(
                 "the real kube-apiserver and whole processes: contracts, manifests, faults, kills",
                 _measured(*REAL_PARTS, *(f"--ignore={path}" for path in REAL_CLUSTER)),
