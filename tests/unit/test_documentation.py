@@ -1,18 +1,20 @@
-"""What the pages say of the code is so, and their links lead somewhere."""
+"""What the pages say of the code is so, their links lead somewhere, and their code can be pasted."""
 
 import re
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import yaml
+from typer.main import get_command
 
+from core.local.commands import app
 from core.settings import Settings
+from tests.support.pages import FENCED, PAGES, fences, shell_lines
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 COMPUTED = {"namespace": "`POD_NAMESPACE`, the service account's, else `sluice-system`"}
-PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
-FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -31,6 +33,11 @@ def anchors(page: Path) -> set[str]:
     """As GitHub makes them: lower case, no punctuation, hyphens for spaces."""
     headings = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(prose(page)))
     return {heading.replace(" ", "-") for heading in headings}
+
+
+def calls(program: str) -> list[tuple[str, list[str]]]:
+    """The page, and the words behind the program's name, of each line that calls it."""
+    return [(page.name, words[1:]) for page in PAGES for words in shell_lines(page) if words[0] == program]
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -78,3 +85,31 @@ def test_architecture_names_every_room_and_no_file_that_is_gone():
 
 def test_readme_is_the_first_ten_minutes():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_yaml_of_a_page_is_yaml(page: Path):
+    for fence in fences(page, "yaml"):
+        assert list(yaml.safe_load_all(fence)), fence
+
+
+@pytest.mark.parametrize(("page", "words"), calls("sluice"))
+def test_command_of_a_page_exists_with_its_options(page: str, words: list[str]):
+    command = get_command(app)
+    rest = list(words)
+    while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
+        assert rest[0] in command.commands
+        command = command.commands[rest.pop(0)]
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    assert [word for word in rest if word.startswith("-") and word != "-" and word.partition("=")[0] not in known] == []
+
+
+@pytest.mark.parametrize(("page", "words"), calls("make"))
+def test_target_of_a_page_exists(page: str, words: list[str]):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert [word for word in words if "=" not in word and word not in targets] == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "how-to").glob("[a-z]*.md")), ids=lambda page: page.name)
+def test_how_to_is_read_in_minutes(page: Path):
+    assert 25 <= len(page.read_text().splitlines()) <= 100
