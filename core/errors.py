@@ -116,9 +116,17 @@ class DeadlineExceededError(TransientError):
 
 
 class OverloadedError(TransientError):
-    """This instance holds as many bytes of bodies as it may."""
+    """This instance holds as many bytes of bodies, or asks about as many tokens, as it may.
+
+    Attributes:
+        shed: what there is too much of, as metrics name it.
+    """
 
     error_type = "overloaded"
+
+    def __init__(self, message: str, *, retry_after: float = 1.0, shed: str = "bodies") -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.shed = shed
 
 
 class CircuitOpenError(TransientError):

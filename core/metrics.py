@@ -29,7 +29,7 @@ MOST_KINDS = 50
 MOST_RULES = 100
 """Rules of SLUICE_RULES, as they matched first."""
 
-SHED_REASONS = ("bodies", "connections")
+SHED_REASONS = ("bodies", "connections", "reviews")
 
 _LONGEST_NAME = 100
 

@@ -316,7 +316,7 @@ async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]], *, 
         return problem(error.status, str(error), headers=headers)
     except (KubernetesError, TransientError, ConfigurationError) as error:
         if isinstance(error, OverloadedError):
-            worker.metrics.shed("bodies")
+            worker.metrics.shed(error.shed)
         # Its sentence says it all.
         worker.logger.error("a request has to be sent again: %s", error, extra=ONCE_A_SECOND)  # noqa: TRY400
         return problem(503, str(error), retry_after=retry_after(error))

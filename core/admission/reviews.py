@@ -1,7 +1,8 @@
 """Tokens of the cluster: a TokenReview, then a SubjectAccessReview, both remembered for a short time.
 
-A sender without a good token costs the API server little: a refusal is remembered too, and one token is asked
-about once however many requests carry it at the moment.
+A sender without a good token costs the API server little: a refusal is remembered too, one token is asked about once
+however many requests carry it at the moment, and strangers together get a number of refusals a second. Beyond it they
+are asked to come again, for one of them may be a good sender's new token.
 
 The sender needs the verb `create` on the virtual subresource `remediationrequests/signals` in the
 gateway's namespace. Nothing serves that subresource, so the rule gives its holder no other power.
@@ -14,8 +15,15 @@ import hashlib
 import math
 from typing import TYPE_CHECKING, Any
 
+from core.common.concurrency import Allowance
 from core.common.memory import BoundedMemory
-from core.errors import AccessError, DeadlineExceededError, PermissionDeniedError, UnauthenticatedError
+from core.errors import (
+    AccessError,
+    DeadlineExceededError,
+    OverloadedError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
 from core.kube.errors import UnreadableAnswerError
 from core.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Resource
 
@@ -28,6 +36,13 @@ if TYPE_CHECKING:
 GRANT_SECONDS = 60.0
 REFUSAL_SECONDS = 5.0
 """Short, for people mend a missing rule and look at once whether it helped."""
+
+REFUSALS_PER_SECOND = 20
+REFUSALS_AT_ONCE = 40
+"""Reviews that may end in a refusal, in one instance: made-up tokens cost no more, however many there are."""
+
+GOOD_SECONDS = 24 * 3600.0
+"""So long a token that was good is asked about in any case; a projected one lives an hour as a rule."""
 
 _REMEMBERED_SENDERS = 1000
 
@@ -67,6 +82,10 @@ class KubernetesReviews:
         self._refused: BoundedMemory[bytes, AccessError] = BoundedMemory(
             clock=clock, capacity=_REMEMBERED_SENDERS, max_age=REFUSAL_SECONDS
         )
+        self._good: BoundedMemory[bytes, bool] = BoundedMemory(
+            clock=clock, capacity=_REMEMBERED_SENDERS, max_age=GOOD_SECONDS, by_use=True
+        )
+        self._refusals = Allowance(clock=clock, per_second=REFUSALS_PER_SECOND, at_once=REFUSALS_AT_ONCE)
         self._reviews: dict[bytes, asyncio.Task[None]] = {}
 
     async def check(self, token: str, *, deadline: Deadline) -> None:
@@ -83,6 +102,7 @@ class KubernetesReviews:
         """Wait for the one review of a token; it goes on when the request that began it is gone."""
         review = self._reviews.get(key)
         if review is None:
+            self._check_allowance(key)
             review = self._reviews[key] = asyncio.create_task(self._review(key, token, deadline))
             review.add_done_callback(lambda done: self._end(key, done))
         await asyncio.wait({review}, timeout=deadline.remaining())
@@ -90,14 +110,25 @@ class KubernetesReviews:
             raise DeadlineExceededError("the API server did not say in time who the sender is")
         review.result()
 
+    def _check_allowance(self, key: bytes) -> None:
+        if not self._good.get(key) and not self._refusals.take():
+            raise OverloadedError(
+                "the API server is asked about too many unknown bearer tokens now; send the same request again",
+                shed="reviews",
+            )
+
     async def _review(self, key: bytes, token: str, deadline: Deadline) -> None:
         try:
             user = await self._authenticate(token, deadline)
             await self._authorize(user, deadline)
         except AccessError as refusal:
             self._refused.put(key, refusal)
+            self._good.pop(key)
             raise
+        if not self._good.get(key):
+            self._refusals.give_back()
         self._granted.put(key, True)  # noqa: FBT003 - a value like any other
+        self._good.put(key, True)  # noqa: FBT003
 
     def _end(self, key: bytes, review: asyncio.Task[None]) -> None:
         del self._reviews[key]

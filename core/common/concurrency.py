@@ -10,7 +10,7 @@ from core.errors import DeadlineExceededError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
-    from core.common.clock import Deadline
+    from core.common.clock import Clock, Deadline
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -56,6 +56,30 @@ async def side_by_side(items: Sequence[T], work: Callable[[T], Awaitable[R]], *,
         for worker in workers:
             worker.cancel()
     return [results[index] for index in range(len(items))]
+
+
+class Allowance:
+    """So many a second, and at most `at_once` that were not used before (a token bucket)."""
+
+    def __init__(self, *, clock: Clock, per_second: float, at_once: int) -> None:
+        self._clock = clock
+        self._per_second = per_second
+        self._at_once = self._left = float(at_once)
+        self._as_of = clock.monotonic()
+
+    def take(self) -> bool:
+        """Take one; False where there is none at the moment."""
+        now = self._clock.monotonic()
+        self._left = min(self._at_once, self._left + (now - self._as_of) * self._per_second)
+        self._as_of = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+    def give_back(self) -> None:
+        """Give back one that was not needed."""
+        self._left = min(self._at_once, self._left + 1.0)
 
 
 class Closable(Protocol):

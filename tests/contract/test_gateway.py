@@ -9,7 +9,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from core.admission.reviews import REFUSALS_AT_ONCE, REFUSALS_PER_SECOND
 from core.common.clock import Deadline
+from core.errors import OverloadedError, UnauthenticatedError
 from core.protocol import remediation_request
 from core.protocol.lease import lease_name
 from core.protocol.lock import STATE_ANNOTATION
@@ -193,6 +195,19 @@ async def test_missing_namespace_is_retryable_and_says_what_to_do(server):
     await one.gateway.close()
     assert result.status is Status.FAILED
     assert "create the namespace, or set SLUICE_NAMESPACE" in result.error
+
+
+async def test_flood_of_made_up_tokens_costs_forty_reviews_and_twenty_more_a_second(start):
+    one = start(auth="kubernetes", max_concurrent=10)
+    clock = one.gateway.clock
+    deadline = Deadline(clock=clock, seconds=600)
+    started = clock.monotonic()
+    senders = (one.gateway.gate.admit(f"Bearer made-up-{number}", deadline=deadline) for number in range(1000))
+    met = await asyncio.gather(*senders, return_exceptions=True)
+    reviews = one.calls.count("CREATE tokenreviews")
+    assert REFUSALS_AT_ONCE <= reviews <= REFUSALS_AT_ONCE + REFUSALS_PER_SECOND * (clock.monotonic() - started)
+    assert sum(isinstance(each, UnauthenticatedError) for each in met) == reviews == len(one.calls)
+    assert sum(isinstance(each, OverloadedError) for each in met) == 1000 - reviews
 
 
 async def test_ready_where_the_rrs_can_be_listed(start):

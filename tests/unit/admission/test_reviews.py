@@ -9,10 +9,22 @@ from typing import Any
 import pytest
 
 from core.admission.gates import BearerGate, OpenGate
-from core.admission.reviews import KubernetesReviews
+from core.admission.reviews import (
+    GRANT_SECONDS,
+    REFUSAL_SECONDS,
+    REFUSALS_AT_ONCE,
+    REFUSALS_PER_SECOND,
+    KubernetesReviews,
+)
 from core.common.breaker import CircuitBreaker
 from core.common.clock import Deadline, MockClock
-from core.errors import CircuitOpenError, DeadlineExceededError, PermissionDeniedError, UnauthenticatedError
+from core.errors import (
+    CircuitOpenError,
+    DeadlineExceededError,
+    OverloadedError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
 from core.kube.client import KubeClient
 from core.kube.errors import ApiUnreachableError, ForbiddenError, ServerError, UnreadableAnswerError
 from core.kube.resources import remediation_requests
@@ -204,11 +216,71 @@ async def test_refusal_is_remembered_for_five_seconds_and_then_asked_again(entra
 async def test_made_up_tokens_push_no_good_sender_out(entrance):
     entrance.will_be_asked()
     await entrance.admit()
-    for number in range(2000):
+    for number in range(1100):
+        entrance.wait(0.051)
         entrance.api.then(WHO, STRANGER)
         with pytest.raises(UnauthenticatedError):
             await entrance.admit(f"Bearer made-up-{number}")
     await entrance.admit()
+
+
+class TestFloodOfMadeUpTokens:
+    """Each token is another one, so nothing that is remembered of one helps."""
+
+    async def flood(self, entrance: Entrance, number: int, *, start: int = 0) -> int:
+        """Send so many at once; return how many were reviewed. The others are asked to come again, never refused."""
+        for _ in range(min(number, REFUSALS_AT_ONCE)):
+            entrance.api.then(WHO, STRANGER)
+        before = len(entrance.api.requests)
+        senders = (entrance.admit(f"Bearer made-up-{start + each}") for each in range(number))
+        met = await asyncio.gather(*senders, return_exceptions=True)
+        reviewed = len(entrance.api.requests) - before
+        assert sum(isinstance(each, UnauthenticatedError) for each in met) == reviewed
+        assert sum(isinstance(each, OverloadedError) for each in met) == number - reviewed
+        entrance.api.lines.clear()
+        return reviewed
+
+    async def test_costs_no_more_reviews_than_there_may_be_in_a_second(self, entrance):
+        assert await self.flood(entrance, 1000) == REFUSALS_AT_ONCE
+        assert await self.flood(entrance, 1000, start=1000) == 0
+        entrance.wait(1.0)
+        assert await self.flood(entrance, 1000, start=2000) == REFUSALS_PER_SECOND
+        entrance.wait(3600.0)
+        assert await self.flood(entrance, 1000, start=3000) == REFUSALS_AT_ONCE
+
+    async def test_is_told_when_to_come_again(self, entrance):
+        await self.flood(entrance, REFUSALS_AT_ONCE)
+        with pytest.raises(OverloadedError, match="send the same request again") as caught:
+            await entrance.admit("Bearer one-more")
+        assert caught.value.retry_after == 1.0
+        assert caught.value.shed == "reviews"
+
+    async def test_holds_up_no_sender_that_was_good_a_while_ago(self, entrance):
+        entrance.will_be_asked()
+        await entrance.admit()
+        for minute in range(3):
+            entrance.wait(GRANT_SECONDS)
+            await self.flood(entrance, 1000, start=minute * 1000)
+            entrance.will_be_asked()
+            await entrance.admit()
+
+    async def test_ends_the_credit_of_a_sender_whose_token_is_good_no_more(self, entrance):
+        entrance.will_be_asked()
+        await entrance.admit()
+        entrance.wait(GRANT_SECONDS)
+        entrance.api.then(WHO, STRANGER)
+        with pytest.raises(UnauthenticatedError):
+            await entrance.admit()
+        await self.flood(entrance, REFUSALS_AT_ONCE)
+        entrance.wait(REFUSAL_SECONDS + 1.0)
+        await self.flood(entrance, REFUSALS_AT_ONCE, start=1000)
+        with pytest.raises(OverloadedError):
+            await entrance.admit()
+
+    async def test_is_not_what_many_new_good_senders_are(self, entrance):
+        for number in range(3 * REFUSALS_AT_ONCE):
+            entrance.will_be_asked()
+            await entrance.admit(f"Bearer {number}")
 
 
 async def test_failure_to_ask_is_not_remembered(entrance):
