@@ -8,10 +8,12 @@ https://cloud.google.com/run/docs/container-contract).
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
 import sysconfig
+import time
 from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +25,12 @@ from tests.cluster.pod import NO_CAPABILITIES
 from tests.cluster.sandbox import empty_volume
 from tests.e2e.function import FunctionProcess, alert
 from tests.support.cloud_events import binary
+from tests.support.http import send
+from tests.support.issuer_server import issuer_server
 from tests.support.kubernetes_events import POD
 from tests.support.metadata_server import metadata_server
 from tests.support.pubsub_messages import MESSAGE_ID, PUBLISHED, SOURCE, envelope, incident
+from tests.unit.admission.issuing import Key, claims, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,8 +104,8 @@ def start(cluster: Cluster, metadata: str, tmp_path: Path) -> Iterator[Any]:
         pytest.fail(reason, pytrace=False) if os.environ.get("CI") else pytest.skip(reason)
     running: list[FunctionProcess] = []
 
-    def start(function: str) -> FunctionProcess:
-        environment = runtime_environment(deployment(cluster, function), metadata=metadata)
+    def start(function: str, **settings: str) -> FunctionProcess:
+        environment = runtime_environment(deployment(cluster, function), metadata=metadata) | settings
         running.append(FunctionProcess(folder=tmp_path, environment=environment, command=command()))
         return running[-1].__enter__()
 
@@ -116,6 +121,77 @@ def test_pubsub_push_becomes_an_rr_with_the_token_of_the_metadata_server(start: 
     assert function.deliver(pushed).status == 201
     (rr,) = cluster.requests()
     assert rr["spec"]["targetResource"]["name"] == POD
+
+
+class TestPushWithAnIdToken:
+    """A push subscription with authentication: https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions."""
+
+    PUSHER = "push@shop.iam.gserviceaccount.com"
+    AUDIENCE = "https://sluice-abc123-ew.a.run.app"
+    KEY = Key("google-1")
+
+    @pytest.fixture
+    def issuer(self) -> Iterator[str]:
+        with issuer_server(self.KEY.public) as url:
+            yield url
+
+    @pytest.fixture
+    def function(self, start: Any, issuer: str) -> FunctionProcess:
+        settings = {
+            "SLUICE_AUTH": "oidc",
+            "SLUICE_OIDC_SENDERS": f"{issuer}#{self.PUSHER}",
+            "SLUICE_AUDIENCES": self.AUDIENCE,
+        }
+        started: FunctionProcess = start("pubsub", **settings)
+        return started
+
+    def token(self, issuer: str, *, key: Key = KEY, **changed: Any) -> str:
+        """As Google makes it: the account's number is `sub`, its name a verified `email`."""
+        content = claims(
+            issuer,
+            aud=self.AUDIENCE,
+            azp="113774264463038321964",
+            sub="113774264463038321964",
+            email=self.PUSHER,
+            email_verified=True,
+        )
+        return signed(key, content | changed)
+
+    def push(self, function: FunctionProcess, token: str, *, message_id: str = MESSAGE_ID) -> int:
+        """A message wrapped, as Pub/Sub posts it to an endpoint that is not Eventarc's."""
+        labels = {"namespace_name": "prod", "pod_name": POD}
+        message = envelope(incident("k8s_pod", labels), message_id=message_id)
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "CloudPubSub-Google",
+            "From": "noreply@google.com",
+        }
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        return send("POST", function.url, json.dumps(message).encode(), headers=headers).status
+
+    def test_is_stored_and_acknowledged(self, function: FunctionProcess, issuer: str, cluster: Cluster) -> None:
+        assert self.push(function, self.token(issuer)) == 201
+        (rr,) = cluster.requests()
+        assert rr["spec"]["targetResource"]["name"] == POD
+
+    def test_of_nobody_or_of_another_is_refused_and_nothing_is_stored(
+        self, function: FunctionProcess, issuer: str, cluster: Cluster
+    ) -> None:
+        other = "other@shop.iam.gserviceaccount.com"
+        past = int(time.time()) - 600
+        refused = {
+            "no token": self.push(function, ""),
+            "no JSON Web Token": self.push(function, "ya29.opaque"),
+            "another's key under the same id": self.push(function, self.token(issuer, key=Key("google-1", number=1))),
+            "another audience": self.push(function, self.token(issuer, aud="https://other.example")),
+            "run out": self.push(function, self.token(issuer, iat=past - 600, exp=past)),
+            "another issuer": self.push(function, self.token("https://accounts.example")),
+        }
+        assert refused == dict.fromkeys(refused, 401)
+        assert self.push(function, self.token(issuer, email=other)) == 403
+        assert self.push(function, self.token(issuer, email_verified=False)) == 403
+        assert cluster.requests() == []
 
 
 def test_alert_over_http_becomes_an_rr_without_a_sender_token(start: Any, cluster: Cluster) -> None:
