@@ -135,8 +135,11 @@ audit: $(READY) ## look for known weaknesses; says so, and fails, where the data
 	@$(BIN)/python -m tests.supply_chain audit bench-results/audit.json
 
 IMAGE ?= sluice:0.1.0
+BUILDER = $(or $(CONTAINER),docker)
 image: ## build the image, without any registry login; REQUIREMENTS=requirements.txt for what Google's platform needs
-	@$(or $(CONTAINER),docker) build -f knative/image/Dockerfile -t $(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD) $(if $(REQUIREMENTS),--build-arg REQUIREMENTS=$(REQUIREMENTS)) .
+	@command -v $(BUILDER) >/dev/null || { echo "There is no $(BUILDER) here: install it, or name what you have: make image CONTAINER=podman (Debian and Ubuntu: apt-get install podman)" >&2; exit 1; }
+	@$(BUILDER) info >/dev/null 2>&1 || { echo "$(BUILDER) is here, but cannot build: it says so itself by '$(BUILDER) info'. Start its daemon, or take one that needs none: make image CONTAINER=podman (Debian and Ubuntu: apt-get install podman)" >&2; exit 1; }
+	@$(BUILDER) build -f knative/image/Dockerfile -t $(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD) $(if $(REQUIREMENTS),--build-arg REQUIREMENTS=$(REQUIREMENTS)) .
 
 clean: ## remove what the commands made in this folder
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov bench-results

@@ -8,11 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def make(folder: Path, *arguments: str, **environment: str) -> str:
+def make(folder: Path, *arguments: str, target: str = "setup", **environment: str) -> str:
     for name in ("Makefile", "requirements-dev.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     ran = subprocess.run(
-        ["make", "setup", *arguments],
+        ["make", target, *arguments],
         cwd=folder,
         env={**os.environ, "MAKEFLAGS": "", "MAKELEVEL": "", **environment},
         capture_output=True,
@@ -34,3 +34,17 @@ def test_registry_that_does_not_answer_is_told_with_what_helps(tmp_path: Path):
     said = make(tmp_path, **nowhere)
     assert "could not be installed: the first run needs PyPI, or PIP_INDEX_URL set to a mirror of it." in said
     assert "Traceback" not in said
+
+
+def test_image_without_a_container_tool_is_told_with_what_to_get(tmp_path: Path):
+    said = make(tmp_path, "CONTAINER=no-such-tool", target="image").splitlines()[0]
+    assert said.startswith("There is no no-such-tool here: install it, or name what you have")
+
+
+def test_image_without_its_tools_daemon_is_told_with_what_helps(tmp_path: Path):
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\necho 'Cannot connect to the daemon' >&2\nexit 1\n")
+    tool.chmod(0o755)
+    said = make(tmp_path, f"CONTAINER={tool}", target="image").splitlines()
+    assert said[0].startswith(f"{tool} is here, but cannot build")
+    assert "take one that needs none: make image CONTAINER=podman" in said[0]
