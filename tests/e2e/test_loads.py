@@ -9,18 +9,23 @@ import asyncio
 import json
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
-from tests.e2e.function import alert, webhook
+from tests.e2e.function import alert, production, webhook
+from tests.support.cloud_events import binary
+from tests.support.kubernetes_events import kubelet_event
+from tests.support.pubsub_messages import PUBLISHED, SOURCE, envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from tests.e2e.conftest import StartFunction
     from tests.e2e.function import FunctionProcess
+    from tests.support.cloud_events import Sent
     from tests.support.cluster import Cluster
 
 pytestmark = [pytest.mark.long, pytest.mark.real]
@@ -28,6 +33,9 @@ pytestmark = [pytest.mark.long, pytest.mark.real]
 MEBIBYTE = 1024 * 1024
 LIMIT = 256 * MEBIBYTE
 ALERTS_OF_A_BODY = 10
+
+
+JSON = {"Content-Type": "application/json"}
 
 
 class Memory:
@@ -59,17 +67,20 @@ class Sender:
     def __init__(self, function: FunctionProcess) -> None:
         self._port = int(function.url.rsplit(":", 1)[1])
 
-    async def post(self, body: bytes, *, slowly: bool = False) -> int:
+    async def deliver(self, event: Sent, *, slowly: bool = False) -> int:
+        """Send a CloudEvent, as `post` does."""
+        return await self.post(event.body, headers=event.headers, slowly=slowly)
+
+    async def post(self, body: bytes, *, headers: Mapping[str, str] = JSON, slowly: bool = False) -> int:
         """Return the status of the answer; 0 where the connection ended without one."""
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         except OSError:
             return 0
         try:
-            head = (
-                f"POST / HTTP/1.1\r\nHost: sluice\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            )
-            writer.write(f"{head}Connection: close\r\n\r\n".encode())
+            lines = {"Host": "sluice", **headers, "Content-Length": len(body), "Connection": "close"}
+            head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+            writer.write(f"POST / HTTP/1.1\r\n{head}\r\n".encode())
             if slowly:
                 for byte in body[:30]:
                     writer.write(bytes([byte]))
@@ -105,19 +116,38 @@ def large_body(pod: str) -> bytes:
     return json.dumps(webhook(*alerts)).encode()
 
 
-def counted(statuses: list[int]) -> dict[int, int]:
+def large_event(target: str, pod: str) -> Sent:
+    """About a megabyte, on one pod: an Event's message, or a message with a webhook."""
+    if target == "pubsub":
+        return binary(PUBLISHED, envelope(large_body(pod), message_id=pod), id=pod, source=SOURCE)
+    event = kubelet_event(at=datetime.now(UTC), message="x" * 1_000_000)
+    event["involvedObject"] |= {"name": pod, "uid": pod}
+    event["metadata"] |= {"name": f"{pod}.1", "uid": f"{pod}-event"}
+    return binary("dev.knative.apiserver.resource.add", event)
+
+
+def counted(statuses: Sequence[int]) -> dict[int, int]:
     return {status: statuses.count(status) for status in sorted(set(statuses))}
 
 
 @pytest.fixture
-def function(start_function: StartFunction) -> FunctionProcess:
-    return start_function(SLUICE_OWNERS="as-named", SLUICE_LOG_LEVEL="ERROR")
+def target() -> str:
+    """Which of the three functions."""
+    return "alertmanager"
 
 
 @pytest.fixture
-def under_load(function: FunctionProcess, capsys: Any) -> Callable[[str, Coroutine[Any, Any, Any]], Any]:
+def function(start_function: StartFunction, target: str) -> FunctionProcess:
+    return start_function(command=production(target), SLUICE_OWNERS="as-named", SLUICE_LOG_LEVEL="ERROR")
+
+
+@pytest.fixture
+def under_load(function: FunctionProcess, target: str, capsys: Any) -> Callable[[str, Coroutine[Any, Any, Any]], Any]:
     """Run a load, say what it took, and check the memory."""
-    asyncio.run(Sender(function).post(large_body("warm")))
+    sender = Sender(function)
+    asyncio.run(
+        sender.post(large_body("warm")) if target == "alertmanager" else sender.deliver(large_event(target, "warm"))
+    )
 
     def run(name: str, load: Coroutine[Any, Any, Any]) -> Any:
         started = time.monotonic()
@@ -177,3 +207,49 @@ def test_good_sender_gets_in_among_5000_idle_connections(function: FunctionProce
         return counted([await sender.post(large_body(f"good-{n}")) for n in range(10)])
 
     assert under_load("10 x 1 MB after 5,000 idle connections, all ended", load()) == {201: 10}
+
+
+@pytest.mark.parametrize("target", ["kubernetes_event", "pubsub"])
+class TestEventFunctions:
+    """The same for CloudEvents, whose data is decoded from one more layer."""
+
+    def test_80_events_of_a_megabyte_at_once_are_all_stored_or_come_again(
+        self, function: FunctionProcess, under_load: Any, cluster: Cluster, target: str
+    ) -> None:
+        async def load() -> dict[int, int]:
+            sender = Sender(function)
+            events = [large_event(target, f"pod-{number}") for number in range(80)]
+            return counted(await asyncio.gather(*(sender.deliver(event) for event in events)))
+
+        answers = under_load(f"{target}: 80 x 1 MB", load())
+        assert set(answers) <= {201, 503}
+        assert len(cluster.requests()) > answers[201]  # the warm one too
+
+    def test_body_of_200_megabytes_is_refused_and_a_good_one_gets_in_beside_it(
+        self, function: FunctionProcess, under_load: Any, target: str
+    ) -> None:
+        async def load() -> dict[int, int]:
+            sender = Sender(function)
+            event = large_event(target, "huge")
+            huge = sender.post(b"{" + b" " * 200_000_000, headers=event.headers)
+            return counted(await asyncio.gather(huge, sender.deliver(large_event(target, "good"))))
+
+        answers = under_load(f"{target}: 200 MB and 1 MB", load())
+        # The sender may see the connection's end before the answer: it was still sending.
+        assert answers in ({201: 1, 413: 1}, {0: 1, 201: 1})
+
+    def test_good_sender_gets_in_among_1000_slow_ones(
+        self, function: FunctionProcess, under_load: Any, target: str
+    ) -> None:
+        async def load() -> dict[int, int]:
+            sender = Sender(function)
+            event = large_event(target, "slow")
+            slow = [asyncio.create_task(sender.deliver(event, slowly=True)) for _ in range(1000)]
+            await asyncio.sleep(2)
+            good = [await sender.deliver(large_event(target, f"good-{n}")) for n in range(10)]
+            for each in slow:
+                each.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+            return counted(good)
+
+        assert under_load(f"{target}: 10 x 1 MB beside 1,000 slow senders", load()) == {201: 10}
