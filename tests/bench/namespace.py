@@ -47,8 +47,10 @@ class Namespace:
         check_counts(self._requests("GET")["items"], sent=sent, refused=refused)
 
     def empty(self) -> None:
-        """Delete all requests but those that fill it."""
+        """Delete all RRs but those that fill it, and the Leases that would point to them for another minute."""
         self._requests("DELETE")
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{self.cluster.namespace}/leases"
+        self.cluster.call("DELETE", path, timeout=_SECONDS)
 
     def _requests(self, method: str) -> Any:
         path = f"/apis/{GROUP}/v1alpha1/namespaces/{self.cluster.namespace}/remediationrequests?{_MEASURED}"
