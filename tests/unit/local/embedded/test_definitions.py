@@ -104,5 +104,6 @@ class TestTheFile:
             ".spec.clusterID",
         ]
         columns = [(column["name"], column.get("priority", 0)) for column in version["additionalPrinterColumns"]]
-        assert [name for name, priority in columns if not priority] == ["Phase", "Outcome", "Alert", "Age"]
+        shown = [name for name, priority in columns if not priority]
+        assert shown == ["Phase", "Target", "Count", "Outcome", "Alert", "Age"]
         assert [name for name, priority in columns if priority] == ["Cluster", "Source", "Signal NS"]
