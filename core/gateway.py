@@ -14,6 +14,7 @@ from core.common.trace_context import NO_TRACER
 from core.kube.client import KubeClient
 from core.kube.resources import Resource, remediation_requests
 from core.pipeline import EarlierDeliveries, Pipeline
+from core.protocol.announcing import Announcer
 from core.protocol.creator import CRDCreator, LoggingObserver
 from core.protocol.deduplication import PhaseBasedDeduplicationChecker
 from core.protocol.lease import LeaseStore
@@ -60,6 +61,7 @@ class Gateway:
     readiness: Readiness
     logger: logging.Logger
     tracer: Tracer
+    announcer: Announcer | None = None
 
     async def check_ready(self, *, deadline: Deadline) -> None:
         """Return where signals can be stored; raises KubernetesError or TransientError with what is missing."""
@@ -68,6 +70,8 @@ class Gateway:
     async def close(self) -> None:
         """Let rounds in flight end, then close all connections."""
         await self.rounds.drain()
+        if self.announcer:
+            await self.announcer.drain()
         await self.sweeper.stop()
         await self.client.close()
 
@@ -128,7 +132,18 @@ def build_gateway(
         metrics=metrics,
         tracer=tracer,
     )
+    announcer = None
+    if settings.rr_events == "write":
+        apart = KubeClient(
+            transport=transport,
+            breaker=CircuitBreaker(clock=clock),
+            call_timeout=settings.api_timeout,
+            observe=metrics.called,
+            tracer=tracer,
+        )
+        announcer = Announcer(client=apart, resource=resource, clock=clock, logger=logger)
     recorder = Recorder(
+        created=announcer.created if announcer else lambda *_: None,
         placement=placement,
         status=StatusUpdater(
             client=client, resource=resource, clock=clock, random=rng.random, cooldown=settings.cooldown
@@ -167,6 +182,7 @@ def build_gateway(
         ),
         logger=logger,
         tracer=tracer,
+        announcer=announcer,
     )
 
 

@@ -87,6 +87,11 @@ class Settings(BaseModel):
         description="`implied`: an RR without status.deduplication counts as one occurrence, which spares a new signal "
         "its status PATCH; `written` makes it all the same, for readers that want the field there",
     )
+    rr_events: Literal["none", "write"] = Field(
+        "none",
+        description="`write` writes a Kubernetes Event on each RR that is created, for `kubectl describe`: one call "
+        "more a new RR, after its answer is decided (knative/components/rr-events has the right it needs)",
+    )
     cooldown: float = Field(
         0.0,
         ge=0,

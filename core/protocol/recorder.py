@@ -70,6 +70,13 @@ class RemediationRequestMemory:
         self._rrs.pop(fingerprint)
 
 
+class Created(Protocol):
+    """Told of each RR that was created, once its signals' fate is decided (core.protocol.announcing.Announcer)."""
+
+    def __call__(self, rr: RemediationRequest, signal: NormalizedSignal, /) -> None:
+        """`signal` is the one that opened it. Must not wait, nor raise."""
+
+
 class Recorder:
     """Records one round. Rounds lets one at a time work on a fingerprint; any number of instances work at once."""
 
@@ -82,7 +89,9 @@ class Recorder:
         write_first_count: bool,
         namespace: str,
         clock: Clock,
+        created: Created = lambda *_: None,
     ) -> None:
+        self._created = created
         self._placement = placement
         self._status = status
         self._memory = memory
@@ -134,6 +143,8 @@ class Recorder:
         extra = len(signals) - place.created
         counted = await self._count_and_finish(place, extra, deadline=deadline)
         contended = _contended(counted)
+        if place.created:
+            self._created(place.rr, signals[0])
         if isinstance(counted, Counted) and counted.stored and counted.rr is not None:
             self._memory.remember(counted.rr)
             return Recorded(_stored(signals, counted.rr, created=place.created), contended)

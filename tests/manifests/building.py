@@ -20,6 +20,7 @@ FOLDERS = (
     "overlays/rules",
     "overlays/labelled",
     "overlays/traces",
+    "overlays/rr-events",
 )
 
 Manifest = dict[str, Any]

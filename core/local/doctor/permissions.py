@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.kube.resources import KINDS, LEASES, SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Resource
+from core.kube.resources import CORE_EVENTS, KINDS, LEASES, SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Resource
 from core.local.doctor.findings import Finding, failure, ok, warning
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ SELF_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
-    """A right. Without a `vital` one no alert is stored; without another one a target's owner is not found."""
+    """A right. Without a `vital` one no alert is stored; without another one a target's owner is not found, or a new RR
+    has no Event."""
 
     verb: str
     resource: Resource
@@ -58,6 +59,8 @@ def _needed(visit: Visit) -> Iterator[Needed]:
     yield Needed(verb="patch", resource=visit.resource, subresource="status", namespace=namespace)
     for verb in ("create", "get", "update", "delete"):
         yield Needed(verb=verb, resource=LEASES, namespace=namespace)
+    if visit.settings.rr_events == "write":
+        yield Needed(verb="create", resource=CORE_EVENTS, namespace=namespace, vital=False)
     if "kubernetes" in visit.settings.auth_ways:
         yield Needed(verb="create", resource=TOKEN_REVIEWS)
         yield Needed(verb="create", resource=SUBJECT_ACCESS_REVIEWS)
