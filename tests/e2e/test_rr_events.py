@@ -10,7 +10,7 @@ import yaml
 from tests.e2e.function import alert
 from tests.knative.programs import kubectl
 from tests.manifests.building import ROOT
-from tests.support.cluster import GATEWAY, GATEWAY_RULES
+from tests.support.cluster import GATEWAY, GATEWAY_RULES, GROUP
 from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_kubectl_describe_tells_which_alert_opened_an_rr(
     admin = cluster.server.write_kubeconfig(tmp_path / "admin")
 
     def described() -> str:
-        command = [str(kubectl()), "describe", "remediationrequest", name, "-n", cluster.namespace]
+        command = [str(kubectl()), "describe", f"remediationrequests.{GROUP}", name, "-n", cluster.namespace]
         environment = {"KUBECONFIG": str(admin), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
         told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert told.returncode == 0, told.stderr
