@@ -14,14 +14,12 @@ from core.errors import PayloadError, TransientError
 from core.gateway import Gateway, build_gateway
 from core.kube.access import find_access
 from core.kube.errors import KubernetesError
-from core.kube.transport import HttpTransport
 from core.metrics import Metrics
 from core.results import retry_after
 from core.settings import Settings, load_settings
 from core.signals.alertmanager import decode_alertmanager
 from core.signals.rules import rules_in
 from core.triggers.webhook import WebhookReceiver
-from core.version import USER_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,19 +77,11 @@ async def connect(
     clock = clock or RealClock()
     rules = rules_in(settings.rules)
     access = await find_access(settings, clock=clock, warn=logger.warning)
-    transport = HttpTransport(
-        server=access.server,
-        tls=access.tls,
-        tokens=access.tokens,
-        user_agent=USER_AGENT,
-        connections=settings.max_concurrent,
-        server_name=access.server_name,
-    )
     registry = CollectorRegistry()
     metrics = Metrics(registry=registry)
     gateway = build_gateway(
         settings=settings,
-        transport=transport,
+        transport=access.transport(connections=settings.max_concurrent),
         metrics=metrics,
         logger=logger,
         clock=clock,

@@ -20,12 +20,10 @@ from core.common.trace_context import NO_TRACER
 from core.errors import ConfigurationError
 from core.gateway import Gateway, build_gateway
 from core.kube.access import check_access, find_access
-from core.kube.transport import HttpTransport
 from core.logs import configure_logging
 from core.metrics import LoopTasks, Metrics
 from core.settings import Settings, load_settings, traces_asked_for, unknown_variables
 from core.signals.rules import rules_in
-from core.version import USER_AGENT
 from functions._ending import outlive_sigterm
 
 if TYPE_CHECKING:
@@ -101,17 +99,9 @@ class Worker:
         outlive_sigterm()
         _loop_tasks.loop = asyncio.get_running_loop()
         access = await find_access(self.settings, clock=self.clock, warn=self.logger.warning)
-        transport = HttpTransport(
-            server=access.server,
-            tls=access.tls,
-            tokens=access.tokens,
-            user_agent=USER_AGENT,
-            connections=self.settings.max_concurrent,
-            server_name=access.server_name,
-        )
         gateway = build_gateway(
             settings=self.settings,
-            transport=transport,
+            transport=access.transport(connections=self.settings.max_concurrent),
             metrics=self.metrics,
             logger=self.logger,
             clock=self.clock,

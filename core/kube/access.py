@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from core.errors import ConfigurationError
 from core.kube.connection import trust
 from core.kube.kubeconfig import read_kubeconfig
-from core.kube.transport import FileToken, GoogleToken, HookToken, StaticToken, TokenSource
+from core.kube.transport import FileToken, GoogleToken, HookToken, HttpTransport, StaticToken, TokenSource
+from core.version import USER_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,17 @@ class Access:
     tls: ssl.SSLContext | None
     tokens: TokenSource
     server_name: str = ""
+
+    def transport(self, *, connections: int) -> HttpTransport:
+        """Return a transport of at most `connections` connections; ConfigurationError where `server` is no URL."""
+        return HttpTransport(
+            server=self.server,
+            tls=self.tls,
+            tokens=self.tokens,
+            user_agent=USER_AGENT,
+            connections=connections,
+            server_name=self.server_name,
+        )
 
 
 def check_access(settings: Settings) -> None:

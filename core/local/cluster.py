@@ -15,9 +15,7 @@ import yaml
 from core.common.breaker import CircuitBreaker
 from core.kube.access import find_access
 from core.kube.client import KubeClient
-from core.kube.transport import HttpTransport
 from core.local.shell import CommandError
-from core.version import USER_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -105,14 +103,7 @@ async def open_client(settings: Settings, *, clock: Clock) -> AsyncIterator[Kube
         ConfigurationError: it names none, or one that cannot be used.
     """
     access = await find_access(settings, clock=clock)
-    transport = HttpTransport(
-        server=access.server,
-        tls=access.tls,
-        tokens=access.tokens,
-        user_agent=USER_AGENT,
-        connections=2,
-        server_name=access.server_name,
-    )
+    transport = access.transport(connections=2)
     client = KubeClient(transport=transport, breaker=CircuitBreaker(clock=clock), call_timeout=settings.api_timeout)
     try:
         yield client

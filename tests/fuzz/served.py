@@ -19,6 +19,7 @@ import pytest
 from functions_framework.aio import create_asgi_app
 
 from core.gateway import build_gateway
+from core.kube import access
 from core.kube.transport import ApiRequest
 from core.local.embedded import EmbeddedApi
 from core.logs import LOGGER_NAME
@@ -105,7 +106,7 @@ class Served:
             pytest.MonkeyPatch.context() as patch,
             asyncio.Runner(loop_factory=partial(looptime.new_event_loop, end=_HANGS)) as runner,
         ):
-            patch.setattr(_worker, "HttpTransport", lambda **_given: self._transport)
+            patch.setattr(access, "HttpTransport", lambda **_given: self._transport)
             return runner.run(run())
 
 

@@ -10,9 +10,9 @@ import pytest
 from functions_framework.aio import create_asgi_app
 
 from core.common.clock import RealClock
+from core.kube import access
 from core.local.embedded import EmbeddedApi
 from core.logs import LOGGER_NAME
-from functions import _worker
 from tests.support.scripted import Scripted
 from tests.support.wire import Wire
 from tests.unit.functions.asgi import Answered, call
@@ -48,7 +48,7 @@ class Function:
             self.transports.append(given)
             return api
 
-        self._monkeypatch.setattr(_worker, "HttpTransport", make)
+        self._monkeypatch.setattr(access, "HttpTransport", make)
 
     def load(self) -> Any:
         """Load the source file as functions-framework does, once."""
