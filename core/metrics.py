@@ -157,7 +157,7 @@ class Metrics:
         )
         self.requests_shed = Counter(
             "gateway_requests_shed_total",
-            "Requests answered 503 because this instance had too much to do: bodies, connections.",
+            f"Requests answered 503 because this instance had too much to do: {', '.join(SHED_REASONS)}.",
             ["reason"],
             registry=registry,
         )
