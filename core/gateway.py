@@ -9,6 +9,7 @@ from uuid import UUID
 
 from core.admission.opening import build_gate
 from core.common.breaker import BreakerState, CircuitBreaker
+from core.common.budget import ByteBudget
 from core.common.clock import Clock, RealClock
 from core.common.trace_context import NO_TRACER
 from core.kube.client import KubeClient
@@ -54,6 +55,7 @@ class Gateway:
     client: KubeClient
     resource: Resource
     gate: Gate
+    bodies: ByteBudget
     rounds: Rounds
     pipeline: Pipeline
     rules: Rules
@@ -167,6 +169,7 @@ def build_gateway(
         client=client,
         resource=resource,
         gate=build_gate(settings=settings, client=client, resource=resource, clock=clock, warn=logger.warning),
+        bodies=ByteBudget(limit=max(settings.body_budget, settings.max_body), observe=metrics.body_bytes.set),
         rounds=rounds,
         sweeper=sweeper,
         rules=(rules or default_rules()).told_to(metrics.matched),

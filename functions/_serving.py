@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from core.answers import Answer, problem
-from core.common.budget import ByteBudget
 from core.common.clock import Deadline
 from core.common.concurrency import PerLoop
 from core.common.text import cut_utf8, rfc3339
@@ -187,7 +186,6 @@ class Endpoint:
         self._routes = routes
         self._receiver = receiver
         self._others = others
-        self._budgeted: Gateway | None = None
         # Answered without the API server.
         self._by_itself = {"/healthz": self._health, "/metrics": self._metrics}
         if routes.description:
@@ -225,7 +223,7 @@ class Endpoint:
         with gateway.tracer.span("admission"):
             await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
         check_timestamp(request.headers, now=gateway.clock.now())
-        with self._budget(gateway).share() as share:
+        with gateway.bodies.share() as share:
             with gateway.tracer.span("body") as span:
                 body = await read_json_body(
                     request, limit=gateway.settings.max_body, share=share, timeout=deadline.remaining()
@@ -236,16 +234,6 @@ class Endpoint:
                 given = await receiver.receive(request.headers, body, deadline=deadline)
         self._worker.started()
         return given
-
-    def _budget(self, gateway: Gateway) -> ByteBudget:
-        """Return the budget of the running loop, which has its own gateway."""
-        if self._budgeted is not gateway:
-            settings = gateway.settings
-            self._bodies = ByteBudget(
-                limit=max(settings.body_budget, settings.max_body), observe=self._worker.metrics.body_bytes.set
-            )
-            self._budgeted = gateway
-        return self._bodies
 
     def _health(self, _: Request) -> Answer:
         return Answer(200, to_json({"status": "healthy", "timestamp": rfc3339(self._worker.clock.now())}))
