@@ -2,20 +2,8 @@
 
 import sys
 
-from tests.apiserver.binaries import AssetError, find_binaries
-from tests.apiserver.build import BuildError
-
-
-def main() -> int:
-    """Print where the binary is; 1 and a sentence when it cannot be had."""
-    try:
-        found = find_binaries()
-    except (AssetError, BuildError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(f"{found.kube_apiserver}\n")
-    return 0
-
+from tests.apiserver.binaries import find_binaries
+from tests.gobuild import print_built
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(print_built(lambda: find_binaries().kube_apiserver))

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.apiserver.build import Report, build_kube_apiserver, to_stderr
+from tests.apiserver.build import BuildError, Report, build_kube_apiserver, to_stderr
 
 
-class AssetError(Exception):
+class AssetError(BuildError):
     """The environment names a binary that cannot be used."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.apiserver.binaries import AssetError, Binaries, find_binaries
+from tests.apiserver.binaries import Binaries, find_binaries
 from tests.apiserver.build import BuildError
 from tests.apiserver.server import KubeApiserver
 
@@ -24,7 +24,7 @@ def kube_apiserver_binaries(pytestconfig: pytest.Config) -> Binaries:
     """What to run, built when it is not there yet. Where it cannot be had, tests fail: skipped, they prove nothing."""
     try:
         return find_binaries(report=lambda line: _show(pytestconfig, line))
-    except (AssetError, BuildError) as error:
+    except BuildError as error:
         reason = str(error)
     pytest.fail(f"This test needs a real kube-apiserver. {reason}", pytrace=False)
 

@@ -3,18 +3,7 @@
 import sys
 
 from tests.e2e.alertmanager_programs import alertmanager
-from tests.gobuild import BuildError
-
-
-def main() -> int:
-    """Print where the binary is; 1 and a sentence when it cannot be had."""
-    try:
-        sys.stdout.write(f"{alertmanager()}\n")
-    except BuildError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
+from tests.gobuild import print_built
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(print_built(alertmanager))

@@ -2,20 +2,8 @@
 
 import sys
 
-from tests.gobuild import BuildError
+from tests.gobuild import print_built
 from tests.knative.programs import broker_filter, kubectl, queue_proxy, validator
 
-
-def main() -> int:
-    """Print where the binaries are; 1 and a sentence when one cannot be had."""
-    try:
-        binaries = [build() for build in (queue_proxy, validator, kubectl, broker_filter)]
-    except BuildError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write("".join(f"{binary}\n" for binary in binaries))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(print_built(queue_proxy, validator, kubectl, broker_filter))
