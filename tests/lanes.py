@@ -23,7 +23,8 @@ REAL_CLUSTER = tuple(f"tests/e2e/{each}.py" for each in _ON_THE_CLUSTER)
 _PYTEST = (sys.executable, "-m", "pytest", "-m", "not long", "-p", "no:cacheprovider")
 SILENCE = 30.0  # seconds until people are told that a stage still runs
 _PIECE = 65536  # bytes
-REAL_PARTS = ("tests/apiserver", "tests/contract", "tests/manifests", "tests/serverless", "tests/e2e")
+# Helm, which the manifests need, is built in the other lane meanwhile.
+REAL_PARTS = ("tests/apiserver", "tests/contract", "tests/e2e", "tests/serverless", "tests/manifests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ def lanes() -> dict[str, Sequence[Stage]]:
             Stage("style, formatting and the layers of the code", ("make", "--no-print-directory", "lint")),
             Stage("types", ("make", "--no-print-directory", "types")),
             Stage("all tests that need no real part: units, simulation, cases, fuzzing", _measured(*_ignored())),
+            Stage("build Helm, once", _python("tests.manifests")),
             Stage("build Knative's control plane, once", _python("tests.cluster", "--build")),
             Stage("a cluster with Knative and Sluice: from zero, and Events", (*_PYTEST, *REAL_CLUSTER)),
         ),
@@ -60,7 +62,6 @@ def lanes() -> dict[str, Sequence[Stage]]:
             Stage(
                 "build Knative's queue-proxy, validation and broker filter, and kubectl, once", _python("tests.knative")
             ),
-            Stage("build Helm, once", _python("tests.manifests")),
             Stage(
                 "the real kube-apiserver and whole processes: contracts, manifests, faults, kills",
                 _measured(*REAL_PARTS, *(f"--ignore={path}" for path in REAL_CLUSTER)),
