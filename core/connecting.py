@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
 from core.answers import Answer, problem
 from core.common.clock import Deadline, RealClock
+from core.common.trace_context import NO_TRACER, current_trace, sent_by, trace_of
 from core.errors import PayloadError, TransientError
 from core.gateway import Gateway, build_gateway
 from core.kube.access import find_access
@@ -22,9 +24,12 @@ from core.signals.rules import rules_in
 from core.triggers.webhook import WebhookReceiver
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from core.common.clock import Clock
+    from core.common.trace_context import Tracer
+
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Connected:
@@ -35,7 +40,14 @@ class Connected:
         self.metrics = metrics
         self._receiver = WebhookReceiver(gateway, decode=decode_alertmanager)
 
-    async def receive(self, body: bytes, *, seconds: float | None = None) -> Answer:
+    async def receive(
+        self,
+        body: bytes,
+        *,
+        seconds: float | None = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        sender: str = "",
+    ) -> Answer:
         """Store the alerts of one Alertmanager webhook, and return what its sender is to be answered.
 
         The sender is not checked: that is the program's. No error is raised for what the body or the cluster is to
@@ -45,9 +57,25 @@ class Connected:
         Args:
             body: Alertmanager's webhook, version 4, as JSON.
             seconds: until it is given up and answered 503; SLUICE_REQUEST_DEADLINE without.
+            headers: of the request that brought it, names in lower case or any: its trace (`traceparent`,
+                `tracestate`) is gone on with.
+            sender: who sent it, as the program knows it; stands on the RR that it creates.
         """
         gateway = self.gateway
         deadline = Deadline(clock=gateway.clock, seconds=seconds or gateway.settings.request_deadline)
+        caller = trace_of(headers)
+        with gateway.tracer.span("receive", kind="server", caller=caller) as span, sent_by(sender):
+            token = current_trace.set(span.context or caller)
+            try:
+                given = await self._answered(body, deadline)
+            finally:
+                current_trace.reset(token)
+            span.describe({"http.response.status_code": given.status})
+            if given.status >= 500:
+                span.fail(f"answered {given.status}")
+        return given
+
+    async def _answered(self, body: bytes, deadline: Deadline) -> Answer:
         try:
             return await self._receiver.receive({}, body, deadline=deadline)
         except PayloadError as error:
@@ -58,7 +86,11 @@ class Connected:
 
 @asynccontextmanager
 async def connect(
-    *, settings: Settings | None = None, logger: logging.Logger | None = None, clock: Clock | None = None
+    *,
+    settings: Settings | None = None,
+    logger: logging.Logger | None = None,
+    clock: Clock | None = None,
+    tracer: Tracer = NO_TRACER,
 ) -> AsyncIterator[Connected]:
     """Connect to the cluster that SLUICE_API_SERVER, KUBECONFIG or the pod's service account names.
 
@@ -68,6 +100,7 @@ async def connect(
         settings: instead of those of the environment.
         logger: gets what a function would log.
         clock: the time; for tests.
+        tracer: makes spans, such as core.tracing.open_tracer's; whoever brings it closes it.
 
     Raises:
         ConfigurationError: a setting is wrong, or no cluster is named.
@@ -86,6 +119,7 @@ async def connect(
         logger=logger,
         clock=clock,
         rules=rules,
+        tracer=tracer,
     )
     gateway.sweeper.start()
     try:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from core.common.clock import RealClock
-from core.common.text import excerpt, rfc3339
+from core.common.text import excerpt, printable, rfc3339
 from core.common.trace_context import current_trace, request_id
 
 if TYPE_CHECKING:
@@ -157,9 +157,9 @@ class TerminalFormatter(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
         fields = " ".join(f"{key}={_plain(value)}" for key, value in _extra(record).items())
         severity = self._painted(f"{record.levelname:<7}", _COLOURS.get(record.levelname, ""))
-        line = f"{moment} {severity} {_printable(str(_short(record.getMessage())))}"
+        line = f"{moment} {severity} {printable(str(_short(record.getMessage())))}"
         if fields:
-            line += "  " + self._painted(_printable(fields), _DIM)
+            line += "  " + self._painted(printable(fields), _DIM)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
     def _painted(self, text: str, colour: str) -> str:
@@ -190,10 +190,6 @@ def _plain(value: object) -> str:
         return _json(value)
     except Exception:  # noqa: BLE001 - as in _written
         return excerpt(value)
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _written(fields: dict[str, Any]) -> str:

@@ -137,6 +137,7 @@ class OpenTelemetrySpan:
             trace.format_trace_id(context.trace_id),
             trace.format_span_id(context.span_id),
             context.trace_flags.sampled,
+            context.trace_state.to_header(),
         )
 
     def describe(self, attributes: Attributes) -> None:
@@ -166,5 +167,11 @@ def _remote(caller: TraceContext | None) -> trace.Span:
     if caller is None or not caller.span_id:
         return trace.INVALID_SPAN
     flags = trace.TraceFlags(trace.TraceFlags.SAMPLED if caller.sampled else trace.TraceFlags.DEFAULT)
-    context = trace.SpanContext(int(caller.trace_id, 16), int(caller.span_id, 16), is_remote=True, trace_flags=flags)
+    context = trace.SpanContext(
+        int(caller.trace_id, 16),
+        int(caller.span_id, 16),
+        is_remote=True,
+        trace_flags=flags,
+        trace_state=trace.TraceState.from_header([caller.state]) if caller.state else None,
+    )
     return trace.NonRecordingSpan(context)

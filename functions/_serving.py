@@ -15,7 +15,7 @@ from core.answers import Answer, problem
 from core.common.clock import Deadline
 from core.common.concurrency import PerLoop
 from core.common.text import cut_utf8, rfc3339
-from core.common.trace_context import NO_TRACER, current_trace, request_id, trace_of
+from core.common.trace_context import NO_TRACER, current_trace, request_id, sent_by, trace_of
 from core.errors import (
     AccessError,
     ConfigurationError,
@@ -198,7 +198,7 @@ class Endpoint:
             partial(self._route, request),
             endpoint=self._routes.label(request.scope["path"]),
             method=request.method,
-            trace=trace_of(request.headers),
+            trace=trace_of(request.headers, tracestate=request.headers.getlist("tracestate")),
             sender=_address(request),
             tracer=NO_TRACER if request.scope["path"] in _PROBES else await self._worker.tracer(),
         )
@@ -221,7 +221,7 @@ class Endpoint:
 
     async def _receive(self, gateway: Gateway, request: Request, deadline: Deadline) -> Answer:
         with gateway.tracer.span("admission"):
-            await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
+            sender = await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
         check_timestamp(request.headers, now=gateway.clock.now())
         with gateway.bodies.share() as share:
             with gateway.tracer.span("body") as span:
@@ -230,7 +230,7 @@ class Endpoint:
                 )
                 span.describe({"http.request.body.size": len(body)})
             receiver = await self._others.get(request.scope["path"], self._receiver)()
-            with gateway.tracer.span("intake"):
+            with gateway.tracer.span("intake"), sent_by(sender):
                 given = await receiver.receive(request.headers, body, deadline=deadline)
         self._worker.started()
         return given

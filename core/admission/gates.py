@@ -20,8 +20,10 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token of RFC 6750, section 2.
 class Gate(Protocol):
     """Lets a request in or raises."""
 
-    async def admit(self, authorization: str, *, deadline: Deadline) -> None:
-        """Judge the value of the Authorization header, empty where there is none.
+    async def admit(self, authorization: str, *, deadline: Deadline) -> str:
+        """Judge the value of the Authorization header, empty where there is none; return who sends.
+
+        Empty where nobody was asked who it is.
 
         Raises:
             UnauthenticatedError: no token, or one that nobody knows.
@@ -33,15 +35,16 @@ class Gate(Protocol):
 class Way(Protocol):
     """One way to prove who sends."""
 
-    async def check(self, token: str, *, deadline: Deadline) -> None:
-        """Return where the token's owner may send; raise as `Gate.admit` does where not."""
+    async def check(self, token: str, *, deadline: Deadline) -> str:
+        """Return the name of the token's owner where it may send; raise as `Gate.admit` does where not."""
 
 
 class OpenGate:
     """SLUICE_AUTH=none: something in front has checked already."""
 
-    async def admit(self, authorization: str, *, deadline: Deadline) -> None:
-        """Admit everybody."""
+    async def admit(self, authorization: str, *, deadline: Deadline) -> str:  # noqa: ARG002 - a Gate's
+        """Admit everybody, as nobody in particular."""
+        return ""
 
 
 class BearerGate:
@@ -54,17 +57,15 @@ class BearerGate:
     def __init__(self, *, ways: Sequence[Way]) -> None:
         self._ways = ways
 
-    async def admit(self, authorization: str, *, deadline: Deadline) -> None:
+    async def admit(self, authorization: str, *, deadline: Deadline) -> str:
         """Ask one way after another. See Gate."""
         token = bearer_token(authorization)
         refusals: list[AccessError | KubernetesError | TransientError] = []
         for way in self._ways:
             try:
-                await way.check(token, deadline=deadline)
+                return await way.check(token, deadline=deadline)
             except (AccessError, KubernetesError, TransientError) as refusal:
                 refusals.append(refusal)
-            else:
-                return
         raise _most_telling(refusals)
 
 

@@ -37,8 +37,9 @@ class Identities:
         self._senders = senders
         self._audiences = list(audiences)
 
-    async def check(self, token: str, *, deadline: Deadline) -> None:
-        """Check signature, issuer, audience, time and account. See core.admission.gates.Way."""
+    async def check(self, token: str, *, deadline: Deadline) -> str:
+        """Check signature, issuer, audience, time and account; return it as SLUICE_OIDC_SENDERS names it, but with the
+        issuer's own name. See core.admission.gates.Way."""
         header, claims = _unverified(token)
         algorithm, kid = header.get("alg"), header.get("kid")
         if algorithm not in ALGORITHMS:
@@ -48,11 +49,13 @@ class Identities:
         if key is None:
             raise UnauthenticatedError("the token's issuer has no key of the id that the token names")
         verified = self._verified(token, key, await issuer.name(deadline=deadline))
-        if not _names(verified) & self._senders[issuer]:
+        known = [name for name in _names(verified) if name in self._senders[issuer]]
+        if not known:
             raise PermissionDeniedError(
                 f"{excerpt(verified['sub'])} of {excerpt(verified['iss'])} may not send signals: add it to "
                 "SLUICE_OIDC_SENDERS"
             )
+        return f"{verified['iss']}#{known[0]}"
 
     async def _issuer(self, name: object, deadline: Deadline) -> Issuer:
         """Return the issuer of that name. One that cannot be reached is no hindrance for tokens of the others."""
@@ -93,8 +96,8 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return parts["header"], parts["payload"]
 
 
-def _names(claims: Mapping[str, Any]) -> set[str]:
-    names = {claims["sub"]}
+def _names(claims: Mapping[str, Any]) -> list[str]:
+    names = [claims["sub"]]
     if claims.get("email_verified") is True and isinstance(claims.get("email"), str):
-        names.add(claims["email"])
+        names.append(claims["email"])
     return names

@@ -75,7 +75,7 @@ class KubernetesReviews:
         self._namespace = namespace
         self._audiences = list(audiences)
         # The API server is asked again at the full minute already, not only after it.
-        self._granted: BoundedMemory[bytes, bool] = BoundedMemory(
+        self._granted: BoundedMemory[bytes, str] = BoundedMemory(
             clock=clock, capacity=_REMEMBERED_SENDERS, max_age=math.nextafter(GRANT_SECONDS, 0.0)
         )
         # Apart, so that tokens somebody made up never push those of good senders out.
@@ -86,19 +86,22 @@ class KubernetesReviews:
             clock=clock, capacity=_REMEMBERED_SENDERS, max_age=GOOD_SECONDS, by_use=True
         )
         self._refusals = Allowance(clock=clock, per_second=REFUSALS_PER_SECOND, at_once=REFUSALS_AT_ONCE)
-        self._reviews: dict[bytes, asyncio.Task[None]] = {}
+        self._reviews: dict[bytes, asyncio.Task[str]] = {}
 
-    async def check(self, token: str, *, deadline: Deadline) -> None:
-        """Ask the API server, or remember what it said a moment ago. See core.admission.gates.Way."""
+    async def check(self, token: str, *, deadline: Deadline) -> str:
+        """Ask the API server, or remember what it said a moment ago; return the user's name.
+
+        See core.admission.gates.Way.
+        """
         key = hashlib.sha256(token.encode()).digest()
-        if self._granted.get(key):
-            return
+        if user := self._granted.get(key):
+            return user
         refusal = self._refused.get(key)
         if refusal is not None:
             raise type(refusal)(str(refusal))
-        await self._reviewed(key, token, deadline)
+        return await self._reviewed(key, token, deadline)
 
-    async def _reviewed(self, key: bytes, token: str, deadline: Deadline) -> None:
+    async def _reviewed(self, key: bytes, token: str, deadline: Deadline) -> str:
         """Wait for the one review of a token; it goes on when the request that began it is gone."""
         review = self._reviews.get(key)
         if review is None:
@@ -108,7 +111,7 @@ class KubernetesReviews:
         await asyncio.wait({review}, timeout=deadline.remaining())
         if not review.done():
             raise DeadlineExceededError("the API server did not say in time who the sender is")
-        review.result()
+        return review.result()
 
     def _check_allowance(self, key: bytes) -> None:
         if not self._good.get(key) and not self._refusals.take():
@@ -117,7 +120,7 @@ class KubernetesReviews:
                 shed="reviews",
             )
 
-    async def _review(self, key: bytes, token: str, deadline: Deadline) -> None:
+    async def _review(self, key: bytes, token: str, deadline: Deadline) -> str:
         try:
             user = await self._authenticate(token, deadline)
             await self._authorize(user, deadline)
@@ -127,10 +130,12 @@ class KubernetesReviews:
             raise
         if not self._good.get(key):
             self._refusals.give_back()
-        self._granted.put(key, True)  # noqa: FBT003 - a value like any other
-        self._good.put(key, True)  # noqa: FBT003
+        name: str = user["username"]
+        self._granted.put(key, name)
+        self._good.put(key, True)  # noqa: FBT003 - a value like any other
+        return name
 
-    def _end(self, key: bytes, review: asyncio.Task[None]) -> None:
+    def _end(self, key: bytes, review: asyncio.Task[str]) -> None:
         del self._reviews[key]
         if not review.cancelled():
             review.exception()  # all who asked may be gone

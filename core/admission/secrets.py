@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from core.common.clock import Clock, Deadline
 
+HOLDER = "shared-secret"
+"""Who sends, as far as a secret tells: all who share it are one."""
+
 LEAST_CHARACTERS = 32
 MOST_SECRETS = 2
 
@@ -45,7 +48,7 @@ class SharedSecret:
         self._looked_at = float("-inf")
         self._complaint = ""
 
-    async def check(self, token: str, *, deadline: Deadline) -> None:  # noqa: ARG002 - as every Way
+    async def check(self, token: str, *, deadline: Deadline) -> str:  # noqa: ARG002 - as every Way
         """Compare in a time that tells nothing of the secrets. See core.admission.gates.Way."""
         self._look()
         if not self._digests:
@@ -54,6 +57,7 @@ class SharedSecret:
         matches = [hmac.compare_digest(given, each) for each in self._digests]
         if not any(matches):
             raise UnauthenticatedError("the bearer token is not the shared secret")
+        return HOLDER
 
     def _look(self) -> None:
         now = self._clock.monotonic()

@@ -45,6 +45,11 @@ def cut_utf8(text: str, *, limit: int) -> str:
     return text if len(encoded) <= limit else encoded[:limit].decode(errors="ignore")
 
 
+def printable(text: str) -> str:
+    """Return `text` with what can steer a terminal, and half surrogate pairs, written as escapes."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def rfc3339(moment: datetime) -> str:
     """Write a timezone-aware time in UTC, with microseconds where it has any."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"

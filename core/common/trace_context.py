@@ -1,4 +1,4 @@
-"""Which request and which trace work belongs to: what the caller's headers say, and the spans of our own work.
+"""Which request, sender and trace work belongs to: what the caller's headers say, and the spans of our own work.
 
 A sender writes these headers, and they end up in log lines and spans: nothing is taken that has not the right form.
 Spans are made by core.tracing where OpenTelemetry is asked for; else by NO_TRACER, which does and loads nothing.
@@ -7,12 +7,15 @@ Spans are made by core.tracing where OpenTelemetry is asked for; else by NO_TRAC
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from core.common.text import cut_utf8, printable
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from contextvars import Context
 
@@ -28,6 +31,14 @@ _FORBIDDEN_VERSION = "ff"
 _SAMPLED = 1
 _LONGEST_SPAN = 2**64
 
+# Trace Context level 2, section 3.3.1; a list of another form counts as none.
+_STATE = re.compile(
+    r"(?P<key>[a-z0-9][a-z0-9_*/@-]{0,255})=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+)
+_MOST_STATES = 32
+_STATE_CHARACTERS = 512
+_LONG_STATE = 128
+
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
@@ -37,11 +48,18 @@ class TraceContext:
         trace_id: 32 lower-case hex digits.
         span_id: 16 of them, the caller's span; empty where it named none.
         sampled: whether the caller records this trace.
+        state: what other systems of tracing have to say of it (`tracestate`), checked; empty for nothing.
     """
 
     trace_id: str
     span_id: str = ""
     sampled: bool = False
+    state: str = ""
+
+    @property
+    def traceparent(self) -> str:
+        """The header that tells of it; empty where it has no span."""
+        return f"00-{self.trace_id}-{self.span_id}-{int(self.sampled):02x}" if self.span_id else ""
 
 
 current_trace: ContextVar[TraceContext | None] = ContextVar("current_trace", default=None)
@@ -50,22 +68,61 @@ current_trace: ContextVar[TraceContext | None] = ContextVar("current_trace", def
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """X-Request-ID of the request being served."""
 
+admitted_sender: ContextVar[str] = ContextVar("admitted_sender", default="")
+"""Who sent the request being served, as the gate knows it; empty where nobody was asked. Text of one line."""
 
-def trace_of(headers: Mapping[str, str]) -> TraceContext | None:
+_SENDER_BYTES = 512  # a service account's name has 339 at most
+
+
+@contextmanager
+def sent_by(sender: str) -> Iterator[None]:
+    """Let the block's work be known as that of a sender's request."""
+    token = admitted_sender.set(cut_utf8(printable(sender), limit=_SENDER_BYTES))
+    try:
+        yield
+    finally:
+        admitted_sender.reset(token)
+
+
+def trace_of(headers: Mapping[str, str], *, tracestate: Sequence[str] = ()) -> TraceContext | None:
     """Return the trace that a request belongs to; None where no header names one in the right form.
 
-    Read are `traceparent` (W3C Trace Context, level 2) and `X-Cloud-Trace-Context` (Google's, older).
+    Read are `traceparent` and `tracestate` (W3C Trace Context, level 2), and `X-Cloud-Trace-Context` (Google's, older).
+
+    Args:
+        headers: of the request; names in lower case or any.
+        tracestate: the values of that header where it came several times, in order.
     """
-    return _w3c(headers.get("traceparent", "")) or _google(headers.get("x-cloud-trace-context", ""))
+    state = ",".join(tracestate) or headers.get("tracestate", "")
+    return _w3c(headers.get("traceparent", ""), state) or _google(headers.get("x-cloud-trace-context", ""))
 
 
-def _w3c(header: str) -> TraceContext | None:
+def trace_state(header: str) -> str:
+    """Return the list in a `tracestate` header, no longer than is to be passed on; empty where it has another form.
+
+    Of a list of more than 512 characters the long entries go first, then those at the end, as the recommendation wants.
+    """
+    entries = [entry.strip(" \t") for entry in header.split(",", _MOST_STATES * 2)]
+    entries = [entry for entry in entries if entry]
+    found = [_STATE.fullmatch(entry) for entry in entries]
+    keys = {match["key"] for match in found if match}
+    if len(entries) > _MOST_STATES or len(keys) < len(entries):  # one has another form, or comes twice
+        return ""
+    if len(",".join(entries)) > _STATE_CHARACTERS:
+        entries = [entry for entry in entries if len(entry) <= _LONG_STATE]
+    while len(",".join(entries)) > _STATE_CHARACTERS:
+        entries.pop()
+    return ",".join(entries)
+
+
+def _w3c(header: str, state: str) -> TraceContext | None:
     match = _TRACEPARENT.fullmatch(header.strip())
     if match is None or match["version"] == _FORBIDDEN_VERSION or (match["version"] == "00" and match["more"]):
         return None
     if match["trace"] == _NO_TRACE or match["span"] == _NO_SPAN:
         return None
-    return TraceContext(match["trace"], match["span"], bool(int(match["flags"], 16) & _SAMPLED))
+    sampled = bool(int(match["flags"], 16) & _SAMPLED)
+    return TraceContext(match["trace"], match["span"], sampled, trace_state(state) if state else "")
 
 
 def _google(header: str) -> TraceContext | None:
@@ -181,3 +238,4 @@ class Caller:
         current_span.set(self.span)
         current_trace.set(self.context.get(current_trace))
         request_id.set(self.context.get(request_id, ""))
+        admitted_sender.set(self.context.get(admitted_sender, ""))

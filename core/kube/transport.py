@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
+from core.common.trace_context import current_span
 from core.errors import ConfigurationError
 from core.kube.connection import ApiResponse, Connection, ConnectionBrokenError, ConnectionPool
 from core.kube.errors import ApiUnreachableError
@@ -238,6 +239,10 @@ class HttpTransport:
             head += f"Authorization: Bearer {token}\r\n"
         if request.body is not None:
             head += f"Content-Type: {request.content_type}\r\nContent-Length: {len(request.body)}\r\n"
+        if trace := current_span.get().context:  # None unless traces are on
+            head += f"traceparent: {trace.traceparent}\r\n"
+            if trace.state:
+                head += f"tracestate: {trace.state}\r\n"
         return (head + "\r\n").encode("ascii")
 
     async def _token(self) -> str:

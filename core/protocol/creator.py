@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from core.common.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
-from core.common.trace_context import current_trace, request_id
+from core.common.trace_context import admitted_sender, current_trace, request_id
 from core.errors import CRDCreationError, RetryError
 from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError, UnreadableAnswerError
 from core.logs import ONCE_A_SECOND
@@ -122,6 +122,7 @@ class CRDCreator:
             now=self._clock.now(),
             request_id=request_id.get(),
             trace_id=trace.trace_id if trace else "",
+            sender=admitted_sender.get(),
         )
         try:
             rr = await self._retrying(signal, name, partial(self._create, body, deadline), deadline)

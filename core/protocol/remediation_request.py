@@ -34,6 +34,9 @@ TRACE_ANNOTATION = "gateway.kubernaut.ai/trace-id"
 REQUEST_ANNOTATION = "gateway.kubernaut.ai/request-id"
 """The X-Request-ID of the request that created the RR, as its answer and its log lines have it."""
 
+SENDER_ANNOTATION = "sluice.kubernaut.ai/sender"
+"""Who sent the signal that created the RR, as the gate knows it; there is none where SLUICE_AUTH is none."""
+
 _MANUAL_REVIEW = "ManualReviewRequired"
 
 PayloadEncoding = Literal["base64", "raw"]
@@ -305,6 +308,7 @@ class RemediationRequestBuilder:
         now: datetime,
         request_id: str = "",
         trace_id: str = "",
+        sender: str = "",
     ) -> dict[str, Any]:
         """Return the object to CREATE; every string is within the CRD's limits."""
         return {
@@ -321,7 +325,9 @@ class RemediationRequestBuilder:
                     **signal.provenance,
                     "kubernaut.ai/created-at": rfc3339(now),
                     ATTEMPT_ANNOTATION: attempt_id,
-                    **_present(**{REQUEST_ANNOTATION: request_id, TRACE_ANNOTATION: trace_id}),
+                    **_present(
+                        **{REQUEST_ANNOTATION: request_id, TRACE_ANNOTATION: trace_id, SENDER_ANNOTATION: sender}
+                    ),
                 },
             },
             "spec": self._spec(signal),

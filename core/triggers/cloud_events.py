@@ -27,16 +27,18 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudEvent:
     """`data` is the decoded JSON, or text where it was none. `id` is the sender's: Knative's is new on every send.
-    `traceparent` is the Distributed Tracing extension."""
+    `traceparent` and `tracestate` are the Distributed Tracing extension."""
 
     type: str
     source: str
     id: str
     data: object = None
     traceparent: str = ""
+    tracestate: str = ""
 
 
 _REQUIRED = ("specversion", "type", "source", "id")
+_ATTRIBUTES = ("type", "source", "id", "traceparent", "tracestate")
 _VERSIONS = ("1.0", "0.3")
 _REMEDY = (
     "send one CloudEvent 1.0: its attributes in the headers ce-specversion, ce-type, ce-source and ce-id and JSON data "
@@ -83,7 +85,7 @@ class EventReceiver:
         """
         event = self._opened(headers, body)
         if current_trace.get() is None:
-            current_trace.set(trace_of({"traceparent": event.traceparent}))
+            current_trace.set(trace_of({"traceparent": event.traceparent, "tracestate": event.tracestate}))
         given = answer(await self._intake.receive(event, deadline=deadline))
         if given.status == 400 and self._acknowledge_poison:
             return _done(200)
@@ -111,7 +113,7 @@ def open_event(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     except Exception:  # noqa: BLE001 - the library raises whatever its parts raise, and only for what was sent
         field, sentence = _describe_invalid(headers, body)
         raise PayloadError(f"{sentence}; {_REMEDY}", field=field, reason="no_cloud_event") from None
-    attributes = {name: text_of(event.get(name) or "") for name in ("type", "source", "id", "traceparent")}
+    attributes = {name: text_of(event.get(name) or "") for name in _ATTRIBUTES}
     return CloudEvent(**attributes, data=event.get_data())
 
 

@@ -41,6 +41,7 @@ class ReceivedSpan:
     start: int
     end: int
     resource: dict[str, Any]
+    state: str
 
 
 @dataclass
@@ -123,6 +124,7 @@ def _received(message: Message, resource: dict[str, Any]) -> ReceivedSpan:
         start=message.start_time_unix_nano,
         end=message.end_time_unix_nano,
         resource=resource,
+        state=message.trace_state,
     )
 
 

@@ -7,18 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 import core
 from core.common.clock import Deadline, RealClock
+from core.common.trace_context import current_span
 from core.errors import ConfigurationError
 from core.kube.resources import remediation_requests
 from core.local.cluster import embedded_cluster, open_client
 from core.settings import Settings
+from core.tracing import OpenTelemetryTracer
+from tests.support.otlp import Collector
 from tests.unit.functions.asgi import call
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 KIND = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
 SETTINGS = Settings(namespace="ns")
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def example(number: int) -> dict[str, Any]:
@@ -27,6 +34,10 @@ def example(number: int) -> dict[str, Any]:
     defined: dict[str, Any] = {"__name__": "example"}
     exec(compile(source, str(PAGE), "exec"), defined)
     return defined
+
+
+def seconds(many: float) -> Deadline:
+    return Deadline(clock=RealClock(), seconds=many)
 
 
 def webhook(pod: str) -> bytes:
@@ -92,6 +103,36 @@ async def test_two_connections_of_one_process_have_metrics_of_their_own(stored: 
         assert (await one.receive(webhook("web"))).status == 201
         assert (await other.receive(webhook("web"))).status == 202
         assert one.metrics is not other.metrics
+
+
+async def test_program_says_who_sent_it_and_whose_trace_it_is(stored: Any):
+    headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+    async with core.connect() as sluice:
+        assert (await sluice.receive(webhook("web"), headers=headers, sender="team-a")).status == 201
+        rrs = await sluice.gateway.client.list(KIND, namespace="ns", query={}, deadline=seconds(60))
+    annotations = rrs.items[0]["metadata"]["annotations"]
+    assert annotations["sluice.kubernaut.ai/sender"] == "team-a"
+    assert annotations["gateway.kubernaut.ai/trace-id"] == TRACE
+
+
+async def test_tracer_that_is_brought_makes_spans_in_the_callers_trace(stored: Any):
+    with Collector() as collector:
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(endpoint=f"{collector.url}/v1/traces")))
+        tracer = OpenTelemetryTracer(provider=provider)
+        async with core.connect(tracer=tracer) as sluice:
+            headers = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "tracestate": "vendor=1"}
+            assert (await sluice.receive(webhook("web"), headers=headers)).status == 201
+            assert (await sluice.receive(b"no JSON")).status == 400
+        await tracer.close()
+    whole, refused = (span for span in collector.spans if span.name == "receive")
+    assert (whole.trace_id, whole.parent_id, whole.state) == (TRACE, "b7ad6b7169203331", "vendor=1")
+    assert "create remediationrequests" in {span.name for span in collector.spans if span.trace_id == TRACE}
+    assert (whole.attributes["http.response.status_code"], refused.attributes["http.response.status_code"]) == (
+        201,
+        400,
+    )
+    assert current_span.get().context is None
 
 
 async def test_no_cluster_is_told(monkeypatch: pytest.MonkeyPatch):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from core.local.viewing.rows import Row, age, mapping
+from core.protocol.remediation_request import SENDER_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +92,7 @@ def _problem(row: Row) -> list[str]:
             "Priority": str(spec.get("priority") or ""),
             "Source": " ".join(str(spec.get(name) or "") for name in ("signalType", "signalSource")).strip(),
             "Firing since": str(spec.get("firingTime") or ""),
+            "Sent by": str(annotations.get(SENDER_ANNOTATION) or ""),
         }
     )
 

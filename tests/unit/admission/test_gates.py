@@ -19,25 +19,33 @@ LATER = TransientError("later")
 
 
 class Way:
-    def __init__(self, verdict: Exception | None) -> None:
+    def __init__(self, verdict: Exception | None, *, owner: str = "") -> None:
         self.asked: list[str] = []
         self._verdict = verdict
+        self._owner = owner
 
-    async def check(self, token: str, *, deadline: Deadline) -> None:
+    async def check(self, token: str, *, deadline: Deadline) -> str:
         self.asked.append(token)
         if self._verdict:
             raise self._verdict
+        return self._owner
 
 
-async def admit(*ways: Way, authorization: str = "Bearer secret") -> None:
+async def admit(*ways: Way, authorization: str = "Bearer secret") -> str:
     deadline = Deadline(clock=MockClock(datetime(2026, 1, 1, tzinfo=UTC)), seconds=8)
-    await BearerGate(ways=ways).admit(authorization, deadline=deadline)
+    return await BearerGate(ways=ways).admit(authorization, deadline=deadline)
 
 
 async def test_open_gate_lets_everybody_in():
     deadline = Deadline(clock=MockClock(datetime(2026, 1, 1, tzinfo=UTC)), seconds=0)
-    await OpenGate().admit("", deadline=deadline)
-    await OpenGate().admit("nonsense", deadline=deadline)
+    assert await OpenGate().admit("", deadline=deadline) == ""
+    assert await OpenGate().admit("nonsense", deadline=deadline) == ""
+
+
+async def test_sender_is_known_by_the_way_that_takes_the_token():
+    assert await admit(Way(UNKNOWN, owner="nobody"), Way(None, owner="alertmanager"), Way(None, owner="other")) == (
+        "alertmanager"
+    )
 
 
 async def test_first_way_that_takes_the_token_ends_the_search():

@@ -45,8 +45,8 @@ class Entrance:
     def _issuer(self, source: LocalIssuer) -> Issuer:
         return Issuer(source=source, clock=self.clock, warn=self.warnings.append)
 
-    async def admit(self, token: str, *, seconds: float = 8.0) -> None:
-        await self.gate.admit(f"Bearer {token}", deadline=Deadline(clock=self.clock, seconds=seconds))
+    async def admit(self, token: str, *, seconds: float = 8.0) -> str:
+        return await self.gate.admit(f"Bearer {token}", deadline=Deadline(clock=self.clock, seconds=seconds))
 
     def wait(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
@@ -63,7 +63,7 @@ def _part(content: object) -> str:
 
 class TestSenders:
     async def test_account_that_is_named_is_let_in(self, entrance):
-        await entrance.admit(signed(entrance.key, claims(GOOGLE)))
+        assert await entrance.admit(signed(entrance.key, claims(GOOGLE))) == f"{GOOGLE}#alertmanager"
 
     async def test_audience_may_be_any_of_ours_and_one_of_many(self, entrance):
         await entrance.admit(signed(entrance.key, claims(GOOGLE, aud=["other", "https://sluice.example"])))
@@ -74,7 +74,7 @@ class TestSenders:
 
     async def test_googles_account_is_let_in_by_its_verified_email(self, entrance):
         google = claims(GOOGLE, sub="112233445566778899", email=PUSH, email_verified=True)
-        await entrance.admit(signed(entrance.key, google))
+        assert await entrance.admit(signed(entrance.key, google)) == f"{GOOGLE}#{PUSH}"
 
     @pytest.mark.parametrize("verified", [False, None, "true", 1])
     async def test_email_that_the_issuer_did_not_verify_is_nobodys(self, entrance, verified):

@@ -65,8 +65,8 @@ class Entrance:
         )
         self.gate = BearerGate(ways=[self.reviews])
 
-    async def admit(self, authorization: str = "Bearer secret", *, seconds: float = 8.0) -> None:
-        await self.gate.admit(authorization, deadline=Deadline(clock=self.clock, seconds=seconds))
+    async def admit(self, authorization: str = "Bearer secret", *, seconds: float = 8.0) -> str:
+        return await self.gate.admit(authorization, deadline=Deadline(clock=self.clock, seconds=seconds))
 
     def wait(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
@@ -87,6 +87,11 @@ async def test_open_gate_lets_everybody_in():
     deadline = Deadline(clock=MockClock(datetime(2026, 1, 1, tzinfo=UTC)), seconds=0)
     await OpenGate().admit("", deadline=deadline)
     await OpenGate().admit("nonsense", deadline=deadline)
+
+
+async def test_sender_is_the_user_that_the_api_server_names_also_when_it_is_remembered(entrance):
+    entrance.will_be_asked()
+    assert [await entrance.admit() for _ in range(3)] == [USER["username"]] * 3
 
 
 @pytest.mark.parametrize("yes", ["true", "false", 1, [True], {}])

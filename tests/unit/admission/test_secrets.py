@@ -33,8 +33,8 @@ class Entrance:
         exchanged.replace(self.path)
         self.clock.advance(timedelta(seconds=1))
 
-    async def admit(self, secret: str) -> None:
-        await self.gate.admit(f"Bearer {secret}", deadline=Deadline(clock=self.clock, seconds=8))
+    async def admit(self, secret: str) -> str:
+        return await self.gate.admit(f"Bearer {secret}", deadline=Deadline(clock=self.clock, seconds=8))
 
     async def refuses(self, secret: str) -> None:
         with pytest.raises(UnauthenticatedError, match="is not the shared secret"):
@@ -49,7 +49,7 @@ def entrance(tmp_path):
 
 
 async def test_lets_in_who_shows_it(entrance):
-    await entrance.admit(OLD)
+    assert await entrance.admit(OLD) == "shared-secret"
 
 
 @pytest.mark.parametrize("other", ["x", OLD[:-1], OLD + "0", NEW, OLD.upper() + "A"])

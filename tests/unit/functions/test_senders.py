@@ -5,7 +5,11 @@ import json
 import pytest
 
 from core.kube.errors import ApiUnreachableError
+from core.kube.resources import remediation_requests
+from core.kube.transport import ApiRequest
 from tests.support.scripted import refused, reviewed
+from tests.support.wire import Wire, deliver
+from tests.unit.functions.conftest import NAMESPACE
 from tests.unit.functions.webhooks import alert, webhook
 
 WHO = "CREATE tokenreviews"
@@ -90,3 +94,49 @@ async def test_refused_sender_is_logged_with_who_and_why(function, scripted, cap
     assert (line["severity"], line["status"], line["sender"]) == ("WARNING", 403, "198.51.100.7, 192.0.2.1")
     assert line["message"].startswith("a sender was refused: alertmanager may not send signals: bind it to a Role")
     assert "good" not in json.dumps(line)
+
+
+class TestRR:
+    KIND = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
+    SENDER = "sluice.kubernaut.ai/sender"
+
+    @pytest.fixture
+    def admits(self, wire):
+        def admit(username):
+            wire.on(WHO, answer=reviewed({"authenticated": True, "user": {"username": username}}))
+            wire.on(MAY, answer=ALLOWED)
+
+        return admit
+
+    async def annotations(self, wire: Wire) -> dict[str, str]:
+        path = self.KIND.path(namespace=NAMESPACE)
+        (rr,) = json.loads((await deliver(wire.app, ApiRequest(method="GET", path=path))).body)["items"]
+        annotations: dict[str, str] = rr["metadata"]["annotations"]
+        return annotations
+
+    async def test_names_who_sent_the_alert_that_created_it(self, function, wire, admits):
+        admits("system:serviceaccount:monitoring:alertmanager")
+        await function.post(webhook(alert()), Authorization="Bearer good")
+        admits("somebody-else")
+        assert (await function.post(webhook(alert()), Authorization="Bearer other")).status == 202
+        assert (await self.annotations(wire))[self.SENDER] == "system:serviceaccount:monitoring:alertmanager"
+
+    async def test_names_nobody_where_nobody_was_asked(self, function, wire):
+        function.set(auth="none")
+        assert (await function.post(webhook(alert()), Authorization="Bearer good")).status == 201
+        assert self.SENDER not in await self.annotations(wire)
+
+    @pytest.mark.parametrize(
+        ("username", "told"), [("ä" * 600, "ä" * 256), ("two\nlines\x1b[31m", "two\\nlines\\x1b[31m")]
+    )
+    async def test_has_a_name_that_is_short_and_one_line(self, function, wire, admits, username, told):
+        admits(username)
+        assert (await function.post(webhook(alert()), Authorization="Bearer good")).status == 201
+        assert (await self.annotations(wire))[self.SENDER] == told
+
+    async def test_of_another_request_names_its_own_sender(self, function, wire, admits):
+        admits("first")
+        await function.post(webhook(alert(status="resolved")), Authorization="Bearer good")
+        admits("second")
+        await function.post(webhook(alert()), Authorization="Bearer other")
+        assert (await self.annotations(wire))[self.SENDER] == "second"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from core.common.trace_context import current_span
 from core.kube.resources import remediation_requests
 from core.kube.transport import ApiRequest
 from core.settings import traces_asked_for
@@ -86,6 +87,21 @@ class TestNewAlert:
         server = collector.one(SERVER)
         assert (server.kind, server.trace_id, server.parent_id) == ("server", TRACE, CALLERS_SPAN)
         assert {span.trace_id for span in collector.spans} == {TRACE}
+
+    def test_passes_on_what_other_systems_say_of_the_trace(self, function, wire, collector):
+        sent = []
+
+        async def note() -> None:
+            sent.append(current_span.get().context)
+
+        wire.on("CREATE leases", before=note)
+        post(function, alert(), traceparent=PARENT, tracestate="vendor=1,other=2")
+
+        assert {span.state for span in collector.spans} == {"vendor=1,other=2"}
+        (context,) = sent
+        assert context is not None
+        assert context.traceparent == f"00-{TRACE}-{collector.one('create leases').span_id}-01"
+        assert context.state == "vendor=1,other=2"
 
     def test_says_of_each_call_what_it_was_and_how_it_was_answered(self, function, wire, collector):
         post(function, alert())

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from core.common.trace_context import TraceContext, current_span
 from core.kube.errors import ApiUnreachableError, UnreadableAnswerError
 from core.kube.transport import ApiRequest, StaticToken
 from tests.unit.kube.http_server import (
@@ -73,7 +74,35 @@ async def test_call_without_body_token_or_query_sends_none(connect):
         await connect(server.url).send(GET, timeout=LONG)
     (received,) = server.requests
     assert received.target == GET.path
-    assert not {"authorization", "content-type", "content-length", "cookie"} & received.headers.keys()
+    assert (
+        not {"authorization", "content-type", "content-length", "cookie", "traceparent", "tracestate"}
+        & received.headers.keys()
+    )
+
+
+class TracedSpan:
+    """A span that is somewhere in a trace."""
+
+    def __init__(self, *, state: str) -> None:
+        self.context = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", sampled=True, state=state)
+
+    def describe(self, attributes: object) -> None:
+        """See Span."""
+
+    def fail(self, sentence: str) -> None:
+        """See Span."""
+
+
+@pytest.mark.parametrize("state", ["", "vendor=1,other=2"])
+async def test_call_of_a_trace_tells_the_api_server_its_span(connect, state):
+    async with HttpServer(answers()) as server:
+        token = current_span.set(TracedSpan(state=state))
+        await connect(server.url).send(POST, timeout=LONG)
+        current_span.reset(token)
+    (received,) = server.requests
+    assert received.headers["traceparent"] == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert received.headers.get("tracestate", "") == state
+    assert received.body == POST.body
 
 
 async def test_connection_is_kept_from_call_to_call(connect):

@@ -212,6 +212,13 @@ class TestDescribe:
         ):
             assert part in text
 
+    async def test_tells_who_sent_the_first_signal(self, world: World):
+        assert "Sent by" not in (await world.sluice("describe", "rr-one")).stdout
+        sender = {"sluice.kubernaut.ai/sender": "system:serviceaccount:monitoring:alertmanager"}
+        await world.create("rr-sent", meta={"annotations": sender})
+        text = (await world.sluice("describe", "rr-sent")).stdout
+        assert "Sent by:       system:serviceaccount:monitoring:alertmanager" in text
+
     async def test_without_a_payload_it_says_so(self, world: World):
         assert "none is stored" in (await world.sluice("describe", "rr-two")).stdout
 
