@@ -108,11 +108,12 @@ class Recorder:
         contended = False
         start = self._clock.now()
         over: RemediationRequest | None = None
+        late = ""
         try:
             while len(results) < len(signals):
                 rest = signals[len(results) :]
                 place = await self._place(rest[0], over, deadline)
-                recorded = await self._record_round(rest, place, deadline=deadline)
+                recorded, late = await self._record_round(rest, place, late, deadline=deadline)
                 results += recorded.results
                 contended |= recorded.contended
                 over = place.rr  # it takes no more: that is why some are left
@@ -134,27 +135,31 @@ class Recorder:
             underlying=error,
         )
 
-    async def _record_round(self, signals: Sequence[NormalizedSignal], place: Place, *, deadline: Deadline) -> Recorded:
+    async def _record_round(
+        self, signals: Sequence[NormalizedSignal], place: Place, late: str, *, deadline: Deadline
+    ) -> tuple[Recorded, str]:
         """Store as many of `signals` as one RR takes.
 
         All of them; or only the first, where the RR it created ended before the others were counted;
-        or none, where the RR in view turned out to be over.
+        or none, where the RR in view turned out to be over. The text is the uid of an RR that has their count
+        although it was over by then: should another API server's clock say that it still holds, they are counted there
+        already.
         """
-        extra = len(signals) - place.created
+        extra = 0 if place.rr.uid == late else len(signals) - place.created
         counted = await self._count_and_finish(place, extra, deadline=deadline)
         contended = _contended(counted)
         if place.created:
             self._created(place.rr, signals[0])
         if isinstance(counted, Counted) and counted.stored and counted.rr is not None:
             self._memory.remember(counted.rr)
-            return Recorded(_stored(signals, counted.rr, created=place.created), contended)
+            return Recorded(_stored(signals, counted.rr, created=place.created), contended), ""
         self._memory.forget(signals[0].fingerprint)
         first = _stored(signals[:1], place.rr, created=True) if place.created else []
         if isinstance(counted, Counted):
-            return Recorded(first, contended)
+            return Recorded(first, contended), place.rr.uid if counted.late else ""
         if not place.created:
             raise counted
-        return Recorded(first + _failures(signals[1:], counted), contended)
+        return Recorded(first + _failures(signals[1:], counted), contended), ""
 
     async def _place(self, signal: NormalizedSignal, over: RemediationRequest | None, deadline: Deadline) -> Place:
         known = self._memory.get(signal.fingerprint)

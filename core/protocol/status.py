@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Counted:
     """What became of an update. `stored` is False where the RR holds its problem no longer, or is gone (`rr` None);
+    `late` is True where the count is on it all the same: its time ran out while the PATCH was on its way.
     `conflicts` says how often others wrote to the RR at the same time."""
 
     rr: RemediationRequest | None
     stored: bool
+    late: bool = False
     conflicts: int = 0
 
 
@@ -62,7 +64,8 @@ class Tries:
 class StatusUpdater:
     """Adds occurrences with one merge PATCH that carries the resourceVersion seen.
 
-    Success therefore means that the phase which was judged is the phase that was current.
+    Success therefore means that the phase which was judged is the phase that was current. An RR that has ended holds
+    its problem for a time only, and no resourceVersion changes when that is over: there the answer's time decides.
     """
 
     def __init__(
@@ -86,7 +89,7 @@ class StatusUpdater:
             KubernetesError: the last conflict or failure when the tries are used up, or a refusal.
         """
         current: RemediationRequest | None = rr
-        sent: DeduplicationStatus | None = None
+        seen, sent = rr, None
         error: KubernetesError | None = None
         tries = Tries(random=self._random)
         while True:
@@ -94,12 +97,15 @@ class StatusUpdater:
                 if error is not None:
                     current = await self._read(rr, deadline)
                 if current is None or not current.holds:
-                    return Counted(current, stored=_same(sent, current), conflicts=tries.conflicts)
+                    counted = _same(sent, current)
+                    # At work when it was counted on, it held; one that had ended before may have run out by then.
+                    at_work = counted and seen.active
+                    return Counted(current, at_work, late=counted and not at_work, conflicts=tries.conflicts)
                 if _same(sent, current) or (occurrences == 0 and _written(current)):
                     return Counted(current, stored=True, conflicts=tries.conflicts)
-                sent = self._counted(current, occurrences)
+                seen, sent = current, self._counted(current, occurrences)
                 patched = await self._patch(current, sent, deadline)
-                return Counted(patched, stored=True, conflicts=tries.conflicts)
+                return Counted(patched, patched.holds, late=not patched.holds, conflicts=tries.conflicts)
             except (ConflictError, NotFoundError) as refused:
                 error = refused
             except KubernetesError as failed:

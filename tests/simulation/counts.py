@@ -16,7 +16,8 @@ class Counts:
 
     `delivered` are the alerts in all webhooks that reached a gateway, retries included. `allowed` are those
     that a gateway may count twice: it wrote a count, the answer was lost, and somebody else wrote over it or
-    deleted the request, so that nobody can tell any more whether the first count was there.
+    deleted the request, so that nobody can tell any more whether the first count was there; or the count came
+    when its request held the problem no longer.
     """
 
     def __init__(self) -> None:
@@ -64,6 +65,10 @@ class Counts:
         elif name and written != self._written.get(key):
             self.met["count in doubt, added once more"] += 1
             self._allowed[fingerprint] += lost
+
+    def allow(self, fingerprint: str, count: int) -> None:
+        """Note counts that stand, and must be made once more on another request."""
+        self._allowed[fingerprint] += count
 
     def on_answered(self, actor: str, name: str) -> None:
         """Note that a gateway knows of its last write to a request."""

@@ -14,6 +14,9 @@ from tests.support.scripted import answered
 
 LOOK = "LIST remediationrequests"
 COUNT = "PATCH remediationrequests/status"
+READ = "GET remediationrequests"
+NEXT = [LOOK, "CREATE leases", "GET leases", READ, "UPDATE leases", "CREATE remediationrequests", "UPDATE leases"]
+"""Opens the next one, whose Lease stands for the one that is over."""
 NOW = START
 LATER = {"time": rfc3339(NOW + timedelta(seconds=5)), "fieldsV1": {"f:status": {"f:deduplication": {}}}}
 
@@ -85,6 +88,54 @@ async def test_hold_that_is_lifted_between_look_and_count_opens_the_next_one(wor
     (result,) = await one.post(signal())
     assert result.status is Status.CREATED
     assert [count(rr) for rr in await world.requests()] == [1, 1]
+
+
+async def passing(world: World, seconds: float) -> None:
+    """Let time pass while a call is on its way."""
+    world.pass_time(seconds)
+
+
+async def test_hold_that_runs_out_while_the_count_is_on_its_way_opens_the_next_one(world: World):
+    name = await ended(world, nextAllowedExecution=ahead(world, 3))
+    one = world.instance()
+    one.wire.on(COUNT, before=lambda: passing(world, 4))
+    (result,) = await one.post(signal())
+    assert (result.status, result.rr_name == name) == (Status.CREATED, False)
+    assert one.calls == [LOOK, COUNT, *NEXT]
+    old, _ = await world.requests()
+    assert count(old) == 2  # on the one that was over too: one too many, where none would be one lost
+
+
+async def test_hold_that_runs_out_while_the_counts_answer_is_lost_opens_the_next_one(world: World):
+    name = await ended(world, nextAllowedExecution=ahead(world, 3))
+    one = world.instance()
+    one.wire.on(COUNT, before=lambda: passing(world, 4), lose_answer=True)
+    (result,) = await one.post(signal())
+    assert (result.status, result.rr_name == name) == (Status.CREATED, False)
+    assert one.calls == [LOOK, COUNT, READ, *NEXT]
+
+
+async def test_rr_that_ends_after_its_count_whose_answer_was_lost_has_taken_the_signal(world: World):
+    one = world.instance()
+    (first,) = await one.post(signal())
+    one.restart()
+    one.wire.on(COUNT, lose_answer=True, after=lambda: world.set_phase("Completed"))
+    (result,) = await one.post(signal())
+    assert (result.status, result.rr_name) == (Status.DEDUPLICATED, first.rr_name)
+    assert one.calls == [COUNT, READ]
+
+
+async def test_late_count_is_not_added_again_where_its_rr_is_made_to_hold_again(world: World):
+    name = await ended(world, nextAllowedExecution=ahead(world, 3))
+    longer = {"nextAllowedExecution": ahead(world, 60)}
+    one = world.instance()
+    one.wire.on(COUNT, before=lambda: passing(world, 4))
+    one.wire.on(LOOK)
+    one.wire.on(LOOK, before=lambda: world.call("PATCH", REQUESTS, name, "status", status=longer))
+    (result,) = await one.post(signal())
+    assert (result.status, result.rr_name) == (Status.DEDUPLICATED, name)
+    assert one.calls == [LOOK, COUNT, LOOK, f"{LOOK} consistently"]
+    assert count(await world.only_request()) == 2
 
 
 @pytest.mark.parametrize("skew", [timedelta(hours=-1), timedelta(hours=1)])

@@ -9,6 +9,7 @@ import pytest
 
 from core.protocol.lock import DistributedLockManager
 from core.protocol.placement import Placement, _Search, _surely_refused
+from core.protocol.recorder import Recorder
 from core.protocol.remediation_request import _holds, ended_at, holds_its_problem
 from core.protocol.status import StatusUpdater
 from core.protocol.sweeping import LeaseSweeper, _unneeded
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Race = Callable[[World], Awaitable[None]]
 
 LATE = meeting.test_name_of_a_late_holder_is_kept_for_an_hour
+_UPDATE = StatusUpdater.update_deduplication_status
 TAKE_OVER = DistributedLockManager.take_over
 LEASE, DEADLINE = races.TestTheLease(), races.TestOneDeadline()
 MOVING = races.TestStaleAndMovingViews()
@@ -105,6 +107,22 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
     "a PATCH's answer is believed unread": (
         Replace(StatusUpdater._patch, "not _same(A, B)", "False"),
         holding.test_count_that_is_stored_although_the_answer_does_not_show_it_is_found_by_a_look,
+    ),
+    "a count that comes when its RR is over is acknowledged": (
+        Replace(_UPDATE, "Counted(patched, patched.holds, ...)", "Counted(patched, True)"),
+        holding.test_hold_that_runs_out_while_the_count_is_on_its_way_opens_the_next_one,
+    ),
+    "a count whose answer was lost is acknowledged although its RR was over": (
+        Replace(_UPDATE, "counted and seen.active", "counted"),
+        holding.test_hold_that_runs_out_while_the_counts_answer_is_lost_opens_the_next_one,
+    ),
+    "a count on an RR that ended after it is made again": (
+        Replace(_UPDATE, "counted and seen.active", "False"),
+        holding.test_rr_that_ends_after_its_count_whose_answer_was_lost_has_taken_the_signal,
+    ),
+    "a late count is added again": (
+        Replace(Recorder._record_round, "A.uid == late", "False"),
+        holding.test_late_count_is_not_added_again_where_its_rr_is_made_to_hold_again,
     ),
     "a dying RR takes signals": (Prepend(_holds, "deleting = False"), holding.test_dying_rr_takes_no_signal),
     "the next execution's time holds nothing": (
