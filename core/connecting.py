@@ -16,6 +16,7 @@ from core.errors import PayloadError, TransientError
 from core.gateway import Gateway, build_gateway
 from core.kube.access import find_access
 from core.kube.errors import KubernetesError
+from core.logs import ONCE_A_SECOND
 from core.metrics import Metrics
 from core.results import retry_after
 from core.settings import Settings, load_settings
@@ -79,9 +80,11 @@ class Connected:
         try:
             return await self._receiver.receive({}, body, deadline=deadline)
         except PayloadError as error:
-            return problem(error.status, str(error))
+            return problem(error.status, error.told)
         except (KubernetesError, TransientError) as error:
-            return problem(503, str(error), retry_after=retry_after(error))
+            # Its sentence says it all, and the answer may go on to a stranger.
+            self.gateway.logger.error("a webhook has to be sent again: %s", error, extra=ONCE_A_SECOND)  # noqa: TRY400
+            return problem(503, error.told, retry_after=retry_after(error))
 
 
 @asynccontextmanager

@@ -20,7 +20,8 @@ SluiceError
 │   └── DeduplicationError
 └── KubernetesError               the API server refused or did not answer (core.kube.errors)
 
-Catch by class; a message is for people only.
+Catch by class; a message is for people only. Each error has two: `str(error)` is the log's, and `told` is what a
+stranger may read. What the API server or the system says may hold addresses, and a sender has to know none.
 """
 
 from __future__ import annotations
@@ -34,9 +35,19 @@ if TYPE_CHECKING:
 class SluiceError(Exception):
     """Root of all errors raised on purpose. All of them can be pickled, and so cross from process to process."""
 
+    @property
+    def told(self) -> str:
+        """What a sender may read of it: no address, and nothing of the machine. The log has the whole sentence."""
+        return str(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own calls the class with `args` alone: ours take keywords.
         return _restored, (type(self), self.args, self.__cause__), self.__dict__
+
+
+def told_of(error: BaseException) -> str:
+    """Return what a sender may read of `error`; of one that nobody foresaw, nothing."""
+    return error.told if isinstance(error, SluiceError) else "an unforeseen error, which the gateway's log has"
 
 
 def _restored(kind: type[SluiceError], args: tuple[Any, ...], cause: BaseException | None) -> SluiceError:
@@ -46,7 +57,21 @@ def _restored(kind: type[SluiceError], args: tuple[Any, ...], cause: BaseExcepti
 
 
 class ConfigurationError(SluiceError):
-    """A setting cannot work; the message names it, its value and the remedy."""
+    """A setting cannot work; the message names it, its value and the remedy.
+
+    Args:
+        message: for whoever runs the gateway.
+        told: for senders, where it may name the setting.
+    """
+
+    def __init__(self, message: str, *, told: str = "") -> None:
+        super().__init__(message)
+        self._told = told
+
+    @property
+    def told(self) -> str:
+        """See SluiceError."""
+        return self._told or "a setting of the gateway cannot work; its log says which, and what helps"
 
 
 class PayloadError(SluiceError):
@@ -97,6 +122,10 @@ class PermissionDeniedError(AccessError):
 class TransientError(SluiceError):
     """Nothing is wrong with what was sent: the same request will work later.
 
+    Args:
+        message: for whoever runs the gateway.
+        told: for senders, where the message has another server's words in it.
+
     Attributes:
         retry_after: seconds the sender should wait.
         error_type: short word for metrics.
@@ -104,9 +133,15 @@ class TransientError(SluiceError):
 
     error_type = "transient"
 
-    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+    def __init__(self, message: str, *, retry_after: float = 1.0, told: str = "") -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self._told = told
+
+    @property
+    def told(self) -> str:
+        """See SluiceError."""
+        return self._told or str(self)
 
 
 class DeadlineExceededError(TransientError):
@@ -162,9 +197,8 @@ class RetryError(TransientError):
         self, *, attempt: int, max_attempts: int, original: Exception, error_type: str, is_retryable: bool
     ) -> None:
         retryable = "retryable" if is_retryable else "not retryable"
-        super().__init__(
-            f"operation failed after {attempt}/{max_attempts} attempts ({error_type}, {retryable}): {original}"
-        )
+        failed = f"operation failed after {attempt}/{max_attempts} attempts ({error_type}, {retryable})"
+        super().__init__(f"{failed}: {original}", told=f"{failed}: {told_of(original)}")
         self.attempt = attempt
         self.max_attempts = max_attempts
         self.original = original
@@ -210,10 +244,18 @@ class OperationError(SluiceError):
         self.__cause__ = underlying
 
     def __str__(self) -> str:
+        return self._sentence(str(self.underlying))
+
+    @property
+    def told(self) -> str:
+        """See SluiceError."""
+        return self._sentence(told_of(self.underlying))
+
+    def _sentence(self, why: str) -> str:
         return (
             f"{self.operation} failed: phase={self.phase}, fingerprint={self.fingerprint}, "
             f"namespace={self.namespace}, attempts={self.attempts}, duration={format_duration(self.duration)}, "
-            f"correlation={self.correlation_id}: {self.underlying}"
+            f"correlation={self.correlation_id}: {why}"
         )
 
 
@@ -253,9 +295,9 @@ class CRDCreationError(OperationError):
         self.signal_name = signal_name
         self.name_taken = False
 
-    def __str__(self) -> str:
+    def _sentence(self, why: str) -> str:
         return (
-            f"{super().__str__()} (crd_name={self.crd_name}, signal_type={self.signal_type}, "
+            f"{super()._sentence(why)} (crd_name={self.crd_name}, signal_type={self.signal_type}, "
             f"signal_name={self.signal_name})"
         )
 
@@ -292,8 +334,8 @@ class DeduplicationError(OperationError):
         )
         self.dedupe_status = dedupe_status
 
-    def __str__(self) -> str:
-        return f"{super().__str__()} (dedupe_status={self.dedupe_status})"
+    def _sentence(self, why: str) -> str:
+        return f"{super()._sentence(why)} (dedupe_status={self.dedupe_status})"
 
 
 def format_duration(duration: timedelta) -> str:

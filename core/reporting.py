@@ -179,7 +179,7 @@ class BatchReport:
                 more |= ONCE_A_SECOND
             self._log(
                 _LEVELS[result.status],
-                result.error,
+                result.for_the_log,
                 kind=(result.status, result.reason),
                 status=result.status,
                 **_about(signal),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypedDict
 
-from core.errors import CRDCreationError
+from core.errors import CRDCreationError, told_of
 from core.kube.errors import ApiStatusError, BadRequestError, InvalidObjectError, ObjectTooLargeError
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ class SignalResult:
     """One alert's line in the answer.
 
     `reason` is a short machine-readable word for what was ignored, rejected or invalid, and `error` a sentence for
-    people. `remedy` is a command that lets in what was rejected, where there is one. `target` is the object that the
-    signal is about, and `found_by` the label and the rule that led to it.
+    people. `logged` is what the log says instead, where that is more than a sender may read. `remedy` is a command that
+    lets in what was rejected, where there is one. `target` is the object that the signal is about, and `found_by` the
+    label and the rule that led to it.
     `retry_after` is in seconds and only set where it failed.
     """
 
@@ -62,10 +63,16 @@ class SignalResult:
     metadata: DeduplicationMetadata | None = None
     reason: str = ""
     error: str = ""
+    logged: str = ""
     retry_after: float = 0.0
     target: TargetResource | None = None
     found_by: str = ""
     remedy: str = ""
+
+    @property
+    def for_the_log(self) -> str:
+        """The sentence for whoever runs the gateway."""
+        return self.logged or self.error
 
     @property
     def stored(self) -> bool:
@@ -104,7 +111,8 @@ def failure(error: BaseException, *, fingerprint: str) -> SignalResult:
     return SignalResult(
         status=Status.INVALID if poison else Status.FAILED,
         fingerprint=fingerprint,
-        error=str(error),
+        error=told_of(error),
+        logged=str(error),
         retry_after=0.0 if poison else retry_after(error),
     )
 

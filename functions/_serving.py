@@ -295,19 +295,19 @@ async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]], *, 
         worker.metrics.parse_dropped.labels(reason=error.reason).inc()
         worker.logger.warning("a body was refused: %s", error, extra={"field": error.field, "reason": error.reason})
         headers = {"Accept-Encoding": "gzip"} if error.field == "Content-Encoding" else {}  # RFC 9110, section 15.5.16
-        return problem(error.status, str(error), headers=headers)
+        return problem(error.status, error.told, headers=headers)
     except AccessError as error:
         worker.logger.warning(
             "a sender was refused: %s", error, extra={"sender": sender, "status": error.status} | ONCE_A_SECOND
         )
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else {}
-        return problem(error.status, str(error), headers=headers)
+        return problem(error.status, error.told, headers=headers)
     except (KubernetesError, TransientError, ConfigurationError) as error:
         if isinstance(error, OverloadedError):
             worker.metrics.shed(error.shed)
         # Its sentence says it all.
         worker.logger.error("a request has to be sent again: %s", error, extra=ONCE_A_SECOND)  # noqa: TRY400
-        return problem(503, str(error), retry_after=retry_after(error))
+        return problem(503, error.told, retry_after=retry_after(error))
     except ClientDisconnect:
         return problem(503, "the sender went away before its body was complete", retry_after=1)
     except Exception:

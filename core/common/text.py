@@ -1,7 +1,8 @@
-"""Text: cut to a size, excerpts of bad input for people, and times in RFC 3339 as Kubernetes writes them."""
+"""Text: cut to a size, without addresses, excerpts of bad input, and times in RFC 3339 as Kubernetes writes them."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from reprlib import Repr
 from typing import TYPE_CHECKING
@@ -16,6 +17,20 @@ DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 DNS_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 """A name by RFC 1123; that it has at most 253 characters is checked apart."""
+
+_ADDRESS = re.compile(
+    r"""
+    \b[a-z]{2,8}://[^\s"'<>\\]+                                  # a URL
+    | \[[0-9a-f]*:[0-9a-f:.]*(?:%\w+)?\](?::\d{1,5})?             # [::1]:443
+    | (?<![\w:])[0-9a-f:]{0,30}::[0-9a-f:]{0,30}                  # fd00::1
+    | (?<![\w:])[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){7}
+    | \b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b                    # 10.0.0.1:443
+    | (?<![\w.:-])[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,20}:\d{2,5}\b(?!:)    # name:443
+    | (?<=\blookup\ )[^\s:]+                                     # as Go tells of names: "lookup name on 10.0.0.10:53"
+    | (?<=\bvalid\ for\ )[^;\n]+                                 # and of certificates: "valid for name, not name"
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 _EXCERPTS = Repr()
 _EXCERPTS.maxlevel = 3
@@ -48,6 +63,14 @@ def cut_utf8(text: str, *, limit: int) -> str:
 def printable(text: str) -> str:
     """Return `text` with what can steer a terminal, and half surrogate pairs, written as escapes."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def without_addresses(text: str) -> str:
+    """Return `text` without URLs, IP addresses and names of hosts with a port, as far as they look like ones.
+
+    Cut it first: this takes more than linear time.
+    """
+    return _ADDRESS.sub("(an address)", text)
 
 
 def rfc3339(moment: datetime) -> str:

@@ -150,7 +150,10 @@ async def _from_kubeconfig(path: str, clock: Clock, warn: Callable[[str], None])
     try:
         login = await read_kubeconfig(path)
     except Exception as error:  # the loader lets through whatever a broken file makes of it
-        raise ConfigurationError(f"KUBECONFIG={path} cannot be used: {str(error) or type(error).__name__}") from error
+        raise ConfigurationError(
+            f"KUBECONFIG={path} cannot be used: {str(error) or type(error).__name__}",
+            told="the gateway's KUBECONFIG cannot be used; its log says why",
+        ) from error
 
     for danger in login.dangers:
         warn(f"KUBECONFIG={path}: {danger}")

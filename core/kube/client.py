@@ -288,9 +288,8 @@ def _objects(reply: Reply, field: str) -> list[JsonObject]:
 
 def _unreadable(request: ApiRequest, response: ApiResponse) -> UnreadableAnswerError:
     excerpt = response.body[:80].decode(errors="replace")
-    return UnreadableAnswerError(
-        f"the answer {response.status} to {request.method} {request.path} is no Kubernetes object: {excerpt!r}"
-    )
+    wrong = f"the answer {response.status} to {request.method} {request.path} is no Kubernetes object"
+    return UnreadableAnswerError(f"{wrong}: {excerpt!r}", told=f"{wrong}; the gateway's log has its beginning")
 
 
 def _counts_as_failure(error: BaseException) -> bool:

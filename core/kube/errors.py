@@ -18,16 +18,21 @@ KubernetesError
     ├── ThrottledError           429
     └── ServerError              5xx
 
+What senders are told (SluiceError.told) is never the message itself, for that holds what the API server or the
+system says: a class that is told nothing else says in general what is wrong.
+
 `transient` says that the same call may work later; the class follows status code and Status.reason only, but for
 etcd's "too large", which the API server passes on as a failure of its own.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
+from core.common.text import cut_utf8, without_addresses
 from core.errors import SluiceError
 
 if TYPE_CHECKING:
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
     from core.kube.transport import ApiRequest, ApiResponse
 
 _EXCERPT = 256
+_TOLD_BYTES = 1024
+_ANOTHERS_WORDS = "in no words of the Kubernetes API; the gateway's log has the beginning"
 _LONGEST_WAIT = 9  # digits; thousands of them are infinity to float()
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
@@ -47,11 +54,13 @@ def refusal(resource: Resource, request: ApiRequest, response: ApiResponse) -> A
     reason = str(status.get("reason") or "")
     details = status.get("details")
     details = details if isinstance(details, dict) else {}
-    detail = str(status.get("message") or response.body[:_EXCERPT].decode(errors="replace").strip())
+    said = str(status.get("message") or "")
+    detail = said or response.body[:_EXCERPT].decode(errors="replace").strip()
     kind = error_class(status=response.status, reason=reason, details=details, message=detail)
-    message = _sentence(kind, resource, request, response.status, detail)
+    sentence = partial(_sentence, kind, resource, request, response.status)
     return kind(
-        message,
+        sentence(detail),
+        told=sentence(without_addresses(cut_utf8(said, limit=_TOLD_BYTES)) or _ANOTHERS_WORDS),
         status=response.status,
         reason=reason,
         detail=detail,
@@ -114,6 +123,10 @@ def _rule(resource: Resource, request: ApiRequest) -> str:
 class KubernetesError(SluiceError):
     """A call to the Kubernetes API failed.
 
+    Args:
+        message: for whoever runs the gateway, addresses included.
+        told: for senders.
+
     Attributes:
         transient: the same call may work in a moment.
         retry_after: seconds the server asked to wait, or None.
@@ -123,6 +136,16 @@ class KubernetesError(SluiceError):
     error_type = "unexpected"
     transient = False
     retry_after: float | None = None
+    _in_general = "a call to the Kubernetes API failed; the gateway's log says why"
+
+    def __init__(self, message: str, *, told: str = "") -> None:
+        super().__init__(message)
+        self._told = told
+
+    @property
+    def told(self) -> str:
+        """See SluiceError."""
+        return self._told or self._in_general
 
 
 class ApiUnreachableError(KubernetesError):
@@ -130,18 +153,21 @@ class ApiUnreachableError(KubernetesError):
 
     error_type = "unreachable"
     transient = True
+    _in_general = "the Kubernetes API did not answer; the gateway's log says why"
 
 
 class UnreadableAnswerError(ApiUnreachableError):
     """Something answered with success, but not with an object: whether a write happened is unknown."""
 
     error_type = "unreadable"
+    _in_general = "an answer of the Kubernetes API cannot be read; the gateway's log says what is wrong with it"
 
 
 class NotStoredError(UnreadableAnswerError):
     """A write was answered with success, and the answer does not show what was sent."""
 
     error_type = "not_stored"
+    _in_general = "the Kubernetes API did not store what it was sent; the gateway's log says what it left out"
 
 
 class ApiStatusError(KubernetesError):
@@ -163,8 +189,9 @@ class ApiStatusError(KubernetesError):
         detail: str,
         retry_after: float | None = None,
         causes: Sequence[tuple[str, str]] = (),
+        told: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, told=told)
         self.status = status
         self.reason = reason
         self.detail = detail

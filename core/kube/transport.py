@@ -214,7 +214,8 @@ class HttpTransport:
         except TimeoutError as error:
             if token is None:
                 raise self._no_credentials(f"none in {timeout:.1f} s") from error
-            raise self._no_answer(request, f"no answer in {timeout:.1f} s") from error
+            why = f"no answer in {timeout:.1f} s"
+            raise self._no_answer(request, why, told=why) from error
         except (OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
             raise self._no_answer(request, _words(error)) from error
 
@@ -254,11 +255,20 @@ class HttpTransport:
             raise self._no_credentials(_words(error)) from error
 
     def _no_credentials(self, why: str) -> ApiUnreachableError:
-        return ApiUnreachableError(f"no credentials for the Kubernetes API at {self._server}: {why}")
+        return ApiUnreachableError(
+            f"no credentials for the Kubernetes API at {self._server}: {why}",
+            told="the gateway has no credentials for the Kubernetes API; its log says why",
+        )
 
-    def _no_answer(self, request: ApiRequest, why: str) -> ApiUnreachableError:
+    def _no_answer(
+        self, request: ApiRequest, why: str, *, told: str = "the gateway's log says why"
+    ) -> ApiUnreachableError:
+        """Return the error; `why` may be the system's words, addresses and all, `told` is for senders."""
         call = f"{request.method} {request.path}"
-        return ApiUnreachableError(f"the Kubernetes API at {self._server} did not answer {call}: {why}")
+        return ApiUnreachableError(
+            f"the Kubernetes API at {self._server} did not answer {call}: {why}",
+            told=f"the Kubernetes API did not answer {call}: {told}",
+        )
 
     async def close(self) -> None:
         """Close all connections."""

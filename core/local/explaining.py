@@ -82,7 +82,7 @@ class Explainer:
             return Explanation(subject=name, parts={"would": f"be refused ({entry.reason}): {entry.message}"})
         (found,) = await self._qualification.qualify([entry], deadline=self._deadline)
         if isinstance(found, SignalResult):
-            sentence = f"be {found.status}{f' ({found.reason})' if found.reason else ''}: {found.error}"
+            sentence = f"be {found.status}{f' ({found.reason})' if found.reason else ''}: {found.for_the_log}"
             return Explanation(subject=entry.signal_name, parts={**_about(entry), "would": sentence})
         parts = {**_about(found), "fingerprint": found.fingerprint, "would": await self.outcome(found.fingerprint)}
         return Explanation(subject=entry.signal_name, parts=parts)

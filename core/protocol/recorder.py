@@ -343,7 +343,7 @@ class Rounds:
             if first.rr_name:
                 span.describe({"sluice.remediation_request": first.rr_name})
             if first.status is Status.FAILED:
-                span.fail(first.error)
+                span.fail(first.for_the_log)
         return recorded
 
 

@@ -141,11 +141,12 @@ class StatusUpdater:
             reply, name=current.name, fingerprint=current.fingerprint, cooldown=self._cooldown
         )
         if not _same(counted, patched):
-            raise NotStoredError(
+            sentence = (
                 f"the API server answered the count on {current.name} with success, and does not show it: does the "
                 f"definition of {self._resource.full_name} have status.deduplication with occurrenceCount, firstSeenAt "
                 "and lastSeenAt? What it does not have is dropped: see knative/cluster/crd.yaml"
             )
+            raise NotStoredError(sentence, told=sentence)
         return patched
 
     async def _read(self, wanted: RemediationRequest, deadline: Deadline) -> RemediationRequest | None:

@@ -96,7 +96,9 @@ class PubSubPublisher:
             raise PayloadError(f"{self._topic} does not take this message: {error}", reason="unpublishable") from error
         except (GoogleAPIError, GoogleAuthError) as error:
             raise TransientError(
-                f"a dead letter could not be published to {self._topic}: {error}", retry_after=_RETRY_AFTER
+                f"a dead letter could not be published to {self._topic}: {error}",
+                retry_after=_RETRY_AFTER,
+                told=f"a dead letter could not be published to {self._topic}; the gateway's log says why",
             ) from error
 
     async def close(self) -> None:

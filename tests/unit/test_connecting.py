@@ -157,3 +157,27 @@ async def test_batch_of_the_page_works(stored: Any, tmp_path: Path, capsys: pyte
     await example(1)["main"](tmp_path)
     assert capsys.readouterr().out == "a.json 201\nb.json 201\n"
     assert await stored() == ["a", "b"]
+
+
+async def test_answer_that_a_program_passes_on_says_nothing_of_the_api_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    cluster = {"name": "t", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "t", "context": {"cluster": "t"}}
+    config = {"current-context": "t", "contexts": [context], "clusters": [cluster]}
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    async with core.connect() as sluice:
+        answer = await sluice.receive(webhook("web"))
+    assert answer.status == 503
+    assert b"127.0.0.1" not in answer.body
+    assert "the Kubernetes API at http://127.0.0.1:1 did not answer" in caplog.text
+
+
+async def test_webhook_that_is_given_up_is_answered_and_logged(stored: Any, caplog: pytest.LogCaptureFixture):
+    one = json.loads(webhook("web"))
+    many = json.dumps(one | {"alerts": one["alerts"] * 1000}).encode()
+    async with core.connect() as sluice:
+        answer = await sluice.receive(many, seconds=-1.0)
+    assert (answer.status, json.loads(answer.body)["results"]) == (503, [])
+    assert "a webhook has to be sent again: the request's time ended" in caplog.text

@@ -68,7 +68,7 @@ def test_object_whose_values_from_the_alert_are_invalid_is_poison(kind, reason, 
     assert is_poison(error)
     result = failure(error, fingerprint="f")
     assert (result.status, result.fingerprint, result.retry_after) == (Status.INVALID, "f", 0.0)
-    assert result.error == str(error)
+    assert (result.error, result.for_the_log) == (error.told, str(error))
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ async def test_bug_while_an_alert_is_stored_reaches_its_sender_as_503(function, 
         (refused(403, "Forbidden", message="no"), 'resources: ["remediationrequests"], verbs: ["list"]'),
         (refused(503, message="etcd is down"), "etcd is down"),
         (ApiUnreachableError("the Kubernetes API did not answer"), "the Kubernetes API did not answer"),
-        (answered(200, b"<html>"), "is no Kubernetes object: '<html>'"),
+        (answered(200, b"<html>"), "is no Kubernetes object; the gateway's log has its beginning"),
     ],
 )
 async def test_api_server_that_fails_is_told_in_the_answer_and_the_log(function, scripted, capsys, said, remedy):
