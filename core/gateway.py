@@ -35,13 +35,18 @@ from core.workloads.scope import OwnDoing, Scope
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Sequence
 
     from core.admission.gates import Gate
+    from core.audit import AuditTrail
     from core.common.clock import Deadline
     from core.common.trace_context import Tracer
     from core.kube.transport import Transport
     from core.metrics import Metrics
+    from core.protocol.recorder import Created
+    from core.protocol.remediation_request import RemediationRequest
     from core.settings import Settings
+    from core.signals.signal import NormalizedSignal
 
 _REMEMBERED_ALERTS = 50_000
 
@@ -64,6 +69,7 @@ class Gateway:
     logger: logging.Logger
     tracer: Tracer
     announcer: Announcer | None = None
+    audit: AuditTrail | None = None
 
     async def check_ready(self, *, deadline: Deadline) -> None:
         """Return where signals can be stored; raises KubernetesError or TransientError with what is missing."""
@@ -74,6 +80,8 @@ class Gateway:
         await self.rounds.drain()
         if self.announcer:
             await self.announcer.drain()
+        if self.audit:
+            await self.audit.close()
         await self.sweeper.stop()
         await self.client.close()
 
@@ -144,8 +152,9 @@ def build_gateway(
             tracer=tracer,
         )
         announcer = Announcer(client=apart, resource=resource, clock=clock, logger=logger)
+    audit = _audit(settings, metrics, logger, clock, rng) if settings.audit_sink else None
     recorder = Recorder(
-        created=announcer.created if announcer else lambda *_: None,
+        created=_each([part.created for part in (announcer, audit) if part]),
         placement=placement,
         status=StatusUpdater(
             client=client, resource=resource, clock=clock, random=rng.random, cooldown=settings.cooldown
@@ -178,7 +187,7 @@ def build_gateway(
             qualification=build_qualification(settings=settings, client=client, metrics=metrics, clock=clock),
             rounds=rounds,
             earlier_deliveries=EarlierDeliveries(clock=clock, capacity=_REMEMBERED_ALERTS),
-            reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock), clock=clock),
+            reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock), clock=clock, audit=audit),
             reject_untargeted=settings.untargeted == "reject",
             as_kubernaut=settings.profile == "kubernaut",
             tracer=tracer,
@@ -186,7 +195,32 @@ def build_gateway(
         logger=logger,
         tracer=tracer,
         announcer=announcer,
+        audit=audit,
     )
+
+
+def _audit(
+    settings: Settings, metrics: Metrics, logger: logging.Logger, clock: Clock, rng: random.Random
+) -> AuditTrail:
+    from core.audit import AuditTrail  # noqa: PLC0415 - nobody else pays for it
+
+    return AuditTrail(
+        sink=settings.audit_sink,
+        batch=settings.audit_batch,
+        source=f"/sluice/{settings.namespace}",
+        clock=clock,
+        rng=rng,
+        metrics=metrics,
+        logger=logger,
+    )
+
+
+def _each(listeners: Sequence[Created]) -> Created:
+    def created(rr: RemediationRequest, signal: NormalizedSignal) -> None:
+        for listener in listeners:
+            listener(rr, signal)
+
+    return created
 
 
 def build_qualification(

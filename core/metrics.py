@@ -198,6 +198,18 @@ class Metrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self.audit_events_sent = Counter(
+            "gateway_audit_events_sent_total",
+            "Audit events that their sink took.",
+            registry=registry,
+        )
+        self.audit_events_dropped = Counter(
+            "gateway_audit_events_dropped_total",
+            "Audit events that were dropped: too many waited (full), the sink did not take them (refused), or the "
+            "process ended (ended).",
+            ["reason"],
+            registry=registry,
+        )
         self.cold_start = Gauge(
             "gateway_cold_start_seconds",
             "Time from the process's start to its first answer to a sender.",

@@ -73,6 +73,7 @@ class Pipeline:
         """
         report = self._reporter.opened(batch)
         entries = [self._judged(entry) async for entry in paced(batch.entries, deadline=deadline)]
+        report.received(entries)
         with self._tracer.span("qualification", attributes={"sluice.entries": len(entries)}) as span:
             settled, signals = await self._qualify(entries, deadline)
             span.describe({"sluice.signals": len(signals)})

@@ -19,8 +19,9 @@ from core.results import Status
 from core.signals.signal import Ignored, NormalizedSignal, Poison
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from core.audit import AuditTrail
     from core.common.clock import Clock
     from core.metrics import Metrics
     from core.results import SignalResult
@@ -65,9 +66,18 @@ _LEVELS = {Status.REJECTED: logging.INFO, Status.INVALID: logging.ERROR, Status.
 
 
 class Reporter:
-    """Tells of batches. `notices` remembers what was logged within the hour."""
+    """Tells of batches. `notices` remembers what was logged within the hour; `audit` is there where it is asked for."""
 
-    def __init__(self, *, metrics: Metrics, logger: logging.Logger, notices: Notices, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        metrics: Metrics,
+        logger: logging.Logger,
+        notices: Notices,
+        clock: Clock,
+        audit: AuditTrail | None = None,
+    ) -> None:
+        self._audit = audit
         self._metrics = metrics
         self._logger = logger
         self._notices = notices
@@ -85,7 +95,12 @@ class Reporter:
                 extra={"source": batch.source, "truncated": batch.truncated},
             )
         return BatchReport(
-            metrics=self._metrics, logger=self._logger, notices=self._notices, clock=self._clock, source=batch.source
+            metrics=self._metrics,
+            logger=self._logger,
+            notices=self._notices,
+            clock=self._clock,
+            source=batch.source,
+            audit=self._audit,
         )
 
 
@@ -105,8 +120,16 @@ class BatchReport:
     """
 
     def __init__(
-        self, *, metrics: Metrics, logger: logging.Logger, notices: Notices, clock: Clock, source: str
+        self,
+        *,
+        metrics: Metrics,
+        logger: logging.Logger,
+        notices: Notices,
+        clock: Clock,
+        source: str,
+        audit: AuditTrail | None = None,
     ) -> None:
+        self._audit = audit
         self._metrics = metrics
         self._logger = logger
         self._notices = notices
@@ -114,6 +137,13 @@ class BatchReport:
         self._source = source
         self._since = clock.monotonic()
         self._kinds: dict[tuple[str, str], _Kind] = {}
+
+    def received(self, entries: Iterable[Entry]) -> None:
+        """Tell the audit of the alerts that ask for something, before anything is done about them."""
+        if self._audit:
+            for entry in entries:
+                if not isinstance(entry, Ignored):
+                    self._audit.received(entry)
 
     async def settled(self, entries: Sequence[Entry], results: Sequence[SignalResult]) -> None:
         """Count the alerts, and log one line for each, of many only the first few and how many there are.
@@ -124,6 +154,8 @@ class BatchReport:
         """
         for number, (entry, result) in enumerate(zip(entries, results, strict=True), 1):
             self._settled(entry, result)
+            if self._audit and not isinstance(entry, Ignored):
+                self._audit.settled(entry, result)
             if number % STEPS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
         self._close(results)

@@ -31,6 +31,9 @@ _LABEL_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _WAY = r"(kubernetes|oidc|secret)"
 _SENDER = r"(cluster|https?://[^\s,#]+)#[^\s,#]+"
 
+_PORT = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+_SINK = rf"^(https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:{_PORT})?([/?][!-~]*)?)?$"
+
 _TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _TRACE_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _TRACE_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
@@ -183,6 +186,20 @@ class Settings(BaseModel):
         "",
         pattern=r"^(projects/[^/\s]+/topics/[^/\s]+)?$",
         description="Pub/Sub topic that messages which can never work are published to: `projects/P/topics/T`",
+    )
+    audit_sink: str = Field(
+        "",
+        max_length=2048,
+        pattern=_SINK,
+        description="URL (`http://` or `https://`, without a user) that audit events are sent to, such as "
+        "`http://broker-ingress.knative-eventing.svc/sluice-system/audit`; empty: none are made (observability.md)",
+    )
+    audit_batch: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="audit events in one request at most; more than 1 only where the sink takes the batched form of "
+        "CloudEvents, which Knative's Broker does not",
     )
     metrics_port: int = Field(
         0,

@@ -21,6 +21,7 @@ FOLDERS = (
     "overlays/labelled",
     "overlays/traces",
     "overlays/rr-events",
+    "overlays/audit",
 )
 
 Manifest = dict[str, Any]

@@ -69,6 +69,15 @@ def test_functions_reach_the_api_server_and_names_alone() -> None:
     assert open_ports == {443, 6443, 8443, 53}
 
 
+def test_functions_with_audit_events_reach_their_sink_besides() -> None:
+    sink = settings_of("overlays/audit").audit_sink
+    rules = the("NetworkPolicy", "sluice", of=objects("overlays/audit"))["spec"]["egress"]
+    without = the("NetworkPolicy", "sluice", of=objects("base"))["spec"]["egress"]
+    (namespace,) = re.fullmatch(r"http://[a-z-]+\.([a-z-]+)\.svc/.*", sink).groups()  # type: ignore[union-attr]
+    sinks = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    assert rules == [*without, {"to": [sinks], "ports": [{"port": 8080}]}]
+
+
 def test_functions_with_traces_reach_the_collector_besides() -> None:
     endpoint = the("ConfigMap", "sluice", of=objects("overlays/traces"))["data"]["OTEL_EXPORTER_OTLP_ENDPOINT"]
     rules = the("NetworkPolicy", "sluice", of=objects("overlays/traces"))["spec"]["egress"]

@@ -32,6 +32,8 @@ KNOWN = {
     "gateway_lock_takeovers_total": ("counter", set()),
     "gateway_api_calls_total": ("counter", {"verb", "resource", "code"}),
     "gateway_api_call_duration_seconds": ("histogram", {"verb"}),
+    "gateway_audit_events_sent_total": ("counter", set()),
+    "gateway_audit_events_dropped_total": ("counter", {"reason"}),
     "gateway_cold_start_seconds": ("gauge", set()),
     "gateway_requests_shed_total": ("counter", {"reason"}),
     "gateway_body_bytes_in_flight": ("gauge", set()),

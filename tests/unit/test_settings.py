@@ -45,6 +45,8 @@ def test_nothing_needs_to_be_set():
         "own_namespace": "ignore",
         "event_max_age": 300.0,
         "dead_letter_topic": "",
+        "audit_sink": "",
+        "audit_batch": 1,
         "metrics_port": 0,
         "request_deadline": 8.0,
         "api_timeout": 3.0,
