@@ -28,6 +28,7 @@ from core.protocol.sweeping import LeaseSweeper
 from core.readiness import Readiness
 from core.reporting import Notices, Reporter
 from core.signals.rules import Rules, default_rules
+from core.workloads.clusters import Clusters
 from core.workloads.objects import Kinds, MetadataReader
 from core.workloads.owners import OwnerResolver
 from core.workloads.qualification import Qualification, TargetFinder
@@ -68,6 +69,7 @@ class Gateway:
     readiness: Readiness
     logger: logging.Logger
     tracer: Tracer
+    clusters: Clusters
     announcer: Announcer | None = None
     audit: AuditTrail | None = None
 
@@ -164,6 +166,7 @@ def build_gateway(
         namespace=namespace,
         clock=clock,
     )
+    clusters = Clusters(own=settings.cluster, count=metrics.foreign, warn=logger.warning)
     rounds = Rounds(
         record=recorder.record,
         max_concurrent=settings.max_concurrent,
@@ -184,7 +187,9 @@ def build_gateway(
         rules=(rules or default_rules()).told_to(metrics.matched),
         readiness=Readiness(client=client, resource=resource, namespace=namespace, clock=clock),
         pipeline=Pipeline(
-            qualification=build_qualification(settings=settings, client=client, metrics=metrics, clock=clock),
+            qualification=build_qualification(
+                settings=settings, client=client, metrics=metrics, clock=clock, clusters=clusters
+            ),
             rounds=rounds,
             earlier_deliveries=EarlierDeliveries(clock=clock, capacity=_REMEMBERED_ALERTS),
             reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock), clock=clock, audit=audit),
@@ -194,6 +199,7 @@ def build_gateway(
         ),
         logger=logger,
         tracer=tracer,
+        clusters=clusters,
         announcer=announcer,
         audit=audit,
     )
@@ -224,9 +230,17 @@ def _each(listeners: Sequence[Created]) -> Created:
 
 
 def build_qualification(
-    *, settings: Settings, client: KubeClient | None, metrics: Metrics, clock: Clock
+    *,
+    settings: Settings,
+    client: KubeClient | None,
+    metrics: Metrics,
+    clock: Clock,
+    clusters: Clusters | None = None,
 ) -> Qualification:
-    """Assemble what looks up targets; without a client nothing is looked up, whatever the settings say."""
+    """Assemble what looks up targets; without a client nothing is looked up, whatever the settings say.
+
+    `clusters` None tells nobody of other clusters.
+    """
     finder = owners = scope = None
     kinds = Kinds(client=client if settings.owners == "resolve" or settings.scope_label else None, clock=clock)
     if client is not None:
@@ -242,7 +256,7 @@ def build_qualification(
         finder=finder,
         owners=owners,
         scope=scope,
-        cluster=settings.cluster,
+        clusters=clusters or Clusters(own=settings.cluster),
         owner_is_target=settings.target == "owner",
         max_concurrent=settings.max_concurrent,
     )

@@ -26,6 +26,9 @@ MOST_NAMES = 300
 MOST_KINDS = 50
 """Different kinds of objects; a cluster may define any number."""
 
+MOST_CLUSTERS = 20
+"""Names of other clusters, as they came first."""
+
 MOST_RULES = 100
 """Rules of SLUICE_RULES, as they matched first."""
 
@@ -83,6 +86,7 @@ class Metrics:
         self._name = Bounded(MOST_NAMES)
         self._resource = Bounded(MOST_KINDS)
         self._rule = Bounded(MOST_RULES)
+        self._cluster = Bounded(MOST_CLUSTERS)
         self.signals_received = Counter(
             "gateway_signals_received_total",
             "Signals received, before any judgement.",
@@ -111,6 +115,12 @@ class Metrics:
             "gateway_signals_ignored_total",
             "Signals that ask for nothing, such as resolved alerts and old events, by reason.",
             ["reason"],
+            registry=registry,
+        )
+        self.signals_foreign = Counter(
+            "gateway_foreign_signals_total",
+            "Signals that name another cluster than SLUICE_CLUSTER, whose objects are not looked up, by its name.",
+            ["cluster_name"],
             registry=registry,
         )
         self.signals_failed = Counter(
@@ -252,6 +262,10 @@ class Metrics:
     def shed(self, reason: str) -> None:
         """Count a request that was turned away, for one of SHED_REASONS."""
         self.requests_shed.labels(reason).inc()
+
+    def foreign(self, cluster: str) -> None:
+        """Count a signal of another cluster."""
+        self.signals_foreign.labels(self._cluster(cluster)).inc()
 
     def matched(self, rule: str) -> None:
         """Count a signal that the rule of this name matched."""

@@ -141,8 +141,15 @@ class Settings(BaseModel):
     cluster: str = Field(
         "",
         max_length=253,
-        description="this cluster's name in `cluster` labels; alerts of other clusters are taken as they name their "
-        "target, for it cannot be looked up here",
+        description="this cluster's name, as alerts give it (SLUICE_CLUSTER_LABELS); alerts of other clusters are "
+        "taken as they name their target, for it cannot be looked up here",
+    )
+    cluster_labels: str = Field(
+        "cluster",
+        max_length=1024,
+        pattern=r"^[^\s,]+(\s*,\s*[^\s,]+)*$",
+        description="labels that name an alert's cluster, separated by commas; the first that is not empty counts. "
+        "Cloud Monitoring's own resources have theirs, `cluster_name`",
     )
     untargeted: Literal["ignore", "namespace", "reject"] = Field(
         "ignore",
@@ -250,6 +257,11 @@ class Settings(BaseModel):
     def auth_ways(self) -> list[str]:
         """SLUICE_AUTH as a list."""
         return _listed(self.auth)
+
+    @property
+    def cluster_label_list(self) -> list[str]:
+        """SLUICE_CLUSTER_LABELS as a list."""
+        return _listed(self.cluster_labels)
 
     @property
     def audience_list(self) -> list[str]:

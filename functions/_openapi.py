@@ -51,7 +51,9 @@ def document(bodies: Mapping[str, Description]) -> bytes:
             "paths": {path: {"post": _receive(each, number)} for number, (path, each) in enumerate(bodies.items())}
             | {
                 "/healthz": _probe("health", "The process is alive.", {200: _state("healthy")}),
-                "/readyz": _probe("readiness", "RRs can be read.", {200: _state("ready"), 503: _problem(503)}),
+                "/readyz": _probe(
+                    "readiness", "RRs can be read.", {200: _state("ready", warnings=_SENTENCES), 503: _problem(503)}
+                ),
                 "/metrics": {"get": _get("metrics", "Metrics.", {200: _text(), 405: _problem(405)})},
                 "/openapi.json": {"get": _get("description", "This document.", {200: _json({"type": "object"})})},
             },
@@ -106,8 +108,8 @@ def _json(schema: dict[str, Any], said: str = "As asked for.") -> dict[str, Any]
     return {"description": said, "content": {JSON: {"schema": schema}}}
 
 
-def _state(state: str) -> dict[str, Any]:
-    return _json({"type": "object", "required": ["status"], "properties": {"status": {"const": state}}})
+def _state(state: str, **more: Mapping[str, Any]) -> dict[str, Any]:
+    return _json({"type": "object", "required": ["status"], "properties": {"status": {"const": state}, **more}})
 
 
 def _text() -> dict[str, Any]:
@@ -119,6 +121,7 @@ def _reference(name: str) -> dict[str, Any]:
 
 
 _TEXT = {"type": "string"}
+_SENTENCES = {"type": "array", "items": _TEXT, "description": "What works, and is not likely to be meant."}
 _COUNT = {"type": "integer", "minimum": 0}
 _CONTENT = {"summary": _reference("Summary"), "results": {"type": "array", "items": _reference("Result")}}
 

@@ -216,7 +216,8 @@ class Endpoint:
         deadline = Deadline(clock=gateway.clock, seconds=gateway.settings.request_deadline)
         if path == "/readyz":
             await gateway.check_ready(deadline=deadline)
-            return Answer(200, b'{"status":"ready"}')
+            warnings = gateway.clusters.seen
+            return Answer(200, to_json({"status": "ready"} | ({"warnings": warnings} if warnings else {})))
         return await self._receive(gateway, request, deadline)
 
     async def _receive(self, gateway: Gateway, request: Request, deadline: Deadline) -> Answer:

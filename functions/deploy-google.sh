@@ -5,7 +5,8 @@
 #   functions/deploy-google.sh [--dry-run] [alertmanager|kubernetes_event|pubsub ...]    all three by default
 #
 # Required: GOOGLE_CLOUD_PROJECT, SERVICE_ACCOUNT (an email), SLUICE_API_SERVER and SLUICE_API_CA (the cluster's
-# endpoint and masterAuth.clusterCaCertificate); for pubsub also TOPIC.
+# endpoint and masterAuth.clusterCaCertificate), SLUICE_CLUSTER (its name: Cloud Monitoring and Managed Prometheus give
+# it with every alert, and what names another cluster is looked up nowhere); for pubsub also TOPIC.
 # Optional: REGION (europe-west1), RUNTIME (python312), MIN_INSTANCES (0), MAX_INSTANCES (20), INGRESS (internal-only),
 # VPC_CONNECTOR for a private endpoint, DEAD_LETTER_TOPIC (projects/P/topics/T) for what can never work, and every
 # other SLUICE_* and OTEL_* variable that is set.
@@ -125,7 +126,7 @@ fi
 region="${REGION:-europe-west1}"
 functions=("$@")
 [[ ${#functions[@]} -gt 0 ]] || functions=(alertmanager kubernetes_event pubsub)
-need GOOGLE_CLOUD_PROJECT SERVICE_ACCOUNT SLUICE_API_SERVER SLUICE_API_CA
+need GOOGLE_CLOUD_PROJECT SERVICE_ACCOUNT SLUICE_API_SERVER SLUICE_API_CA SLUICE_CLUSTER
 for function in "${functions[@]}"; do
   [[ "${function}" =~ ^[a-z][a-z_]*$ && -f "functions/${function}.py" ]] || fail "there is no function ${function}"
   [[ "${function}" != pubsub ]] || need TOPIC

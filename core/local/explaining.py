@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from core.workloads.qualification import Qualification
 
 _SECONDS = 30.0
+_CLUSTER_SETTINGS = "SLUICE_CLUSTER and SLUICE_CLUSTER_LABELS say which is"
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
 _LABEL = re.compile(r"([^=\s/\\.]+)=(.*)", re.DOTALL)
 
@@ -101,7 +102,7 @@ class Explainer:
 def _about(signal: NormalizedSignal) -> dict[str, str]:
     parts = {"rules": signal.provenance.get(RULES_ANNOTATION, ""), "target": str(signal.target)}
     parts |= {"found by": signal.found_by, "workload": signal.provenance.get(OWNER_ANNOTATION, "")}
-    parts |= {"cluster": signal.cluster_id}
+    parts |= {"cluster": signal.cluster_id and f"{signal.cluster_id}, which is not this one; {_CLUSTER_SETTINGS}"}
     return {key: value for key, value in parts.items() if value}
 
 
@@ -164,6 +165,7 @@ def _entries(what: Sequence[str], settings: Settings, clock: Clock) -> Iterator[
         max_alerts=settings.max_alerts,
         untargeted=settings.untargeted,
         rules=rules_in(settings.rules),
+        cluster_labels=settings.cluster_label_list,
     )
     labels: dict[str, str] = {}
     files = []

@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
@@ -18,6 +18,7 @@ from core.common.text import cut_utf8, describe_invalid, excerpt, is_utf8_json, 
 from core.errors import PayloadError, PayloadTooLargeError
 from core.signals.rules import IGNORED_BY_RULE, Rules, default_rules
 from core.signals.signal import (
+    CLUSTER_LABELS,
     PAYLOAD_BYTES,
     Batch,
     Entry,
@@ -27,9 +28,13 @@ from core.signals.signal import (
     Unread,
     bounded_json,
     bounded_texts,
+    cluster_of,
     fingerprint_of,
 )
 from core.signals.targets import candidates_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SOURCE = "alertmanager"
 
@@ -68,6 +73,7 @@ class AlertReader:
         signal_type: `spec.signalType` of the RRs.
         untargeted: `namespace` makes the Namespace the target of an alert that names no other object.
         rules: decide before labels are read.
+        cluster_labels: those that name an alert's cluster, the first that is not empty.
     """
 
     def __init__(
@@ -78,8 +84,10 @@ class AlertReader:
         signal_type: str,
         untargeted: str,
         rules: Rules,
+        cluster_labels: Sequence[str] = CLUSTER_LABELS,
     ) -> None:
         self._rules = rules
+        self._cluster_labels = cluster_labels
         self._to_namespace = untargeted == "namespace"
         self._group_status = envelope.get("status")
         self._received_time = received_time
@@ -105,7 +113,7 @@ class AlertReader:
         if isinstance(candidates, Ignored):
             return replace(candidates, signal_name=signal_name)
         target = candidates[0].target  # until the cluster has decided
-        cluster = labels.get("cluster", "") if decision.cluster is None else decision.cluster
+        cluster = cluster_of(labels, self._cluster_labels) if decision.cluster is None else decision.cluster
         return NormalizedSignal(
             fingerprint=fingerprint_of(target, cluster=cluster),
             signal_name=signal_name,
@@ -164,6 +172,7 @@ def decode_alertmanager(
     max_alerts: int = MAX_ALERTS,
     untargeted: str = "ignore",
     rules: Rules | None = None,
+    cluster_labels: Sequence[str] = CLUSTER_LABELS,
 ) -> Batch:
     """Decode a webhook (Alertmanager configuration, `webhook_config`).
 
@@ -174,6 +183,7 @@ def decode_alertmanager(
         max_alerts: most that a body may have.
         untargeted: `namespace` makes the Namespace the target of an alert that names no other object.
         rules: decide before labels are read; None: those that are built in.
+        cluster_labels: those that name an alert's cluster, the first that is not empty.
 
     Returns:
         One entry for each alert, in order, read when it is asked for; a broken alert is Poison in its place.
@@ -211,6 +221,7 @@ def decode_alertmanager(
         signal_type=signal_type,
         untargeted=untargeted,
         rules=rules or default_rules(),
+        cluster_labels=cluster_labels,
     )
     return Batch(
         entries=Unread(alerts, partial(_entry, reader, clean)),

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from core.common.text import cut_utf8, describe_invalid, excerpt, texts_of
 from core.signals.rules import IGNORED_BY_RULE, Rules, default_rules
 from core.signals.signal import (
+    CLUSTER_LABELS,
     PAYLOAD_BYTES,
     Candidate,
     Entry,
@@ -21,6 +22,7 @@ from core.signals.signal import (
     TargetResource,
     bounded_json,
     bounded_texts,
+    cluster_of,
     fingerprint_of,
 )
 from core.signals.targets import NO_TARGET, candidates_of, target_of
@@ -40,6 +42,7 @@ _TARGETS = {
 _PROMETHEUS_RESOURCE = "prometheus_target"
 _PROMETHEUS_METRICS = "prometheus.googleapis.com/"
 _WHERE_GOOGLE_KEEPS_IT = ("project_id", "location")
+_CLUSTER_LABELS = ("cluster_name",)  # of Google's own resources
 _NAME_BYTES, _SEVERITY_BYTES = 253, 50
 
 
@@ -94,17 +97,29 @@ class Incident(BaseModel):
         resource = (self.resource and self.resource.labels) or {}
         return self.metric.labels | resource if self.of_prometheus else resource
 
-    @property
-    def cluster(self) -> str:
-        """The cluster's name, empty where none is told."""
-        return self.measured.get("cluster" if self.of_prometheus else "cluster_name", "")
+    def cluster(self, labels: Sequence[str]) -> str:
+        """Return the cluster's name, empty where none is told; what Prometheus measured has it in one of `labels`."""
+        return cluster_of(self.measured, labels if self.of_prometheus else _CLUSTER_LABELS)
 
 
 _NAMED_BY = ("incident_id", "policy_name", "condition_name")
 
 
-def read_incident(body: Mapping[str, Any], *, received_time: datetime, rules: Rules | None = None) -> Entry:
-    """Return what becomes of a notification: `open` is firing, `closed` is resolved."""
+def read_incident(
+    body: Mapping[str, Any],
+    *,
+    received_time: datetime,
+    rules: Rules | None = None,
+    cluster_labels: Sequence[str] = CLUSTER_LABELS,
+) -> Entry:
+    """Return what becomes of a notification: `open` is firing, `closed` is resolved.
+
+    Args:
+        body: the notification.
+        received_time: timezone-aware; stands in for a missing `started_at`.
+        rules: decide before labels are read; None: those that are built in.
+        cluster_labels: those that name the cluster where Prometheus measured it, the first that is not empty.
+    """
     try:
         incident = Incident.model_validate(body.get("incident"))
     except ValidationError as error:
@@ -131,7 +146,7 @@ def read_incident(body: Mapping[str, Any], *, received_time: datetime, rules: Ru
     if isinstance(aim, Ignored):
         return replace(aim, signal_name=signal_name)
     target, candidates = aim
-    cluster = incident.cluster if decision.cluster is None else decision.cluster
+    cluster = incident.cluster(cluster_labels) if decision.cluster is None else decision.cluster
     return NormalizedSignal(
         fingerprint=fingerprint_of(target, cluster=cluster),
         signal_name=signal_name,

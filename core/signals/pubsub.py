@@ -17,10 +17,10 @@ from core.signals import alertmanager, cloud_monitoring
 from core.signals.kubernetes_event import SOURCE as EVENT_SOURCE
 from core.signals.kubernetes_event import EventReader
 from core.signals.rules import Rules, default_rules
-from core.signals.signal import Batch, Entry, NormalizedSignal, Unread
+from core.signals.signal import CLUSTER_LABELS, Batch, Entry, NormalizedSignal, Unread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 MESSAGE_PUBLISHED = "google.cloud.pubsub.topic.v1.messagePublished"
@@ -112,6 +112,7 @@ class ContentReader:
     max_alerts: int = alertmanager.MAX_ALERTS
     untargeted: str = "ignore"
     rules: Rules = dataclasses.field(default_factory=default_rules)
+    cluster_labels: Sequence[str] = CLUSTER_LABELS
 
     def read(self, content: bytes, *, provenance: Mapping[str, str]) -> Batch:
         """Return the batch in a message; its signals carry `provenance`.
@@ -139,7 +140,12 @@ class ContentReader:
                 reader = EventReader(self.received_time, self.event_max_age, self.rules)
                 return Batch([reader.read(document)], EVENT_SOURCE)
             case "incident":
-                entry = cloud_monitoring.read_incident(document, received_time=self.received_time, rules=self.rules)
+                entry = cloud_monitoring.read_incident(
+                    document,
+                    received_time=self.received_time,
+                    rules=self.rules,
+                    cluster_labels=self.cluster_labels,
+                )
                 return Batch([entry], cloud_monitoring.SOURCE)
         raise PayloadError(
             f"the message is {excerpt(document)}; publish {FORMS}", field="message.data", reason="unknown_content"
@@ -153,6 +159,7 @@ class ContentReader:
             max_alerts=self.max_alerts,
             untargeted=self.untargeted,
             rules=self.rules,
+            cluster_labels=self.cluster_labels,
         )
 
 

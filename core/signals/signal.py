@@ -191,6 +191,15 @@ class Batch:
     warnings: Sequence[str] = ()
 
 
+CLUSTER_LABELS = ("cluster",)
+"""Labels that name a signal's cluster, where no setting says otherwise."""
+
+
+def cluster_of(labels: Mapping[str, str], names: Sequence[str]) -> str:
+    """Return the cluster that `labels` name: the first of `names` that is not empty counts."""
+    return next((labels[name] for name in names if labels.get(name)), "")
+
+
 def fingerprint_of(target: TargetResource, *, cluster: str = "") -> str:
     """Return the 64-character lower-case SHA-256 of `namespace:Kind:name`.
 

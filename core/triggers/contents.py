@@ -59,6 +59,7 @@ def open_content(event: CloudEvent, *, wanted: str) -> Content:
 def reader_over(gateway: Gateway) -> Callable[[], ContentReader]:
     """Return what makes the reader of a content that arrives now."""
     settings = gateway.settings
+    cluster_labels = settings.cluster_label_list
 
     def reader() -> ContentReader:
         return ContentReader(
@@ -68,6 +69,7 @@ def reader_over(gateway: Gateway) -> Callable[[], ContentReader]:
             max_alerts=settings.max_alerts,
             untargeted=settings.untargeted,
             rules=gateway.rules,
+            cluster_labels=cluster_labels,
         )
 
     return reader

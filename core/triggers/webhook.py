@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from core.answers import Answer, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from core.common.clock import Deadline
@@ -21,7 +21,15 @@ class Decode(Protocol):
     """Turns a body into a batch, or raises PayloadError."""
 
     def __call__(
-        self, body: bytes, *, received_time: datetime, signal_type: str, max_alerts: int, untargeted: str, rules: Rules
+        self,
+        body: bytes,
+        *,
+        received_time: datetime,
+        signal_type: str,
+        max_alerts: int,
+        untargeted: str,
+        rules: Rules,
+        cluster_labels: Sequence[str],
     ) -> Batch:
         """Decode `body`."""
 
@@ -32,6 +40,7 @@ class WebhookReceiver:
     def __init__(self, gateway: Gateway, *, decode: Decode) -> None:
         self._gateway = gateway
         self._decode = decode
+        self._cluster_labels = gateway.settings.cluster_label_list
 
     async def receive(self, _headers: Mapping[str, str], body: bytes, /, *, deadline: Deadline) -> Answer:
         """Store the alerts of one webhook.
@@ -49,6 +58,7 @@ class WebhookReceiver:
             max_alerts=settings.max_alerts,
             untargeted=settings.untargeted,
             rules=gateway.rules,
+            cluster_labels=self._cluster_labels,
         )
         digest = hashlib.sha256(body).digest()
         results = await gateway.pipeline.process(batch, digest=digest, deadline=deadline)

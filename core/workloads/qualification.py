@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.common.clock import Deadline
     from core.kube.resources import ServedKind
     from core.signals.signal import Candidate, NormalizedSignal
+    from core.workloads.clusters import Clusters
     from core.workloads.objects import Kinds, MetadataReader
     from core.workloads.owners import OwnerResolver
     from core.workloads.scope import OwnDoing, Scope
@@ -140,7 +141,7 @@ class Qualification:
         finder: decides between candidates; None takes the first that counts without a look at the cluster.
         owners: None takes every target as it is named.
         scope: None takes every target.
-        cluster: this cluster's own name in `cluster` labels; other clusters' objects cannot be looked up.
+        clusters: tells signals of other clusters, whose objects cannot be looked up.
         max_concurrent: targets looked up at once.
         owner_is_target: the RR's target is the workload, whatever part of it the signal names.
     """
@@ -153,7 +154,7 @@ class Qualification:
         finder: TargetFinder | None,
         owners: OwnerResolver | None,
         scope: Scope | None,
-        cluster: str,
+        clusters: Clusters,
         max_concurrent: int,
         owner_is_target: bool = False,
     ) -> None:
@@ -162,7 +163,7 @@ class Qualification:
         self._finder = finder
         self._owners = owners
         self._scope = scope
-        self._cluster = cluster
+        self._clusters = clusters
         self._owner_is_target = owner_is_target
         self._at_once = max_concurrent
         self._slots = asyncio.Semaphore(max_concurrent)
@@ -182,7 +183,7 @@ class Qualification:
         return await side_by_side(signals, qualified, at_once=self._at_once)
 
     async def _qualify(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | SignalResult:
-        local = signal.cluster_id in ("", self._cluster)
+        local = not (signal.cluster_id and self._clusters.is_foreign(signal.cluster_id))
         if own := self._own.refusal(signal.target, local=local):  # before any call: they come in floods
             return _own_doing(signal, own)
         if not local:
@@ -228,6 +229,7 @@ class Qualification:
         return await self._owners.resolve(signal.target, deadline=deadline)
 
     def _foreign(self, signal: NormalizedSignal) -> NormalizedSignal | SignalResult:
+        self._clusters.note(signal.cluster_id)
         if self._scope is not None:
             sentence = f"its cluster {signal.cluster_id!r} is not this one, whose labels decide"
             return _rejected(signal, OUT_OF_SCOPE, f"out of scope: {sentence}; SLUICE_CLUSTER names this one")

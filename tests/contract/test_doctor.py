@@ -19,6 +19,7 @@ from core.local.doctor import Finding, Level, Visit, examine
 from core.local.embedded import load_crd
 from core.settings import Settings
 from tests.contract.conftest import CRDS
+from tests.contract.objects import request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -99,6 +100,18 @@ async def test_every_finding_that_is_not_well_has_a_remedy(doctor, server, names
     _, token = await server.new_user(namespace)
     findings = await doctor(server.with_token(token))
     assert all(finding.remedy for finding in findings if finding.level is not Level.OK)
+
+
+async def test_cluster_that_rrs_name_and_no_setting_knows(doctor, server, namespace):
+    body = request("rr-east", clusterID="east")
+    made = await server.admin.post(f"/apis/{GROUP}/v1alpha1/namespaces/{namespace}/remediationrequests", body)
+    assert made.status == 201, made.body
+
+    (finding,) = of("clusters", await doctor())
+    assert finding.level is Level.WARNING
+    assert "'east'" in finding.message
+    assert "set SLUICE_CLUSTER to this name" in finding.remedy
+    assert levels("clusters", await doctor(cluster="east")) == {"ok"}
 
 
 async def test_namespace_that_does_not_exist(doctor):

@@ -58,6 +58,7 @@ def deployment(cluster: Cluster, function: str) -> dict[str, str]:
         "TOPIC": "alerts",
         "SLUICE_API_SERVER": cluster.server.url,
         "SLUICE_API_CA": b64encode(cluster.server.ca_file.read_bytes()).decode(),
+        "SLUICE_CLUSTER": "east",
         "SLUICE_NAMESPACE": cluster.namespace,
     }
     script = [str(ROOT / "functions" / "deploy-google.sh"), "--dry-run", function]

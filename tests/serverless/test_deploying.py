@@ -18,6 +18,7 @@ REQUIRED = {
     "SERVICE_ACCOUNT": "sluice@shop.iam.gserviceaccount.com",
     "SLUICE_API_SERVER": "https://192.0.2.1",
     "SLUICE_API_CA": "Q0E=",
+    "SLUICE_CLUSTER": "east",
     "TOPIC": "incidents",
 }
 GCLOUD = """#!{python}
@@ -118,7 +119,7 @@ def test_all_three_functions_are_deployed(google: Google) -> None:
         assert (given["--cpu"], given["--concurrency"]) == ("1", "80")
         assert given["--set-env-vars"] == (
             "^@@^SLUICE_API_CA=Q0E=@@SLUICE_API_SERVER=https://192.0.2.1@@SLUICE_AUTH=none@@"
-            "SLUICE_AUTH_NONE=i-have-another-gate@@SLUICE_NAMESPACE=sluice-system"
+            "SLUICE_AUTH_NONE=i-have-another-gate@@SLUICE_CLUSTER=east@@SLUICE_NAMESPACE=sluice-system"
         )
 
 

@@ -26,6 +26,7 @@ VARIABLES = {
     "SERVICE_ACCOUNT": "sluice@shop.iam.gserviceaccount.com",
     "SLUICE_API_SERVER": "https://192.0.2.1",
     "SLUICE_API_CA": "Q0E=",
+    "SLUICE_CLUSTER": "east",
     "TOPIC": "incidents",
 }
 # Loads a function's file as functions-framework does, and tells where its parts came from.

@@ -25,6 +25,7 @@ KNOWN = {
     "gateway_owner_resolution_total": ("counter", {"kind", "outcome"}),
     "gateway_signals_ignored_total": ("counter", {"reason"}),
     "gateway_signals_parse_dropped_total": ("counter", {"reason"}),
+    "gateway_foreign_signals_total": ("counter", {"cluster_name"}),
     "gateway_signals_failed_total": ("counter", {"source_type"}),
     "gateway_round_signals": ("histogram", set()),
     "gateway_conflicts_total": ("counter", set()),

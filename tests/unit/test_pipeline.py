@@ -18,6 +18,7 @@ from core.pipeline import GROUPS_AT_ONCE, REMEMBERED_DELIVERY_SECONDS, EarlierDe
 from core.reporting import COUNTED_LINES, LINES_OF_A_KIND, NOTICE_SECONDS, REMEMBERED_NOTICES, Notices, Reporter
 from core.results import SignalResult, Status
 from core.signals.signal import Batch, Entry, Ignored, NormalizedSignal, Poison
+from core.workloads.clusters import Clusters
 from core.workloads.objects import Kinds
 from core.workloads.qualification import Qualification
 from core.workloads.scope import OwnDoing
@@ -70,7 +71,7 @@ class Processing:
                 finder=None,
                 owners=None,
                 scope=None,
-                cluster="",
+                clusters=Clusters(own=""),
                 max_concurrent=100,
             ),
             rounds=rounds,

@@ -36,6 +36,7 @@ def test_nothing_needs_to_be_set():
         "payload_encoding": "base64",
         "signal_type": "prometheus-alert",
         "cluster": "",
+        "cluster_labels": "cluster",
         "untargeted": "ignore",
         "rules": "",
         "owners": "resolve",
@@ -83,6 +84,7 @@ def test_nothing_needs_to_be_set():
         ("PAYLOAD_ENCODING", "raw", "raw"),
         ("SIGNAL_TYPE", "alert", "alert"),
         ("CLUSTER", "prod-1", "prod-1"),
+        ("CLUSTER_LABELS", "cluster, k8s_cluster_name", "cluster, k8s_cluster_name"),
         ("OWNERS", "as-named", "as-named"),
         ("TARGET", "owner", "owner"),
         ("OWNER_CACHE", "0", 0.0),
@@ -110,6 +112,9 @@ def test_variable_sets_its_setting(monkeypatch, name, text, value):
 
 
 WRONG = [
+    ("CLUSTER_LABELS", "cluster, k8s_cluster_name,"),
+    ("CLUSTER_LABELS", "a b"),
+    ("CLUSTER_LABELS", "l" * 1025),
     ("NAMESPACE", "Ops"),
     ("NAMESPACE", "-ops"),
     ("NAMESPACE", "o" * 64),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import SluiceError
 from core.kube.errors import ApiUnreachableError, ForbiddenError
-from core.local.doctor import alertmanager, api_server, knative, permissions, sender
+from core.local.doctor import alertmanager, api_server, clusters, knative, permissions, sender
 from core.local.doctor.findings import Finding, failure, warning
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _CHECKS: Mapping[str, Check] = {
     "permissions": permissions.check_permissions,
     "flow-control": api_server.check_flow_control,
     "sender": sender.check_sender,
+    "clusters": clusters.check_clusters,
     "knative": knative.check_knative,
 }
 

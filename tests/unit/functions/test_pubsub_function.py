@@ -125,6 +125,23 @@ async def test_poison_is_published_to_the_topic_once(function, scripted, topic, 
     json.loads(letter.data)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda: alert(labels={"alertname": "A", "namespace": "prod", "pod": "web-1", "dc": "east"}),
+        lambda: incident(
+            "prometheus_target",
+            {"cluster": "eu-1", "namespace": "prod"},
+            metric={"type": "prometheus.googleapis.com/x/counter", "labels": {"pod": "web-1", "dc": "east"}},
+        ),
+    ],
+)
+async def test_cluster_is_named_by_the_labels_of_the_setting(function, wire, content):
+    function.set(cluster_labels="dc,cluster")
+    acknowledged(await function.send(message(content())))
+    assert (await stored(wire))[0]["spec"]["clusterID"] == "east"
+
+
 async def test_poison_that_cannot_be_published_comes_again(function, scripted, topic):
     topic.refusals.append((grpc.StatusCode.UNAVAILABLE, "try later"))
     answer = await function.send(message(b"{"))

@@ -1,5 +1,6 @@
 """What is served where, to whom, and what everything else is answered."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,6 +86,21 @@ class TestReadiness:
         scripted.then("GET openapi", NOT_TOLD)
         scripted.then("CREATE selfsubjectrulesreviews", NOT_TOLD)
         assert (await function.get("/readyz")).status == 200
+
+    async def test_other_clusters_of_signals_are_shown_with_the_setting_to_change(self, function, wire, capsys):
+        function.set(cluster="west", cluster_labels="cluster,dc")
+        for labels in ({"cluster": "east"}, {"dc": "east"}, {"cluster": "west"}, {}):
+            named = {"alertname": "A", "namespace": "prod", "pod": "web-1", **labels}
+            assert (await function.post(webhook(alert(labels=named)))).status in (201, 202)
+        ready = (await function.get("/readyz")).json
+        assert ready["status"] == "ready"
+        (warning,) = ready["warnings"]
+        assert "signals name the cluster 'east', and this one is 'west' (SLUICE_CLUSTER)" in warning
+        logged = [line for line in capsys.readouterr().out.splitlines() if "name the cluster" in line]
+        assert len(logged) == 1
+        counted = (await function.get("/metrics")).body.decode()
+        assert re.search(r'gateway_foreign_signals_total\{cluster_name="east"\} [2-9]', counted)
+        assert 'cluster_name="west"' not in counted
 
 
 class TestMetrics:

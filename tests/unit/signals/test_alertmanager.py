@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import PayloadError, PayloadTooLargeError
-from core.signals.alertmanager import MAX_ALERTS
+from core.signals.alertmanager import MAX_ALERTS, decode_alertmanager
+from core.signals.rules import rules_in
 from core.signals.signal import TEXTS, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
 from tests.unit.signals.webhooks import (
     RECEIVED,
@@ -47,6 +48,36 @@ class TestSignals:
         signal = only_signal(decode(alert(**POD, cluster="eu-1")))
         assert signal.fingerprint == hashlib.sha256(b"eu-1:prod:Pod:web-1").hexdigest()
         assert signal.cluster_id == "eu-1"
+
+    @pytest.mark.parametrize(
+        ("labels", "cluster"),
+        [
+            ({"k8s_cluster_name": "east"}, "east"),
+            ({"cluster": "", "k8s_cluster_name": "east"}, "east"),
+            ({"cluster": "west", "k8s_cluster_name": "east"}, "west"),
+            ({"dc": "south"}, ""),
+        ],
+    )
+    def test_first_of_the_labels_that_name_a_cluster_counts(self, labels, cluster):
+        body = json.dumps({"version": "4", "alerts": [alert(**POD, **labels)]}).encode()
+        (signal,) = decode_alertmanager(
+            body, received_time=RECEIVED, signal_type="alert", cluster_labels=["cluster", "k8s_cluster_name"]
+        ).entries
+        assert isinstance(signal, NormalizedSignal)
+        assert signal.cluster_id == cluster
+
+    def test_rule_decides_before_the_labels(self, tmp_path):
+        (tmp_path / "rules.yaml").write_text("rules: [{name: here, match: 'cluster=west', cluster: ''}]")
+        body = json.dumps({"version": "4", "alerts": [alert(**POD, cluster="west", dc="east")]}).encode()
+        (signal,) = decode_alertmanager(
+            body,
+            received_time=RECEIVED,
+            signal_type="alert",
+            cluster_labels=["dc", "cluster"],
+            rules=rules_in(str(tmp_path / "rules.yaml")),
+        ).entries
+        assert isinstance(signal, NormalizedSignal)
+        assert signal.cluster_id == ""
 
     def test_different_alerts_on_one_workload_share_a_fingerprint(self):
         first, second = decode(alert(**POD), alert(**POD, alertname="Slow")).entries

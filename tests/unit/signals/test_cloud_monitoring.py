@@ -56,6 +56,11 @@ class TestOpenIncidents:
     def test_labels_are_those_of_the_resource_and_the_policy(self):
         assert signal(incident()).labels == CONTAINER | {"incident_id": "0.opqiw61fsv7p", "team": "shop"}
 
+    def test_googles_own_resources_name_their_cluster_whatever_the_setting_says(self):
+        found = read_incident(incident(), received_time=RECEIVED, cluster_labels=("team",))
+        assert isinstance(found, NormalizedSignal)
+        assert found.cluster_id == "eu-1"
+
     def test_cluster_is_part_of_the_fingerprint(self):
         found = signal(incident())
         assert found.cluster_id == "eu-1"
@@ -225,6 +230,12 @@ class TestIncidentsOfManagedPrometheus:
         assert found.cluster_id == "eu-1"
         assert found.fingerprint == fingerprint_of(POD, cluster="eu-1")
         assert found.labels["code"] == "500"
+
+    def test_cluster_is_named_by_the_labels_of_the_setting(self):
+        body = measured({"pod": "web-7d4b9c6f5d-x2x9k", "k8s_cluster_name": "eu-2"})
+        found = read_incident(body, received_time=RECEIVED, cluster_labels=("k8s_cluster_name", "cluster"))
+        assert isinstance(found, NormalizedSignal)
+        assert found.cluster_id == "eu-2"
 
     def test_measured_object_comes_before_its_exporter(self):
         labels = {"deployment": "shop", "exported_namespace": "team", "exported_pod": "db-0", "pod": "ksm-1"}
