@@ -14,7 +14,7 @@ from core.common.clock import Clock, RealClock
 from core.common.trace_context import NO_TRACER
 from core.kube.client import KubeClient
 from core.kube.resources import Resource, remediation_requests
-from core.pipeline import EarlierDeliveries, Pipeline
+from core.pipeline import EarlierDeliveries, Judgement, Pipeline
 from core.protocol.announcing import Announcer
 from core.protocol.creator import CRDCreator, LoggingObserver
 from core.protocol.deduplication import PhaseBasedDeduplicationChecker
@@ -193,8 +193,7 @@ def build_gateway(
             rounds=rounds,
             earlier_deliveries=EarlierDeliveries(clock=clock, capacity=_REMEMBERED_ALERTS),
             reporter=Reporter(metrics=metrics, logger=logger, notices=Notices(clock=clock), clock=clock, audit=audit),
-            reject_untargeted=settings.untargeted == "reject",
-            as_kubernaut=settings.profile == "kubernaut",
+            judgement=Judgement.by(settings),
             tracer=tracer,
         ),
         logger=logger,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 from core.common.concurrency import paced, side_by_side
 from core.common.memory import BoundedMemory
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.common.trace_context import Tracer
     from core.protocol.recorder import Rounds
     from core.reporting import Reporter
+    from core.settings import Settings
     from core.signals.signal import Batch, Entry
     from core.workloads.qualification import Qualification
 
@@ -33,6 +34,36 @@ REMEMBERED_DELIVERY_SECONDS = 120.0
 _Stored = dict[str, "Sequence[SignalResult]"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the settings make of an alert, whoever follows it: the pipeline, or `sluice explain`.
+
+    Attributes:
+        reject_untargeted: an alert that names no object is poison (SLUICE_UNTARGETED=reject).
+        as_kubernaut: signals have kubernaut's form, and what its gateway refuses is poison (SLUICE_PROFILE).
+    """
+
+    reject_untargeted: bool = False
+    as_kubernaut: bool = False
+
+    @classmethod
+    def by(cls, settings: Settings) -> Self:
+        """Return that of these settings."""
+        return cls(reject_untargeted=settings.untargeted == "reject", as_kubernaut=settings.profile == "kubernaut")
+
+    def of_entry(self, entry: Entry) -> Entry:
+        """Return what is to be followed in an entry's place."""
+        if self.reject_untargeted and isinstance(entry, Ignored) and entry.reason == NO_TARGET:
+            return Poison(entry.reason, entry.message)
+        return as_kubernaut(entry) if self.as_kubernaut else entry
+
+    def of_result(self, settled: SignalResult) -> SignalResult:
+        """Return what counts where a look at the cluster has settled a signal."""
+        if self.reject_untargeted and settled.reason == NO_TARGET:
+            return replace(settled, status=Status.INVALID)
+        return settled
+
+
 class Pipeline:
     """What every trigger feeds its batches into."""
 
@@ -43,13 +74,11 @@ class Pipeline:
         rounds: Rounds,
         earlier_deliveries: EarlierDeliveries,
         reporter: Reporter,
-        reject_untargeted: bool = False,
-        as_kubernaut: bool = False,
+        judgement: Judgement = Judgement(),
         tracer: Tracer = NO_TRACER,
     ) -> None:
         self._tracer = tracer
-        self._reject_untargeted = reject_untargeted
-        self._as_kubernaut = as_kubernaut
+        self._judgement = judgement
         self._qualification = qualification
         self._rounds = rounds
         self._earlier_deliveries = earlier_deliveries
@@ -72,7 +101,7 @@ class Pipeline:
             DeadlineExceededError: the request's time ended before all entries were read; nothing is stored.
         """
         report = self._reporter.opened(batch)
-        entries = [self._judged(entry) async for entry in paced(batch.entries, deadline=deadline)]
+        entries = [self._judgement.of_entry(entry) async for entry in paced(batch.entries, deadline=deadline)]
         report.received(entries)
         with self._tracer.span("qualification", attributes={"sluice.entries": len(entries)}) as span:
             settled, signals = await self._qualify(entries, deadline)
@@ -81,12 +110,6 @@ class Pipeline:
         results = [settled[index] for index in range(len(entries))]
         await report.settled([signals.get(index, entry) for index, entry in enumerate(entries)], results)
         return results
-
-    def _judged(self, entry: Entry) -> Entry:
-        """Make poison of what names no object, and kubernaut's form of a signal, where the settings say so."""
-        if self._reject_untargeted and isinstance(entry, Ignored) and entry.reason == NO_TARGET:
-            return Poison(entry.reason, entry.message)
-        return as_kubernaut(entry) if self._as_kubernaut else entry
 
     async def _qualify(
         self, entries: Sequence[Entry], deadline: Deadline
@@ -100,15 +123,10 @@ class Pipeline:
         qualified = await self._qualification.qualify(list(read.values()), deadline=deadline)
         for index, each in zip(read, qualified, strict=True):
             if isinstance(each, SignalResult):
-                settled[index] = self._rejudged(each)
+                settled[index] = self._judgement.of_result(each)
             else:
                 signals[index] = each
         return settled, signals
-
-    def _rejudged(self, settled: SignalResult) -> SignalResult:
-        if self._reject_untargeted and settled.reason == NO_TARGET:
-            return replace(settled, status=Status.INVALID)
-        return settled
 
     async def _record(
         self, signals: Mapping[int, NormalizedSignal], digest: bytes, deadline: Deadline, *, unsettled: bool

@@ -28,8 +28,9 @@ from core.local.send import read_values
 from core.local.shell import USAGE, CommandError, new_console
 from core.local.viewing.rows import Output
 from core.metrics import Metrics
+from core.pipeline import Judgement
 from core.protocol.deduplication import PhaseBasedDeduplicationChecker
-from core.results import SignalResult
+from core.results import SignalResult, Status
 from core.settings import load_settings
 from core.signals.pubsub import ContentReader
 from core.signals.rules import RULES_ANNOTATION, rules_in
@@ -68,23 +69,30 @@ class Explainer:
     """Follows entries through the gateway's own parts, up to where something would be written."""
 
     def __init__(
-        self, *, qualification: Qualification, checker: PhaseBasedDeduplicationChecker | None, deadline: Deadline
+        self,
+        *,
+        qualification: Qualification,
+        judgement: Judgement,
+        checker: PhaseBasedDeduplicationChecker | None,
+        deadline: Deadline,
     ) -> None:
+        self._judgement = judgement
         self._qualification = qualification
         self._checker = checker
         self._deadline = deadline
 
     async def explain(self, entry: Entry) -> Explanation:
         """Return what would become of one alert, Event or incident."""
+        entry = self._judgement.of_entry(entry)
         if isinstance(entry, Ignored):
             return Explanation(subject=entry.signal_name or "-", parts={"would": _ignored(entry.reason, entry.message)})
         if isinstance(entry, Poison):
             name = entry.labels.get("alertname", "-")
-            return Explanation(subject=name, parts={"would": f"be refused ({entry.reason}): {entry.message}"})
+            return Explanation(subject=name, parts={"would": _refused(entry.reason, entry.message)})
         (found,) = await self._qualification.qualify([entry], deadline=self._deadline)
         if isinstance(found, SignalResult):
-            sentence = f"be {found.status}{f' ({found.reason})' if found.reason else ''}: {found.for_the_log}"
-            return Explanation(subject=entry.signal_name, parts={**_about(entry), "would": sentence})
+            parts = {**_about(entry), "would": _settled(self._judgement.of_result(found))}
+            return Explanation(subject=entry.signal_name, parts=parts)
         parts = {**_about(found), "fingerprint": found.fingerprint, "would": await self.outcome(found.fingerprint)}
         return Explanation(subject=entry.signal_name, parts=parts)
 
@@ -104,6 +112,16 @@ def _about(signal: NormalizedSignal) -> dict[str, str]:
     parts |= {"found by": signal.found_by, "workload": signal.provenance.get(OWNER_ANNOTATION, "")}
     parts |= {"cluster": signal.cluster_id and f"{signal.cluster_id}, which is not this one; {_CLUSTER_SETTINGS}"}
     return {key: value for key, value in parts.items() if value}
+
+
+def _settled(result: SignalResult) -> str:
+    if result.status is Status.INVALID:
+        return _refused(result.reason, result.for_the_log)
+    return f"be {result.status}{f' ({result.reason})' if result.reason else ''}: {result.for_the_log}"
+
+
+def _refused(reason: str, sentence: str) -> str:
+    return f"be refused ({reason}): {sentence}"
 
 
 def _ignored(reason: str, message: str) -> str:
@@ -147,11 +165,16 @@ def _explainer(settings: Settings, client: KubeClient | None, clock: Clock) -> E
     checker = None
     if client:
         checker = PhaseBasedDeduplicationChecker(
-            client=client, resource=resource, namespace=settings.namespace, clock=clock
+            client=client,
+            resource=resource,
+            namespace=settings.namespace,
+            clock=clock,
+            cooldown=settings.cooldown,
         )
     metrics = Metrics(registry=CollectorRegistry())
     return Explainer(
         qualification=build_qualification(settings=settings, client=client, metrics=metrics, clock=clock),
+        judgement=Judgement.by(settings),
         checker=checker,
         deadline=Deadline(clock=clock, seconds=_SECONDS),
     )
