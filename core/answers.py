@@ -142,6 +142,8 @@ def _line(result: SignalResult, told: Counter[tuple[str, str]]) -> dict[str, Any
         line["foundBy"] = result.found_by
     if result.reason:
         line["reason"] = result.reason
+    if result.silenced_until:
+        line["silencedUntil"] = result.silenced_until
     if result.remedy:
         line["rejection"] = {"reason": UNMANAGED, "action": _cut(result.remedy)}
     if result.error:

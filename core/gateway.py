@@ -33,10 +33,11 @@ from core.workloads.objects import Kinds, MetadataReader
 from core.workloads.owners import OwnerResolver
 from core.workloads.qualification import Qualification, TargetFinder
 from core.workloads.scope import OwnDoing, Scope
+from core.workloads.silence import Silence
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from core.admission.gates import Gate
     from core.audit import AuditTrail
@@ -188,7 +189,7 @@ def build_gateway(
         readiness=Readiness(client=client, resource=resource, namespace=namespace, clock=clock),
         pipeline=Pipeline(
             qualification=build_qualification(
-                settings=settings, client=client, metrics=metrics, clock=clock, clusters=clusters
+                settings=settings, client=client, metrics=metrics, clock=clock, clusters=clusters, warn=logger.warning
             ),
             rounds=rounds,
             earlier_deliveries=EarlierDeliveries(clock=clock, capacity=_REMEMBERED_ALERTS),
@@ -235,12 +236,13 @@ def build_qualification(
     metrics: Metrics,
     clock: Clock,
     clusters: Clusters | None = None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Qualification:
     """Assemble what looks up targets; without a client nothing is looked up, whatever the settings say.
 
-    `clusters` None tells nobody of other clusters.
+    `clusters` None tells nobody of other clusters; `warn` gets sentences about what people wrote on objects.
     """
-    finder = owners = scope = None
+    finder = owners = scope = silence = None
     kinds = Kinds(client=client if settings.owners == "resolve" or settings.scope_label else None, clock=clock)
     if client is not None:
         reader = MetadataReader(client=client, kinds=kinds, clock=clock)
@@ -249,12 +251,15 @@ def build_qualification(
             owners = OwnerResolver(reader=reader, remember=settings.owner_cache, metrics=metrics)
         if settings.scope_label:
             scope = Scope(label=settings.scope_label, reader=reader)
+        if owners or scope:
+            silence = Silence(reader=reader, clock=clock, whole=scope is not None, warn=warn)
     return Qualification(
         own=OwnDoing(group=settings.group, namespace=settings.namespace if settings.own_namespace == "ignore" else ""),
         kinds=kinds,
         finder=finder,
         owners=owners,
         scope=scope,
+        silence=silence,
         clusters=clusters or Clusters(own=settings.cluster),
         owner_is_target=settings.target == "owner",
         max_concurrent=settings.max_concurrent,

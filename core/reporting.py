@@ -61,7 +61,8 @@ COUNTED_LINES = 3
 
 _LOGGED_LABELS = 20
 _LOGGED_LABEL_BYTES = 100
-_REJECTED_REASONS = {Status.INVALID: "refused_by_api", Status.REJECTED: "out_of_scope"}
+_REFUSED = (Status.INVALID, Status.REJECTED)
+_REFUSED_BY_API = "refused_by_api"
 _LEVELS = {Status.REJECTED: logging.INFO, Status.INVALID: logging.ERROR, Status.FAILED: logging.ERROR}
 
 
@@ -203,8 +204,8 @@ class BatchReport:
         elif result.status is Status.IGNORED:
             self._ignored(result.reason, result.error, signal.signal_name, **_about(signal))
         elif result.status is not Status.CREATED:
-            if reason := _REJECTED_REASONS.get(result.status):
-                self._metrics.signals_rejected.labels(reason=reason).inc()
+            if result.status in _REFUSED:
+                self._metrics.signals_rejected.labels(reason=result.reason or _REFUSED_BY_API).inc()
             more: dict[str, Any] = {"reason": result.reason} if result.reason else {}
             if result.status is Status.FAILED:
                 self._metrics.signals_failed.labels(signal.signal_type).inc()

@@ -52,7 +52,7 @@ class SignalResult:
     `reason` is a short machine-readable word for what was ignored, rejected or invalid, and `error` a sentence for
     people. `logged` is what the log says instead, where that is more than a sender may read. `remedy` is a command that
     lets in what was rejected, where there is one. `target` is the object that the signal is about, and `found_by` the
-    label and the rule that led to it.
+    label and the rule that led to it. `silenced_until` (RFC 3339) is when what is silenced will be heard again.
     `retry_after` is in seconds and only set where it failed.
     """
 
@@ -68,6 +68,7 @@ class SignalResult:
     target: TargetResource | None = None
     found_by: str = ""
     remedy: str = ""
+    silenced_until: str = ""
 
     @property
     def for_the_log(self) -> str:

@@ -139,6 +139,7 @@ _RESULT = {
         "properties": {"reason": _TEXT, "action": _TEXT},
         "additionalProperties": False,
     },
+    "silencedUntil": {"type": "string", "format": "date-time"},
     "reason": _TEXT,
     "detail": _TEXT,
     "error": _TEXT,

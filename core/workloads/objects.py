@@ -41,6 +41,10 @@ REMEMBERED_OBJECTS = 10_000
 _Named = tuple[str, ServedKind]
 _PODS = Resource("", "v1", "pods", "Pod")
 _MIRROR = "kubernetes.io/config.mirror"
+SILENCED_UNTIL = "sluice.kubernaut.ai/silenced-until"
+"""Annotation of any object: until then, in RFC 3339, no signal about it or what it owns opens or counts on an RR."""
+
+_LONGEST_MOMENT = 64
 
 
 def built_in(api_version: str, kind: str) -> ServedKind | None:
@@ -209,7 +213,8 @@ class ObjectMetadata:
 
     `uids` are what it may be called by: its own uid and, where it mirrors a static pod, the one that its kubelet
     gives it. `owners` are those that its ownerReferences name, `controller` the one of them that manages it.
-    `dying` is whether it is being deleted. One that is not `readable` is taken to be there, and no more is known.
+    `dying` is whether it is being deleted, `silenced_until` what its annotation says, as it stands. One that is not
+    `readable` is taken to be there, and no more is known.
     """
 
     uids: frozenset[str] = frozenset()
@@ -217,6 +222,7 @@ class ObjectMetadata:
     owners: tuple[TargetResource, ...] = ()
     controller: TargetResource | None = None
     dying: bool = False
+    silenced_until: str = ""
     readable: bool = True
 
 
@@ -331,6 +337,7 @@ def _metadata(obj: JsonObject, namespace: str, name: str) -> ObjectMetadata:
             owners=tuple(owner for owner, _ in owners),
             controller=next((owner for owner, controls in owners if controls), None),
             dying=bool(metadata.get("deletionTimestamp")),
+            silenced_until=str(_annotation(metadata, SILENCED_UNTIL) or "")[:_LONGEST_MOMENT],
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _other(name) from error
@@ -341,7 +348,11 @@ def _other(name: str) -> UnreadableAnswerError:
 
 
 def _mirrored(metadata: dict[str, Any]) -> object:
-    return (metadata.get("annotations") or {}).get(_MIRROR)
+    return _annotation(metadata, _MIRROR)
+
+
+def _annotation(metadata: dict[str, Any], key: str) -> object:
+    return (metadata.get("annotations") or {}).get(key)
 
 
 def _owner(reference: Mapping[str, Any], namespace: str) -> TargetResource:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from core.common.memory import NOTHING_SECONDS
@@ -12,7 +12,7 @@ from core.signals.signal import TargetResource
 from core.workloads.objects import built_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from core.common.clock import Deadline
     from core.metrics import Metrics
@@ -68,11 +68,13 @@ _OWN_MASTERS = frozenset(
 class Lineage:
     """An object and the owners that control it, nearest first; the last one is the workload to remedy.
 
-    `claimed` are all owners that any of them names, whether they control it or not.
+    `claimed` are all owners that any of them names, whether they control it or not. `silences` has what the annotation
+    `silenced-until` of each member says whose metadata were read; empty where it has none.
     """
 
     members: tuple[TargetResource, ...]
     claimed: tuple[TargetResource, ...] = ()
+    silences: Mapping[TargetResource, str] = field(default_factory=dict)
 
     @property
     def top(self) -> TargetResource:
@@ -110,11 +112,13 @@ class OwnerResolver:
     async def _climb(self, target: TargetResource, deadline: Deadline) -> Lineage:
         members = [target]
         claimed: list[TargetResource] = []
+        silences: dict[TargetResource, str] = {}
         metadata = None if target.kind in _OWN_MASTERS else await self._read(target, deadline)
         if metadata is None and target.kind not in _OWN_MASTERS:
             metadata = await self._add_stand_in(members, deadline)
         while metadata is not None:
             claimed += metadata.owners
+            silences[members[-1]] = metadata.silenced_until
             if len(members) > MOST_LEVELS:
                 break
             owner, found = await self._owner(members[-1], metadata, deadline)
@@ -129,7 +133,7 @@ class OwnerResolver:
             else:
                 members.append(owner)
                 metadata = found
-        return Lineage(tuple(members), tuple(claimed))
+        return Lineage(tuple(members), tuple(claimed), silences)
 
     async def _add_stand_in(self, members: list[TargetResource], deadline: Deadline) -> ObjectMetadata | None:
         """Add what the last member's name points to; return its metadata, or None where there is no such object."""

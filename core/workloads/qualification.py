@@ -1,4 +1,4 @@
-"""Makes a signal the one of its workload, or says why it goes no further: owners, then scope."""
+"""Makes a signal the one of its workload, or says why it goes no further: owners, scope, then silence."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.workloads.objects import Kinds, MetadataReader
     from core.workloads.owners import OwnerResolver
     from core.workloads.scope import OwnDoing, Scope
+    from core.workloads.silence import Silence, Silenced
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,9 @@ BEYOND_REACH = "beyond_reach"
 OUT_OF_SCOPE = "out_of_scope"
 """Reason of what is rejected because neither its target nor its namespace carries SLUICE_SCOPE_LABEL."""
 
+SILENCED = "silenced"
+"""Reason of what is rejected because its target, an owner of it or its namespace is silenced for a while."""
+
 OWNER_ANNOTATION = "gateway.kubernaut.ai/owner"
 """On an RR: the workload whose identity is its fingerprint, where the signal named a part of it."""
 
@@ -141,6 +145,7 @@ class Qualification:
         finder: decides between candidates; None takes the first that counts without a look at the cluster.
         owners: None takes every target as it is named.
         scope: None takes every target.
+        silence: tells targets that are silenced for a while; None takes every target.
         clusters: tells signals of other clusters, whose objects cannot be looked up.
         max_concurrent: targets looked up at once.
         owner_is_target: the RR's target is the workload, whatever part of it the signal names.
@@ -154,6 +159,7 @@ class Qualification:
         finder: TargetFinder | None,
         owners: OwnerResolver | None,
         scope: Scope | None,
+        silence: Silence | None,
         clusters: Clusters,
         max_concurrent: int,
         owner_is_target: bool = False,
@@ -163,6 +169,7 @@ class Qualification:
         self._finder = finder
         self._owners = owners
         self._scope = scope
+        self._silence = silence
         self._clusters = clusters
         self._owner_is_target = owner_is_target
         self._at_once = max_concurrent
@@ -174,7 +181,8 @@ class Qualification:
         """Return for each signal the one to store, or its result where it is not stored.
 
         A lookup that fails for the moment makes the signal `failed`; one about the gateway's own doing, about no
-        object, or whose Event speaks of what is not its own, is `ignored`, and one out of scope is `rejected`.
+        object, or whose Event speaks of what is not its own, is `ignored`, and one out of scope or silenced is
+        `rejected`.
         """
 
         async def qualified(signal: NormalizedSignal) -> NormalizedSignal | SignalResult:
@@ -207,7 +215,13 @@ class Qualification:
         if refusal and self._scope:
             rejected = _rejected(resolved, OUT_OF_SCOPE, f"out of scope: {refusal}")
             return dataclasses.replace(rejected, remedy=self._scope.remedy(lineage))
-        return resolved
+        silenced = await self._held_by(lineage, deadline)
+        return _silenced(resolved, silenced) if silenced else resolved
+
+    async def _held_by(self, lineage: Lineage, deadline: Deadline) -> Silenced | None:
+        if self._silence is None or not (self._scope or any(lineage.silences.values())):
+            return None
+        return await self._silence.holding(lineage, deadline=deadline)
 
     async def _aimed(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | None:
         """Return the signal with the object that it is about; None where its labels lead to no object."""
@@ -291,6 +305,11 @@ def _ignored(signal: NormalizedSignal, reason: str, sentence: str) -> SignalResu
         target=target,
         found_by=signal.found_by,
     )
+
+
+def _silenced(signal: NormalizedSignal, silenced: Silenced) -> SignalResult:
+    sentence = f"silenced until {silenced.moment} by an annotation of {silenced.by}; {silenced.lift} ends it"
+    return dataclasses.replace(_rejected(signal, SILENCED, sentence), silenced_until=silenced.moment)
 
 
 def _rejected(signal: NormalizedSignal, reason: str, sentence: str) -> SignalResult:

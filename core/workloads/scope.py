@@ -97,6 +97,12 @@ REFUSAL_SECONDS = 1.0
 is in scope, and a flood from outside costs one read of each object a second."""
 
 
+def namespace_of(lineage: Lineage) -> TargetResource | None:
+    """Return the Namespace that a lineage is in; None where it is in none."""
+    name = lineage.top.namespace
+    return TargetResource(kind="Namespace", name=name, api_version="v1") if name else None
+
+
 class Scope:
     """Judges by SLUICE_SCOPE_LABEL: `key=value`, or `key` for any value but `false`.
 
@@ -125,10 +131,8 @@ class Scope:
         return refused and await self._judged(lineage, REFUSAL_SECONDS, deadline)
 
     async def _judged(self, lineage: Lineage, max_age: float, deadline: Deadline) -> str:
-        namespace = lineage.top.namespace
-        asked = [*lineage.members]
-        if namespace:
-            asked.append(TargetResource(kind="Namespace", name=namespace, api_version="v1"))
+        namespace = namespace_of(lineage)
+        asked = [*lineage.members, namespace] if namespace else lineage.members
         for each in asked:
             metadata = await self._reader.read(each, max_age=max_age, deadline=deadline)
             value = metadata.labels.get(self._key) if metadata else None

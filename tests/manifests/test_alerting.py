@@ -51,6 +51,7 @@ CASES: list[tuple[str, dict[str, str], bool]] = [
     ),
     ("SluicePoison", {'gateway_signals_rejected_total{reason="malformed_alert"}': "0+1x180"}, True),
     ("SluicePoison", {'gateway_signals_rejected_total{reason="out_of_scope"}': "0+1x180"}, False),
+    ("SluicePoison", {'gateway_signals_rejected_total{reason="silenced"}': "0+1x180"}, False),
     ("SluiceNoTraffic", {f'{POSTS}{{method="POST",status="201"}}': "0+1x30 30+0x150"}, True),
     ("SluiceNoTraffic", {f'{POSTS}{{method="POST",status="201"}}': "0+1x180"}, False),
     ("SluiceNoTraffic", {f'{POSTS}{{method="GET",status="200"}}': "0+1x180"}, False),

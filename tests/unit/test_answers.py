@@ -193,6 +193,22 @@ def test_what_is_out_of_scope_has_the_command_that_takes_it_in():
     assert body["results"][0]["rejection"] == body["rejection"]
 
 
+def test_what_is_silenced_says_until_when():
+    held = SignalResult(
+        status=Status.REJECTED, reason="silenced", error="silenced", silenced_until="2026-01-02T03:04:05Z"
+    )
+    given = answer([held])
+    assert given.status == 200
+    assert decoded(given)["results"] == [
+        {
+            "status": "rejected",
+            "silencedUntil": "2026-01-02T03:04:05Z",
+            "reason": "silenced",
+            "error": "silenced",
+        }
+    ]
+
+
 def test_long_sentence_is_cut():
     long = SignalResult(status=Status.INVALID, error="x" * 1_000_000)
     assert len(answer([long, CREATED]).body) < 2000

@@ -71,6 +71,7 @@ class Processing:
                 finder=None,
                 owners=None,
                 scope=None,
+                silence=None,
                 clusters=Clusters(own=""),
                 max_concurrent=100,
             ),

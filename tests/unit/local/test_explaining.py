@@ -16,6 +16,7 @@ from core.local import commands
 from core.local.cluster import embedded_cluster, open_client
 from core.settings import Settings
 from core.signals.signal import TargetResource, fingerprint_of
+from core.workloads.objects import SILENCED_UNTIL
 from tests.contract.objects import request
 
 SETTINGS = Settings(namespace="ns")
@@ -103,6 +104,16 @@ async def test_labels_are_followed_to_the_workload_and_nothing_is_written(world:
         }
     ]
     assert await world.written() == before
+
+
+async def test_silence_is_told_with_the_command_that_ends_it(world: World):
+    spec = {"containers": [{"name": "c", "image": "i"}]}
+    await world.make("Pod", "quiet", spec, annotations={SILENCED_UNTIL: "2999-01-01T00:00:00Z"})
+    (one,) = await explained(world, "alertname=A", "namespace=shop", "pod=quiet")
+    assert one["would"] == (
+        "be rejected (silenced): silenced until 2999-01-01T00:00:00Z by an annotation of Pod shop/quiet; "
+        "kubectl annotate -n shop pod quiet sluice.kubernaut.ai/silenced-until- ends it"
+    )
 
 
 async def test_repeat_would_count_on_the_rr_that_is_there(world: World):

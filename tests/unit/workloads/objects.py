@@ -19,6 +19,7 @@ from core.workloads.objects import Kinds, MetadataReader
 from core.workloads.owners import OwnerResolver
 from core.workloads.qualification import TargetFinder
 from core.workloads.scope import Scope
+from core.workloads.silence import Silence
 
 if TYPE_CHECKING:
     import asyncio
@@ -63,6 +64,8 @@ class Objects:
         self.accepted: set[str] = set()
         self.answers: dict[str, tuple[int, Any]] = {}
         self.hold: asyncio.Event | None = None
+        self.silence: Silence | None = None
+        self.warnings: list[str] = []
         self.clock = MockClock(datetime(2026, 1, 2, tzinfo=UTC))
         self.registry = CollectorRegistry()
         client = KubeClient(transport=self, breaker=CircuitBreaker(clock=self.clock), call_timeout=3.0)
@@ -156,6 +159,16 @@ class Objects:
     async def refusal(self, kind: str, name: str, *, label: str) -> str:
         scope = Scope(label=label, reader=self.reader)
         return await scope.refusal(await self.resolve(kind, name), deadline=self.deadline())
+
+    async def silenced(self, kind: str, name: str, *, whole: bool = False, remember: float = 600.0) -> str:
+        """Who silences it and until when; empty where nobody does."""
+        owners = OwnerResolver(reader=self.reader, remember=remember, metrics=Metrics(registry=CollectorRegistry()))
+        self.silence = self.silence or Silence(
+            reader=self.reader, clock=self.clock, whole=whole, warn=self.warnings.append
+        )
+        lineage = await owners.resolve(target(kind, name), deadline=self.deadline())
+        found = await self.silence.holding(lineage, deadline=self.deadline())
+        return f"{found.by} until {found.moment}" if found else ""
 
     def deadline(self) -> Deadline:
         return Deadline(clock=self.clock, seconds=8.0)

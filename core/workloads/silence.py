@@ -1,0 +1,110 @@
+"""Silence without Alertmanager: an annotation on the object, its owners or its namespace, until a time.
+
+It is read with the metadata that is read anyway, so it takes effect as late as those are remembered. What it would hold
+back is looked at anew first: a silence that was lifted holds nothing a second later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from core.common.memory import BoundedMemory
+from core.common.text import excerpt, parse_rfc3339, rfc3339
+from core.workloads.objects import SILENCED_UNTIL
+from core.workloads.scope import REFUSAL_SECONDS, SCOPE_SECONDS, namespace_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from core.common.clock import Clock, Deadline
+    from core.signals.signal import TargetResource
+    from core.workloads.objects import MetadataReader
+    from core.workloads.owners import Lineage
+
+_REMEMBERED_COMPLAINTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """What holds a signal back: the object with the annotation, and until when, in UTC."""
+
+    by: TargetResource
+    until: datetime
+
+    @property
+    def moment(self) -> str:
+        """The time, as RFC 3339 writes it."""
+        return rfc3339(self.until)
+
+    @property
+    def lift(self) -> str:
+        """The command that ends it now."""
+        place = f" -n {self.by.namespace}" if self.by.namespace else ""
+        return f"kubectl annotate{place} {self.by.kind.lower()} {self.by.name} {SILENCED_UNTIL}-"
+
+
+class Silence:
+    """Judges by the annotation `sluice.kubernaut.ai/silenced-until` (RFC 3339).
+
+    Args:
+        reader: of metadata.
+        clock: the gateway's; a time that has passed by it holds nothing.
+        whole: asks every member of a lineage and its namespace. Otherwise only those whose metadata were read for
+            other reasons: no call more is made.
+        warn: gets a sentence for each value that is no time, once for each object.
+    """
+
+    def __init__(
+        self, *, reader: MetadataReader, clock: Clock, whole: bool, warn: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._whole = whole
+        self._warn = warn
+        self._complaints: BoundedMemory[tuple[TargetResource, str], bool] = BoundedMemory(
+            clock=clock, capacity=_REMEMBERED_COMPLAINTS, by_use=True
+        )
+
+    async def holding(self, lineage: Lineage, *, deadline: Deadline) -> Silenced | None:
+        """Return what holds a signal of this lineage back, the longest one; None where nothing does.
+
+        Raises:
+            KubernetesError, TransientError: the API server could not be asked.
+        """
+        said = dict(lineage.silences)
+        for each in self._unread(lineage) if self._whole else ():
+            said[each] = await self._annotation(each, SCOPE_SECONDS, deadline)
+        holding = [each for each, text in said.items() if self._holds(each, text)]
+        anew = [(each, await self._annotation(each, REFUSAL_SECONDS, deadline)) for each in holding]
+        return max(filter(None, (self._holds(*each) for each in anew)), key=lambda each: each.until, default=None)
+
+    @staticmethod
+    def _unread(lineage: Lineage) -> list[TargetResource]:
+        namespace = namespace_of(lineage)
+        asked = [*lineage.members, namespace] if namespace else lineage.members
+        return [each for each in asked if each not in lineage.silences]
+
+    async def _annotation(self, target: TargetResource, max_age: float, deadline: Deadline) -> str:
+        metadata = await self._reader.read(target, max_age=max_age, deadline=deadline)
+        return metadata.silenced_until if metadata else ""
+
+    def _holds(self, target: TargetResource, text: str) -> Silenced | None:
+        if not text:
+            return None
+        try:
+            until = parse_rfc3339(text.strip()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self._complain(target, text)
+            return None
+        return Silenced(target, until) if until > self._clock.now() else None
+
+    def _complain(self, target: TargetResource, text: str) -> None:
+        if self._complaints.get((target, text)) is None:
+            self._complaints.put((target, text), True)  # noqa: FBT003 - a value like any other
+            self._warn(
+                f"{target} is silenced until {excerpt(text)}, which is no time, so nothing is held back: write "
+                f"{SILENCED_UNTIL}=2026-01-02T03:04:05Z (RFC 3339, with a zone)"
+            )
