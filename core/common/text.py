@@ -60,6 +60,18 @@ def cut_utf8(text: str, *, limit: int) -> str:
     return text if len(encoded) <= limit else encoded[:limit].decode(errors="ignore")
 
 
+_NOT_IN_LABELS = re.compile(r"[^A-Za-z0-9_.-]")
+_LABEL_CHARACTERS = 63
+
+
+def label_value(text: str) -> str:
+    """Return `text` as the value of a Kubernetes label may be: what no label may hold is `_`, the rest is cut off.
+
+    Empty where nothing of it is left.
+    """
+    return _NOT_IN_LABELS.sub("_", text.strip()[:_LABEL_CHARACTERS]).strip("_.-")
+
+
 def printable(text: str) -> str:
     """Return `text` with what can steer a terminal, and half surrogate pairs, written as escapes."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

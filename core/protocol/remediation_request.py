@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from pydantic_core import to_json
 
-from core.common.text import cut_utf8, parse_rfc3339, rfc3339
+from core.common.text import cut_utf8, label_value, parse_rfc3339, rfc3339
 from core.kube.errors import UnreadableAnswerError
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ REQUEST_ANNOTATION = "gateway.kubernaut.ai/request-id"
 
 SENDER_ANNOTATION = "sluice.kubernaut.ai/sender"
 """Who sent the signal that created the RR, as the gate knows it; there is none where SLUICE_AUTH is none."""
+
+_LABELS = "sluice.kubernaut.ai"
+_FINGERPRINT_DIGITS = 12  # in a name, and in the label by which all RRs of a problem are listed
 
 _MANUAL_REVIEW = "ManualReviewRequired"
 
@@ -288,7 +291,7 @@ def fenced_name(fingerprint: str, *, lease_uid: str, overwritten: str = "") -> s
         overwritten: resourceVersion of the Lease over which the name was chosen, empty where the Lease was created.
             leaseTransitions would not do: a gateway of another kind may set it back.
     """
-    return f"rr-{fingerprint[:12]}-{uuid5(_NAMES, f'{fingerprint}/{lease_uid}/{overwritten}').hex[:8]}"
+    return f"rr-{fingerprint[:_FINGERPRINT_DIGITS]}-{uuid5(_NAMES, f'{fingerprint}/{lease_uid}/{overwritten}').hex[:8]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +323,7 @@ class RemediationRequestBuilder:
                 "labels": {
                     "app.kubernetes.io/managed-by": "gateway-service",
                     "app.kubernetes.io/component": "remediation",
+                    **_selectable(signal),
                 },
                 "annotations": {
                     **signal.provenance,
@@ -389,6 +393,18 @@ def _target(signal: NormalizedSignal) -> dict[str, str]:
     return {"kind": target.kind, "name": target.name} | _present(
         namespace=target.namespace, apiVersion=target.api_version
     )
+
+
+def _selectable(signal: NormalizedSignal) -> dict[str, str]:
+    """Return the labels by which people list RRs; what decides anything is in `spec`."""
+    told = {
+        "severity": signal.severity,
+        "signal-type": signal.signal_type,
+        "target-kind": signal.target.kind,
+        "target-namespace": signal.target.namespace,
+        "fingerprint": signal.fingerprint[:_FINGERPRINT_DIGITS],
+    }
+    return _present(**{f"{_LABELS}/{name}": label_value(text) for name, text in told.items()})
 
 
 def _present(**values: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from core.kube.resources import remediation_requests
-from core.protocol.remediation_request import PayloadEncoding, RemediationRequestBuilder
+from core.protocol.remediation_request import PayloadEncoding, RemediationRequestBuilder, fenced_name
 from core.signals.signal import NormalizedSignal, TargetResource
 
 FINGERPRINT = "0123456789abcdef" * 4
@@ -52,6 +52,11 @@ def test_object_says_what_it_is_and_who_made_it_when():
             "labels": {
                 "app.kubernetes.io/managed-by": "gateway-service",
                 "app.kubernetes.io/component": "remediation",
+                "sluice.kubernaut.ai/severity": "critical",
+                "sluice.kubernaut.ai/signal-type": "prometheus-alert",
+                "sluice.kubernaut.ai/target-kind": "Deployment",
+                "sluice.kubernaut.ai/target-namespace": "prod",
+                "sluice.kubernaut.ai/fingerprint": "0123456789ab",
             },
             "annotations": {
                 "kubernaut.ai/created-at": "2026-01-02T03:04:06Z",
@@ -149,3 +154,17 @@ def test_label_and_annotation_values_are_cut_to_their_limits():
 
 def test_same_signal_gives_the_same_object_every_time():
     assert build() == build()
+
+
+def test_labels_that_have_nothing_to_say_are_left_out():
+    node = replace(SIGNAL, severity="\U0001f525", target=TargetResource(kind="Node", name="n1"))
+    labels = build(node)["metadata"]["labels"]
+    assert "sluice.kubernaut.ai/severity" not in labels
+    assert "sluice.kubernaut.ai/target-namespace" not in labels
+    assert labels["sluice.kubernaut.ai/target-kind"] == "Node"
+    assert build(node)["spec"]["severity"] == "\U0001f525", "spec has it as it came"
+
+
+def test_label_of_a_problem_is_what_its_name_has():
+    name = fenced_name(FINGERPRINT, lease_uid="u")
+    assert name.split("-")[1] == build()["metadata"]["labels"]["sluice.kubernaut.ai/fingerprint"]
