@@ -71,6 +71,7 @@ class Gateway:
     logger: logging.Logger
     tracer: Tracer
     clusters: Clusters
+    metrics: Metrics
     announcer: Announcer | None = None
     audit: AuditTrail | None = None
 
@@ -200,6 +201,7 @@ def build_gateway(
         logger=logger,
         tracer=tracer,
         clusters=clusters,
+        metrics=metrics,
         announcer=announcer,
         audit=audit,
     )

@@ -32,6 +32,8 @@ MOST_CLUSTERS = 20
 MOST_RULES = 100
 """Rules of SLUICE_RULES, as they matched first."""
 
+DEAD_LETTER_OUTCOMES = ("kept", "repeated", "refused", "expired")
+
 SHED_REASONS = ("bodies", "connections", "reviews")
 
 _LONGEST_NAME = 100
@@ -127,6 +129,12 @@ class Metrics:
             "gateway_signals_failed_total",
             "Signals that could not be stored when they came; their senders were told to send them again.",
             ["source_type"],
+            registry=registry,
+        )
+        self.dead_letters = Counter(
+            "gateway_dead_letters_total",
+            f"Dead letters sent to the sink, and those it deleted for their age: {', '.join(DEAD_LETTER_OUTCOMES)}.",
+            ["outcome"],
             registry=registry,
         )
         self.owner_resolution = Counter(

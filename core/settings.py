@@ -208,6 +208,12 @@ class Settings(BaseModel):
         description="audit events in one request at most; more than 1 only where the sink takes the batched form of "
         "CloudEvents, which Knative's Broker does not",
     )
+    dead_letter_max_age: int = Field(
+        14 * 86_400,
+        ge=60,
+        le=31_536_000,
+        description="seconds after which the dead letter sink deletes an event that it keeps",
+    )
     metrics_port: int = Field(
         0,
         ge=0,

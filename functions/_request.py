@@ -114,14 +114,15 @@ def _refused(sentence: str) -> PayloadError:
     return PayloadError(sentence, field=TIMESTAMP, reason="timestamp")
 
 
-async def read_json_body(request: Request, *, limit: int, share: Share, timeout: float) -> bytes:
-    """Return the body of a JSON request, unpacked where it came packed.
+async def read_body(request: Request, *, limit: int, share: Share, timeout: float, any_type: bool = False) -> bytes:
+    """Return the body of a request, unpacked where it came packed.
 
     Args:
         request: as the framework hands it over, not yet read.
         limit: bytes, as they come and unpacked; reading stops with the chunk that goes past it.
         share: of the bytes that may be held; it grows with the body, and what is announced waits for room first.
         timeout: seconds for the whole body to arrive.
+        any_type: take what is not JSON too.
 
     Raises:
         UnsupportedPayloadError: another content type or encoding.
@@ -130,7 +131,8 @@ async def read_json_body(request: Request, *, limit: int, share: Share, timeout:
         OverloadedError: there was no room for it in time.
         DeadlineExceededError: the sender is too slow.
     """
-    _check_type(request)
+    if not any_type:
+        _check_type(request)
     packed = _is_packed(request)
     announced = request.headers.get("content-length", "")
     # int() refuses thousands of digits with an error of its own

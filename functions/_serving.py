@@ -31,7 +31,7 @@ from core.metrics import method_label
 from core.results import retry_after
 from functions._connections import bound_connections
 from functions._metrics_port import MetricsPort
-from functions._request import REQUEST_ID, STANDARD, check_timestamp, read_json_body, request_id_of
+from functions._request import REQUEST_ID, STANDARD, check_timestamp, read_body, request_id_of
 from functions._worker import Worker, start_worker
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from core.common.trace_context import TraceContext, Tracer
     from core.gateway import Gateway
     from core.triggers.descriptions import Description
+
+    CheckReady = Callable[[Gateway, Deadline], Awaitable[None]]
 
 _PROBES = {"/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/metrics": "GET"}
 DESCRIPTION = "/openapi.json"
@@ -82,12 +84,14 @@ class Routes:
         everywhere: takes signals at every other path too, as senders of CloudEvents expect.
         description: what its OpenAPI document says; without one it serves none.
         others: paths that take something else.
+        any_type: takes bodies that are not JSON.
     """
 
     paths: tuple[str, ...] = ("/",)
     everywhere: bool = False
     description: Description | None = None
     others: tuple[Route, ...] = ()
+    any_type: bool = False
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -114,6 +118,10 @@ class Routes:
         return self.paths[0] if self.everywhere else "other"
 
 
+async def _gateway_is_ready(gateway: Gateway, deadline: Deadline) -> None:
+    await gateway.check_ready(deadline=deadline)
+
+
 def serve_http(
     *,
     name: str,
@@ -122,6 +130,8 @@ def serve_http(
     everywhere: bool = False,
     description: Description | None = None,
     others: tuple[Route, ...] = (),
+    any_type: bool = False,
+    check_ready: CheckReady = _gateway_is_ready,
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return the function that functions-framework calls with each request.
 
@@ -135,6 +145,8 @@ def serve_http(
         everywhere: takes signals at every other path too, as senders of CloudEvents expect.
         description: what its OpenAPI document says; without one it serves none.
         others: paths that take something else.
+        any_type: takes bodies that are not JSON.
+        check_ready: what /readyz asks; whether RRs can be stored, unless told otherwise.
 
     Raises:
         SystemExit: a setting is wrong.
@@ -145,12 +157,13 @@ def serve_http(
     async def build(over: Callable[[Gateway], Receiver]) -> Receiver:
         return over(await worker.gateway())
 
-    routes = Routes(paths=paths, everywhere=everywhere, description=description, others=others)
+    routes = Routes(paths=paths, everywhere=everywhere, description=description, others=others, any_type=any_type)
     endpoint = Endpoint(
         worker=worker,
         receiver=PerLoop(partial(build, receiver_over)).get,
         others={other.path: PerLoop(partial(build, other.receiver_over)).get for other in others},
         routes=routes,
+        check_ready=check_ready,
     )
     metrics_port = MetricsPort(port=worker.settings.metrics_port, registry=worker.registry, logger=worker.logger)
     metrics_port.open_in_workers()
@@ -182,7 +195,9 @@ class Endpoint:
         receiver: Callable[[], Awaitable[Receiver]],
         routes: Routes,
         others: Mapping[str, Callable[[], Awaitable[Receiver]]] = MappingProxyType({}),
+        check_ready: CheckReady = _gateway_is_ready,
     ) -> None:
+        self._check_ready = check_ready
         self._worker = worker
         self._routes = routes
         self._receiver = receiver
@@ -217,7 +232,7 @@ class Endpoint:
         gateway = await self._worker.gateway()
         deadline = Deadline(clock=gateway.clock, seconds=gateway.settings.request_deadline)
         if path == "/readyz":
-            await gateway.check_ready(deadline=deadline)
+            await self._check_ready(gateway, deadline)
             warnings = gateway.clusters.seen
             return Answer(200, to_json({"status": "ready"} | ({"warnings": warnings} if warnings else {})))
         return await self._receive(gateway, request, deadline)
@@ -228,8 +243,12 @@ class Endpoint:
         check_timestamp(request.headers, now=gateway.clock.now())
         with gateway.bodies.share() as share:
             with gateway.tracer.span("body") as span:
-                body = await read_json_body(
-                    request, limit=gateway.settings.max_body, share=share, timeout=deadline.remaining()
+                body = await read_body(
+                    request,
+                    limit=gateway.settings.max_body,
+                    share=share,
+                    timeout=deadline.remaining(),
+                    any_type=self._routes.any_type,
                 )
                 span.describe({"http.request.body.size": len(body)})
             receiver = await self._others.get(request.scope["path"], self._receiver)()

@@ -20,6 +20,7 @@ from core.kube.transport import ApiRequest, ApiResponse, Transport
 
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_ONLY_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 PUBLIC_DOCUMENTS = "application/json,application/jwk-set+json"
 """The API server gives its issuer's keys in the second form alone, and 406 to who asks for the first."""
@@ -146,17 +147,30 @@ class KubeClient:
         return (await self._call(resource, request, deadline)).obj
 
     async def list(
-        self, resource: Resource, *, namespace: str, query: Mapping[str, str], deadline: Deadline
+        self,
+        resource: Resource,
+        *,
+        namespace: str,
+        query: Mapping[str, str],
+        deadline: Deadline,
+        accept: str = "application/json",
     ) -> Listing:
         """LIST; the caller's `query` holds selectors and resourceVersion."""
         path = resource.path(namespace=namespace)
-        reply = await self._call(resource, ApiRequest(method="GET", path=path, query=query), deadline, verb="list")
+        request = ApiRequest(method="GET", path=path, query=query, accept=accept)
+        reply = await self._call(resource, request, deadline, verb="list")
         metadata = reply.obj.get("metadata")
         rest = metadata.get("continue") if isinstance(metadata, dict) else ""
         return Listing(_objects(reply, "items"), reply.headers, rest if isinstance(rest, str) else "")
 
     async def pages(
-        self, resource: Resource, *, namespace: str, size: int, deadline: Deadline
+        self,
+        resource: Resource,
+        *,
+        namespace: str,
+        size: int,
+        deadline: Deadline,
+        accept: str = "application/json",
     ) -> AsyncIterator[Listing]:
         """LIST everything, `size` objects at a time, consistently: what a page costs does not grow with their number.
 
@@ -166,7 +180,7 @@ class KubeClient:
         rest = ""
         while True:
             query = {"limit": str(size)} | ({"continue": rest} if rest else {})
-            page = await self.list(resource, namespace=namespace, query=query, deadline=deadline)
+            page = await self.list(resource, namespace=namespace, query=query, deadline=deadline, accept=accept)
             yield page
             if not (rest := page.rest):
                 return

@@ -91,7 +91,7 @@ def _retry_after(response: ApiResponse) -> float | None:
 def _sentence(kind: type[ApiStatusError], resource: Resource, request: ApiRequest, status: int, detail: str) -> str:
     said = f"the API server answered {status} to {request.method} {request.path}: {detail}"
     if kind is ResourceNotServedError:
-        remedy = "apply knative/cluster/crd.yaml to the cluster" if resource.custom else "is this a Kubernetes API?"
+        remedy = f"apply {resource.definition} to the cluster" if resource.custom else "is this a Kubernetes API?"
         return f"{said}; {resource.full_name} is not installed here: {remedy}"
     if kind is NamespaceNotFoundError:
         return f"{said}; create the namespace, or set SLUICE_NAMESPACE to one that exists"

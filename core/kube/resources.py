@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind as its URL names it; the core group is an empty string."""
+    """A kind as its URL names it; the core group is an empty string. `definition`: the file to apply where a kind of
+    ours is not served."""
 
     group: str
     version: str
     plural: str
     kind: str
     custom: bool = False
+    definition: str = "knative/cluster/crd.yaml"
 
     @property
     def api_version(self) -> str:

@@ -16,6 +16,7 @@ from core.common.clock import RealClock
 from core.errors import SluiceError
 from core.local.cluster import use_default_kubeconfig
 from core.local.configuration import effective_settings, settings_table
+from core.local.dead_letters import list_command, send_command, show_command
 from core.local.demo import BurstPlan, Demo, harmless_url, make_burst
 from core.local.doctor.command import doctor_command
 from core.local.explaining import check_rules_command, explain_command
@@ -271,6 +272,12 @@ app.command("explain")(_told(explain_command))
 _rules = typer.Typer(help="Rules that decide what becomes of signals.", no_args_is_help=True)
 _rules.command("check")(_told(check_rules_command))
 app.add_typer(_rules, name="rules")
+
+_dead_letters = typer.Typer(help="Events that could not be delivered, as the dead letter sink keeps them.")
+_dead_letters.command("list")(_told(list_command))
+_dead_letters.command("show")(_told(show_command))
+_dead_letters.command("send")(_told(send_command))
+app.add_typer(_dead_letters, name="dead-letters", no_args_is_help=True)
 
 
 def _execute(work: Coroutine[Any, Any, Any]) -> Any:

@@ -4,7 +4,9 @@ import http.client
 import ipaddress
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,13 +55,16 @@ def check_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def call(url: str, *, body: bytes | None = None, timeout: float) -> HttpAnswer:
-    """GET, or POST `body` as JSON. `timeout` in seconds counts for each read.
+def call(
+    url: str, *, body: bytes | None = None, timeout: float, headers: Mapping[str, str] = MappingProxyType({})
+) -> HttpAnswer:
+    """GET, or POST `body`, as JSON unless `headers` say otherwise. `timeout` in seconds counts for each read.
 
     Raises:
         UnansweredError: connection refused, reset, timed out, or no HTTP.
     """
-    request = urllib.request.Request(check_url(url), data=body, headers={"Content-Type": "application/json"})  # noqa: S310 - check_url
+    all_headers = {"Content-Type": "application/json"} | dict(headers)
+    request = urllib.request.Request(check_url(url), data=body, headers=all_headers)  # noqa: S310 - check_url
     try:
         with _opener(url).open(request, timeout=timeout) as response:
             return HttpAnswer(response.status, response.read())

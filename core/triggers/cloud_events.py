@@ -108,13 +108,32 @@ def open_event(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     Raises:
         PayloadError: there is none, or several.
     """
+    event = _parsed(headers, body)
+    attributes = {name: text_of(event.get(name) or "") for name in _ATTRIBUTES}
+    return CloudEvent(**attributes, data=event.get_data())
+
+
+def attributes_and_data(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
+    """Return all attributes of the CloudEvent in a request as texts, and its data as it came; in structured mode as
+    JSON, unless it was base64.
+
+    Raises:
+        PayloadError: there is none, or several.
+    """
+    event = _parsed(headers, body)
+    attributes = {text_of(name): text_of(value) for name, value in event.get_attributes().items() if value is not None}
+    if not headers.get("content-type", "").strip().lower().startswith("application/cloudevents"):
+        return attributes, body
+    data = event.get_data()
+    return attributes, data if isinstance(data, bytes) else json.dumps(data).encode()
+
+
+def _parsed(headers: Mapping[str, str], body: bytes) -> Any:
     try:
-        event: Any = from_http(headers, body)
+        return from_http(headers, body)
     except Exception:  # noqa: BLE001 - the library raises whatever its parts raise, and only for what was sent
         field, sentence = _describe_invalid(headers, body)
         raise PayloadError(f"{sentence}; {_REMEDY}", field=field, reason="no_cloud_event") from None
-    attributes = {name: text_of(event.get(name) or "") for name in _ATTRIBUTES}
-    return CloudEvent(**attributes, data=event.get_data())
 
 
 def _describe_invalid(headers: Mapping[str, str], body: bytes) -> tuple[str, str]:

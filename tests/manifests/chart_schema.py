@@ -53,6 +53,7 @@ def schema() -> Schema:
                 "alertmanager": closed(function),
                 "pubsub": closed(function),
                 "kubernetesEvent": closed(function | events),
+                "deadLetters": closed({name: each for name, each in function.items() if name != "enabled"}),
                 "metricsNamespace": {"type": "string", "pattern": _DNS_LABEL},
                 "apiServerPorts": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}},
                 "disruptionBudget": closed({"enabled": {"type": "boolean"}}),

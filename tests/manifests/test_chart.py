@@ -14,7 +14,7 @@ from tests.manifests.building import Manifest, objects, the, verdicts
 from tests.manifests.checks import complaints
 from tests.manifests.helm import CHART, run, template
 
-FUNCTIONS = ("alertmanager", "kubernetes-event", "pubsub")
+FUNCTIONS = ("alertmanager", "kubernetes-event", "pubsub", "dead-letters")
 MARK = "sluice.kubernaut.ai/settings"  # Helm's own: a changed ConfigMap makes new revisions
 WHOLE: dict[str, Any] = {"namespace": {"create": True}}
 LABEL = {"matchLabels": {"kubernaut.ai/managed": "true"}}

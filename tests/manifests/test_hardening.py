@@ -10,7 +10,7 @@ import pytest
 from core.settings import Settings
 from tests.manifests.building import FOLDERS, ROOT, objects, the
 
-FUNCTIONS = ("sluice-alertmanager", "sluice-kubernetes-event", "sluice-pubsub")
+FUNCTIONS = ("sluice-alertmanager", "sluice-kubernetes-event", "sluice-pubsub", "sluice-dead-letters")
 MEBIBYTE = 1024 * 1024
 
 AT_REST = 64 * MEBIBYTE

@@ -84,7 +84,7 @@ def test_nothing_of_a_persons_machine_is_inside(image: Path) -> None:
     assert not packages & {"pytest", "typer", "rich", "ruff", "hypothesis"}
 
 
-@pytest.mark.parametrize("name", ["alertmanager", "kubernetes_event", "pubsub"])
+@pytest.mark.parametrize("name", ["alertmanager", "kubernetes_event", "pubsub", "dead_letters"])
 def test_each_function_starts_from_a_read_only_root(image: Path, tmp_path: Path, name: str) -> None:
     entrypoint = json.loads(dict(STEPS)["ENTRYPOINT"])
     home = tmp_path / "tmp"
@@ -125,7 +125,7 @@ def _listening(process: ServerProcess) -> bool:
 
 def test_user_of_the_image_is_the_one_of_the_manifests() -> None:
     user, _, group = dict(STEPS)["USER"].partition(":")
-    for name in ("sluice-alertmanager", "sluice-kubernetes-event", "sluice-pubsub"):
+    for name in ("sluice-alertmanager", "sluice-kubernetes-event", "sluice-pubsub", "sluice-dead-letters"):
         container = the("Service", name, of=objects("base"))["spec"]["template"]["spec"]["containers"][0]
         assert str(container["securityContext"]["runAsUser"]) == user == group
         assert (ROOT / next(each["value"] for each in container["env"] if each["name"] == "FUNCTION_SOURCE")).exists()

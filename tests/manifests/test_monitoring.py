@@ -8,7 +8,7 @@ import yaml
 
 from tests.manifests.building import ROOT, objects, the
 
-SERVICES = {"sluice-alertmanager", "sluice-kubernetes-event", "sluice-pubsub"}
+SERVICES = {"sluice-alertmanager", "sluice-kubernetes-event", "sluice-pubsub", "sluice-dead-letters"}
 
 
 def selected(selector: Any) -> set[str]:

@@ -13,6 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry
 
 from core.common.clock import Deadline, RealClock
@@ -24,7 +25,10 @@ from core.protocol.lease import lease_name
 from core.settings import Settings
 from core.signals.signal import Batch, TargetResource
 from core.triggers.cloud_events import CloudEvent
+from core.triggers.dead_letter_sink import DeadLetterSink
+from core.triggers.kept_events import DEAD_LETTERS
 from core.triggers.kubernetes_events import KubernetesEventIntake
+from tests.manifests.building import ROOT
 from tests.support.cluster import (
     GATEWAY_RULES,
     REVIEW_RULES,
@@ -32,6 +36,7 @@ from tests.support.cluster import (
     SENDER_RULES,
     WORKLOAD_RULES,
     Cluster,
+    install_definition,
     rule,
 )
 from tests.support.instances import signal
@@ -232,6 +237,47 @@ async def outcome(scene: Scene, step: Callable[[Scene], Awaitable[str]]) -> str:
         return await step(scene)
     except SluiceError as error:
         return str(error)
+
+
+SINK_RULES = [
+    rule
+    for each in yaml.safe_load_all((ROOT / "base" / "dead-letters.yaml").read_text())
+    if each["kind"] == "Role"
+    for rule in each["rules"]
+]
+
+
+@pytest.mark.parametrize("missing", [None, *single(SINK_RULES)], ids=str)
+async def test_sink_needs_each_of_its_rules(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture, missing: tuple[str, str, str] | None
+) -> None:
+    """One that is missing is named, in the answer or in the log: to keep an event matters more than to delete one."""
+    install_definition(cluster.server, ROOT / "base" / "dead-letter-crd.yaml")
+    cluster.set_rules("sluice", [rule(*each) for each in single(SINK_RULES) if each != missing])
+    async with scene_with(cluster) as scene:
+        old = {"metadata": {"name": "old"}, "spec": {"type": "t", "source": "s", "id": "old"}}
+        path = DEAD_LETTERS.path(namespace=cluster.namespace)
+
+        async def said() -> str:
+            if not any(each["metadata"]["name"] == "old" for each in cluster.call("GET", path).body["items"]):
+                body = {"apiVersion": DEAD_LETTERS.api_version, "kind": DEAD_LETTERS.kind, **old}
+                cluster.call("POST", path, body)
+            caplog.clear()
+            sink = DeadLetterSink(scene.gateway)
+            sink._max_age = -1
+            headers = {"ce-specversion": "1.0", "ce-type": "t", "ce-source": "s", "ce-id": scene.name()}
+            try:
+                await sink.receive(headers, b"{}", deadline=scene.deadline())
+            except SluiceError as error:
+                return str(error)
+            return caplog.text
+
+        async def is_right() -> bool:
+            text = await said()
+            named = "" if missing is None else f'resources: ["{missing[1]}"], verbs: ["{missing[2]}"]'
+            return named in text and ("the rule that is missing" in text) is (missing is not None)
+
+        await eventually(is_right, what=f"{missing} to be missed", within=HEEDED_WITHIN)
 
 
 def test_every_rule_has_its_use() -> None:

@@ -136,8 +136,14 @@ class Cluster:
 
 def install_crd(server: KubeApiserver) -> None:
     """Apply knative/cluster/crd.yaml where it is not there yet, and wait until the kind is served."""
-    crd = yaml.safe_load(CRD.read_text())
+    install_definition(server, CRD)
+
+
+def install_definition(server: KubeApiserver, file: Path) -> None:
+    """Apply a definition where it is not there yet, and wait until the kind is served."""
+    crd = yaml.safe_load(file.read_text())
     status = server.request("POST", _CRDS, crd).status
     assert status in (201, 409)
-    path = f"/apis/{GROUP}/v1alpha1/remediationrequests?limit=1"
+    spec = crd["spec"]
+    path = f"/apis/{spec['group']}/v1alpha1/{spec['names']['plural']}?limit=1"
     wait_for(lambda: server.request("GET", path).status == 200, what="the CRD to be served", within=10)

@@ -23,6 +23,7 @@ KNOWN = {
     "gateway_circuit_breaker_state": ("gauge", {"name"}),
     "gateway_build_info": ("gauge", {"version"}),
     "gateway_signals_rejected_total": ("counter", {"reason"}),
+    "gateway_dead_letters_total": ("counter", {"outcome"}),
     "gateway_owner_resolution_total": ("counter", {"kind", "outcome"}),
     "gateway_signals_ignored_total": ("counter", {"reason"}),
     "gateway_signals_parse_dropped_total": ("counter", {"reason"}),

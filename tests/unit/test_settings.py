@@ -48,6 +48,7 @@ def test_nothing_needs_to_be_set():
         "dead_letter_topic": "",
         "audit_sink": "",
         "audit_batch": 1,
+        "dead_letter_max_age": 1_209_600,
         "metrics_port": 0,
         "request_deadline": 8.0,
         "api_timeout": 3.0,

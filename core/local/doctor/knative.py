@@ -22,6 +22,7 @@ _EXPECTED = (
     (SERVICES, "sluice-alertmanager"),
     (SERVICES, "sluice-kubernetes-event"),
     (SERVICES, "sluice-pubsub"),
+    (SERVICES, "sluice-dead-letters"),
     (BROKERS, "sluice"),
     (TRIGGERS, "sluice-events"),
     (SOURCES, "sluice-events"),

@@ -4,11 +4,11 @@
 {{- define "sluice.wanted" -}}
 {{- $values := .root.Values -}}
 {{- $file := base .path -}}
-{{- if or (eq $file "kustomization.yaml") (eq $file "crd.yaml") -}}
+{{- if or (eq $file "kustomization.yaml") (eq $file "crd.yaml") (eq $file "dead-letter-crd.yaml") -}}
 {{- else if eq $file "namespace.yaml" -}}{{ if $values.namespace.create }}yes{{ end }}
 {{- else if eq $file "alertmanager.yaml" -}}{{ if $values.alertmanager.enabled }}yes{{ end }}
 {{- else if eq $file "pubsub.yaml" -}}{{ if $values.pubsub.enabled }}yes{{ end }}
-{{- else if has $file (list "kubernetes-event.yaml" "event-source.yaml" "event-broker.yaml") -}}
+{{- else if has $file (list "kubernetes-event.yaml" "event-source.yaml" "event-broker.yaml" "dead-letters.yaml") -}}
 {{- if $values.kubernetesEvent.enabled }}yes{{ end }}
 {{- else if has $file (list "event-policy.yaml" "sender.yaml") -}}
 {{- if and $values.kubernetesEvent.enabled $values.kubernetesEvent.senderTokens }}yes{{ end }}
@@ -43,7 +43,7 @@
 {{- if .root.Values.rules -}}{{- $_ := set .object.data "SLUICE_RULES" "/etc/sluice/rules.yaml" -}}{{- end -}}
 {{- end }}
 
-{{/* One of the three functions: image, scale, environment, resources and rules. */}}
+{{/* One of the functions: image, scale, environment, resources and rules. */}}
 {{- define "sluice.function" -}}
 {{- $chosen := get .root.Values (camelcase (replace "-" "_" (trimPrefix "sluice-" .object.metadata.name)) | untitle) -}}
 {{- $template := .object.spec.template -}}
@@ -61,7 +61,7 @@
 {{- /* A running instance reads its settings once, and Knative makes no new revision for a changed ConfigMap. */ -}}
 {{- $_ := set $annotations "sluice.kubernaut.ai/settings" (print .root.Values.settings .root.Values.rules | sha256sum | trunc 16) -}}
 {{- $_ := mergeOverwrite $container.resources (default dict $chosen.resources) -}}
-{{- $_ := set $container "env" (include "sluice.environment" (dict "env" $container.env "chosen" $chosen "root" .root) | fromYamlArray) -}}
+{{- $_ := set $container "env" (include "sluice.environment" (dict "env" $container.env "chosen" $chosen "name" .object.metadata.name "root" .root) | fromYamlArray) -}}
 {{- if .root.Values.rules -}}
 {{- $_ := set $container "volumeMounts" (append $container.volumeMounts (dict "name" "rules" "mountPath" "/etc/sluice" "readOnly" true)) -}}
 {{- $_ := set $template.spec "volumes" (append $template.spec.volumes (dict "name" "rules" "configMap" (dict "name" "sluice-rules"))) -}}
@@ -71,9 +71,9 @@
 {{/* The container's variables: those of the base, less what the chosen ones replace. */}}
 {{- define "sluice.environment" -}}
 {{- $chosen := default dict .chosen.env -}}
-{{- if .chosen.senderTokens -}}
+{{- if .root.Values.kubernetesEvent.senderTokens | and (has .name (list "sluice-kubernetes-event" "sluice-dead-letters")) -}}
 {{- $account := printf "cluster#system:serviceaccount:%s:sluice-events-oidc-eventing.knative.dev-trigger" .root.Release.Namespace -}}
-{{- $tokens := dict "SLUICE_AUTH" "oidc,kubernetes" "SLUICE_AUDIENCES" "sluice" "SLUICE_OIDC_SENDERS" $account -}}
+{{- $tokens := dict "SLUICE_AUTH" (ternary "oidc" "oidc,kubernetes" (eq .name "sluice-dead-letters")) "SLUICE_AUDIENCES" "sluice" "SLUICE_OIDC_SENDERS" $account -}}
 {{- $chosen = merge (deepCopy $chosen) $tokens -}}
 {{- end -}}
 {{- $variables := list -}}
@@ -112,5 +112,7 @@
 {{- $_ := set .object.spec "namespaceSelector" $chosen.namespaceSelector -}}
 {{- else if and (eq .object.kind "Trigger") $chosen.senderTokens -}}
 {{- $_ := set .object.spec.subscriber "audience" "sluice" -}}
+{{- else if and (eq .object.kind "Broker") $chosen.senderTokens -}}
+{{- $_ := set .object.spec.delivery.deadLetterSink "audience" "sluice" -}}
 {{- end -}}
 {{- end }}

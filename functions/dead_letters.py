@@ -1,0 +1,25 @@
+"""Function `dead_letters`: the dead letter sink of a Broker. It keeps each CloudEvent in the cluster.
+
+Run it with `functions-framework --asgi --source functions/dead_letters.py --target dead_letters`.
+"""
+
+import gc
+import sys
+from pathlib import Path
+
+import functions_framework.aio
+
+if not gc.get_freeze_count():
+    gc.freeze()  # what is loaded by now stays: looking through it again and again costs a fifth of the start
+
+# functions-framework loads this file by path, with only its own folder importable.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from core.triggers.dead_letter_sink import DeadLetterSink, check_sink
+from functions._serving import serve_http
+
+dead_letters = functions_framework.aio.http(
+    serve_http(
+        name="dead_letters", receiver_over=DeadLetterSink, everywhere=True, any_type=True, check_ready=check_sink
+    )
+)
