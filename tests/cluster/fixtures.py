@@ -37,7 +37,7 @@ def machine() -> Iterator[Machine]:
         pytest.fail(f"This test needs Knative. {error}", pytrace=False)
     with running:
         install_serving(running)
-        install_eventing(running)
+        install_eventing(running, authentication=True)
         deploy(running, QUICK_TO_REST)
         wait_for_events(running)
         yield running

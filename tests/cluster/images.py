@@ -15,7 +15,6 @@ from tests.knative.programs import components, queue_proxy
 ROOT = Path(__file__).parents[2]
 SLUICE = "example.com/sluice:0.1.0"
 ALERTMANAGER_IMAGE = "prom/alertmanager"
-_EVENT_DISPLAY = "gcr.io/knative-releases/knative.dev/eventing/cmd/event_display:latest"
 _CONTROLLERS = GoProgram(
     name="kube-controllers",
     sources=ROOT / "tests" / "apiserver",
@@ -46,7 +45,6 @@ def all_images(*, report: Report = to_stderr) -> dict[str, Image]:
     return images | {
         SLUICE: _sluice(),
         ALERTMANAGER_IMAGE: Image(command=[str(alertmanager(report=report))]),
-        _EVENT_DISPLAY: images["ko://knative.dev/eventing/cmd/event_display"],
     }
 
 

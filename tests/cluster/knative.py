@@ -38,8 +38,11 @@ def install_serving(machine: Machine) -> None:
     _available(machine, SERVING)
 
 
-def install_eventing(machine: Machine) -> None:
-    """Eventing with the in-memory channel and the multi-tenant Broker; returns when it is available."""
+def install_eventing(machine: Machine, *, authentication: bool = False) -> None:
+    """Eventing with the in-memory channel and the multi-tenant Broker; returns when it is available.
+
+    `authentication`: senders get identities, and Brokers and channels ask for their tokens.
+    """
     config = module_folder("knative.dev/eventing") / "config"
     core, channel, broker = (
         config / "core",
@@ -52,6 +55,8 @@ def install_eventing(machine: Machine) -> None:
     accounts += [channel / f"200-imc-{name}-serviceaccount.yaml" for name in ("controller", "dispatcher")]
     roles = [core / "roles", channel / "roles", broker / "roles"]
     apply(machine, *roles, *accounts, core / "configmaps", channel / "configmaps")
+    if authentication:
+        _configure(machine, "config-features", {"authentication-oidc": "enabled"}, namespace=EVENTING)
     _established(machine)
     deployments = [core / "deployments" / f"{name}.yaml" for name in ("controller", "webhook")]
     deployments += [
@@ -62,8 +67,8 @@ def install_eventing(machine: Machine) -> None:
     _available(machine, EVENTING)
 
 
-def _configure(machine: Machine, name: str, data: dict[str, str]) -> None:
-    merge_patch(machine, "configmap", name, {"data": data}, namespace=SERVING)
+def _configure(machine: Machine, name: str, data: dict[str, str], *, namespace: str = SERVING) -> None:
+    merge_patch(machine, "configmap", name, {"data": data}, namespace=namespace)
 
 
 def _established(machine: Machine) -> None:

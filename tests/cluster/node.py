@@ -30,7 +30,9 @@ async def main(state: Path) -> None:
     write_in_place(state / "hosts", "127.0.0.1 localhost\n")
     write_in_place(state / "resolv.conf", _RESOLVER)
     # Pods reach it at the node's addresses; feature gates of the tests' own server play no part here.
-    with KubeApiserver(flags=["--bind-address=0.0.0.0"]) as server:
+    # Verifiers of tokens read the keys where its discovery document says; by default that is loopback.
+    flags = ["--bind-address=0.0.0.0", "--service-account-jwks-uri=https://kubernetes.default.svc/openid/v1/jwks"]
+    with KubeApiserver(flags=flags) as server:
         kubeconfig = server.write_kubeconfig(state / "kubeconfig")
         (state / "ca.crt").write_bytes(server.ca_file.read_bytes())
         controllers = ServerProcess([str(kube_controllers()), str(kubeconfig)], log_file=state / "controllers.log")
@@ -41,7 +43,9 @@ async def main(state: Path) -> None:
                 services = Services(api=api, hosts=state / "hosts")
                 ingress = Ingress(api=api, services=services, socket=state / GATEWAY_SOCKET)
                 await relay_from_path(str(state / API_SOCKET), to_port=server.port)
-                await serve_control(server=server, kubelet=kubelet, socket=state / CONTROL_SOCKET)
+                await serve_control(
+                    server=server, kubelet=kubelet, hosts=state / "hosts", socket=state / CONTROL_SOCKET
+                )
                 (state / "token").write_text(server.token)
                 sys.stdout.write("ready\n")
                 sys.stdout.flush()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +21,12 @@ from tests.support.waiting import eventually, wait_for
 
 if TYPE_CHECKING:
     from tests.cluster.machine import Machine
+
+BROKER = "broker-ingress.knative-eventing.svc.cluster.local"
+TRIGGER_ACCOUNT = "sluice-events-oidc-eventing.knative.dev-trigger"
+DEAD_LETTERS = "sluice-dead-letters"
+BROKERS = f"/apis/eventing.knative.dev/v1/namespaces/{NAMESPACE}/brokers"
+SOURCES = f"/apis/sources.knative.dev/v1/namespaces/{NAMESPACE}/apiserversources"
 
 STORED_WITHIN = 600.0  # seconds; 5 on two idle cores, the start of a pod included
 
@@ -51,27 +58,43 @@ def assert_stored(machine: Machine, namespace: str, *, rrs: int, counted: int) -
         raise AssertionError(f"{error}; stored: {seen}") from None
 
 
-def dead_letters(machine: Machine) -> str:
-    return machine.log_of(namespace=NAMESPACE, pod="sluice-dead-letters", container="event-display")
+def dead_letters(machine: Machine) -> list[Any]:
+    return list(machine.get(f"/apis/sluice.kubernaut.ai/v1alpha1/namespaces/{NAMESPACE}/deadletters")["items"])
 
 
-def send_poison(machine: Machine, *, namespace: str) -> str:
-    """Send the Broker a CloudEvent that holds no Event, through the API server's proxy; return its id.
+def dead_letters_about(machine: Machine, namespace: str) -> list[Any]:
+    return [each for each in dead_letters(machine) if namespace in str(each["spec"])]
 
-    No Event that the API server stores is poison: one that names no object is ignored.
-    """
-    event = {
+
+def source_token(machine: Machine) -> str:
+    """Of the account that Eventing made for the source, for the Broker."""
+    account = machine.get(f"{SOURCES}/sluice-events")["status"]["auth"]["serviceAccountName"]
+    audience = machine.get(f"{BROKERS}/sluice")["status"]["address"]["audience"]
+    return machine.token(namespace=NAMESPACE, account=account, audience=audience)
+
+
+async def post_event(machine: Machine, *, host: str, path: str = "", event: object, token: str = "") -> int:
+    """Post a CloudEvent to a Service from inside the machine; return the status."""
+    headers = {"Content-Type": "application/cloudevents+json"}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
+    async with machine.control() as control:
+        posting = control.post(f"/inside/{host}/{path}", data=json.dumps(event), headers=headers)
+        async with posting as answer:
+            return answer.status
+
+
+def poison_in(namespace: str) -> dict[str, object]:
+    """A CloudEvent that holds no Event. None that the API server stores is poison: one that names no object is
+    ignored."""
+    return {
         "specversion": "1.0",
         "type": "dev.knative.apiserver.resource.add",
         "source": "test",
         "id": f"poison-in-{namespace}",
         "namespace": namespace,
+        "datacontenttype": "application/json",
         "data": ["no Event"],
     }
-    broker = f"/api/v1/namespaces/knative-eventing/services/http:broker-ingress:80/proxy/{NAMESPACE}/sluice"
-    answer = machine.request("POST", broker, event, content_type="application/cloudevents+json")
-    assert answer.status == 202, answer.body
-    return str(event["id"])
 
 
 def test_each_event_and_its_updates_are_counted_once(machine: Machine, workloads: dict[str, list[str]]) -> None:
@@ -81,23 +104,55 @@ def test_each_event_and_its_updates_are_counted_once(machine: Machine, workloads
         for event in events:
             repeat_warning(machine, namespace=namespace, event=event, count=count)
     assert_stored(machine, namespace, rrs=20, counted=60)
-    assert namespace not in dead_letters(machine)
+    assert dead_letters_about(machine, namespace) == []
 
 
-def test_poison_event_reaches_the_dead_letter_sink_and_holds_up_no_other(
+async def test_poison_event_is_kept_as_a_dead_letter_and_holds_up_no_other(
     machine: Machine, workloads: dict[str, list[str]]
 ) -> None:
     namespace = "chain-poison"
     (workload,) = workloads[namespace]
-    poison = send_poison(machine, namespace=namespace)
-    good = create_warning(machine, namespace=namespace, workload=workload)
-    assert_stored(machine, namespace, rrs=1, counted=1)
-    wait_for(lambda: poison in dead_letters(machine), what="the poison in the dead letters", within=STORED_WITHIN)
-    assert good not in dead_letters(machine)
+    poison = poison_in(namespace)
+    token = source_token(machine)
+    for _ in range(2):  # the same one again is kept once
+        assert await post_event(machine, host=BROKER, path=f"{NAMESPACE}/sluice", event=poison, token=token) == 202
+    create_warning(machine, namespace=namespace, workload=workload)
+    await asyncio.to_thread(assert_stored, machine, namespace, rrs=1, counted=1)
+    await eventually(lambda: is_kept(machine, namespace), what="the dead letter", within=STORED_WITHIN)
+    (kept,) = dead_letters_about(machine, namespace)
+    assert {name: kept["spec"][name] for name in ("id", "source", "type")} == {
+        name: poison[name] for name in ("id", "source", "type")
+    }
+    assert json.loads(kept["spec"]["data"]) == poison["data"]
+    assert kept["spec"]["failure"]["code"] == "400"
+    assert "send the Event as a JSON object" in kept["spec"]["failure"]["answer"]
+
+
+async def is_kept(machine: Machine, namespace: str) -> bool:
+    return bool(dead_letters_about(machine, namespace))
+
+
+async def test_who_has_no_token_is_refused_by_all_three(machine: Machine, workloads: dict[str, list[str]]) -> None:
+    event = poison_in("nowhere")
+    statuses = {
+        "the Broker": await post_event(machine, host=BROKER, path=f"{NAMESPACE}/sluice", event=event),
+        "the function": await post_event(machine, host=host_of(KUBERNETES_EVENT), event=event),
+        "the dead letter sink": await post_event(machine, host=host_of(DEAD_LETTERS), event=event),
+    }
+    assert statuses == dict.fromkeys(statuses, 401)
+    assert dead_letters_about(machine, "nowhere") == []
+
+
+async def test_broker_takes_events_of_no_other_account(machine: Machine, workloads: dict[str, list[str]]) -> None:
+    audience = machine.get(f"{BROKERS}/sluice")["status"]["address"]["audience"]
+    stranger = machine.token(namespace=NAMESPACE, account="default", audience=audience)
+    event = poison_in("nowhere")
+    assert await post_event(machine, host=BROKER, path=f"{NAMESPACE}/sluice", event=event, token=stranger) == 403
 
 
 async def test_events_wait_while_the_api_server_is_away(machine: Machine, workloads: dict[str, list[str]]) -> None:
     namespace = "chain-outage"
+    token = machine.token(namespace=NAMESPACE, account=TRIGGER_ACCOUNT, audience="sluice")
     async with machine.control() as control, machine.connect() as gateway:
 
         async def answers(status: int) -> bool:
@@ -109,6 +164,7 @@ async def test_events_wait_while_the_api_server_is_away(machine: Machine, worklo
                 "ce-id": "1",
                 "ce-source": "test",
                 "ce-type": "dev.knative.apiserver.ref.add",
+                "Authorization": f"Bearer {token}",
             }
             async with gateway.post("/", data=json.dumps(event), headers=headers) as answer:
                 return answer.status == status
@@ -122,4 +178,4 @@ async def test_events_wait_while_the_api_server_is_away(machine: Machine, worklo
         finally:
             await control.post("/api-server/resume")
     assert_stored(machine, namespace, rrs=10, counted=10)
-    assert namespace not in dead_letters(machine)
+    assert dead_letters_about(machine, namespace) == []

@@ -38,7 +38,6 @@ _COMPONENTS = {
         "in_memory/channel_controller",
         "in_memory/channel_dispatcher",
         "apiserver_receive_adapter",
-        "event_display",
     ),
 }
 _DEFINITIONS = {"knative.dev/serving": "config/core/300-resources", "knative.dev/eventing": "config/core/resources"}
