@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Environment = Mapping[str, str]
 
 BUILDS_WITHIN = 600.0  # seconds; 2 on an idle core, and as long as the package index takes for what it depends on
-FUNCTIONS = ("alertmanager", "kubernetes_event", "pubsub")
+FUNCTIONS = ("alertmanager", "kubernetes_event", "pubsub", "dead_letters")
 # Otherwise a cluster would have to be there before a function listens.
 NO_CLUSTER = {"SLUICE_AUTH": "none", "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "9"}
 

@@ -20,7 +20,8 @@ from tests.serverless.manifest import UnresolvedError, chosen, read_manifest
 from tests.support.kubeconfigs import write_kubeconfig
 
 ROOT = Path(__file__).parents[2]
-FUNCTIONS = sorted(path.stem for path in (ROOT / "functions").glob("[a-z]*.py"))
+KNATIVE_ALONE = {"dead_letters"}  # a Broker's sink; on Google's platform Pub/Sub has dead letter topics
+FUNCTIONS = sorted({path.stem for path in (ROOT / "functions").glob("[a-z]*.py")} - KNATIVE_ALONE)
 VARIABLES = {
     "GOOGLE_CLOUD_PROJECT": "shop",
     "SERVICE_ACCOUNT": "sluice@shop.iam.gserviceaccount.com",
