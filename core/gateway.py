@@ -165,6 +165,7 @@ def build_gateway(
         ),
         memory=RemediationRequestMemory(clock=clock, capacity=settings.memory_rrs),
         write_first_count=settings.first_count == "written",
+        tells_resolved=settings.resolved == "condition",
         namespace=namespace,
         clock=clock,
     )

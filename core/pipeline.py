@@ -9,9 +9,9 @@ from core.common.concurrency import paced, side_by_side
 from core.common.memory import BoundedMemory
 from core.common.trace_context import NO_TRACER
 from core.errors import DeadlineExceededError
-from core.results import SignalResult, Status, failure
+from core.results import SignalResult, Status, failure, resolved
 from core.signals.kubernaut import as_kubernaut
-from core.signals.signal import Ignored, NormalizedSignal, Poison
+from core.signals.signal import RESOLVED, Ignored, NormalizedSignal, Poison
 from core.signals.targets import NO_TARGET
 
 if TYPE_CHECKING:
@@ -41,21 +41,33 @@ class Judgement:
     Attributes:
         reject_untargeted: an alert that names no object is poison (SLUICE_UNTARGETED=reject).
         as_kubernaut: signals have kubernaut's form, and what its gateway refuses is poison (SLUICE_PROFILE).
+        tells_resolved: the RR that an alert has joined is told when the alert has ended (SLUICE_RESOLVED).
     """
 
     reject_untargeted: bool = False
     as_kubernaut: bool = False
+    tells_resolved: bool = False
 
     @classmethod
     def by(cls, settings: Settings) -> Self:
         """Return that of these settings."""
-        return cls(reject_untargeted=settings.untargeted == "reject", as_kubernaut=settings.profile == "kubernaut")
+        return cls(
+            reject_untargeted=settings.untargeted == "reject",
+            as_kubernaut=settings.profile == "kubernaut",
+            tells_resolved=settings.resolved == "condition",
+        )
 
     def of_entry(self, entry: Entry) -> Entry:
         """Return what is to be followed in an entry's place."""
         if self.reject_untargeted and isinstance(entry, Ignored) and entry.reason == NO_TARGET:
             return Poison(entry.reason, entry.message)
         return as_kubernaut(entry) if self.as_kubernaut else entry
+
+    def followed(self, entry: Entry) -> NormalizedSignal | None:
+        """Return what has to be looked up: a signal that fires, or one that has ended where its RR is told."""
+        if isinstance(entry, Ignored):
+            return entry.ended if self.tells_resolved else None
+        return entry if isinstance(entry, NormalizedSignal) else None
 
     def of_result(self, settled: SignalResult) -> SignalResult:
         """Return what counts where a look at the cluster has settled a signal."""
@@ -108,24 +120,31 @@ class Pipeline:
             span.describe({"sluice.signals": len(signals)})
         settled |= await self._record(signals, digest, deadline, unsettled=_any_failed(settled.values()))
         results = [settled[index] for index in range(len(entries))]
-        await report.settled([signals.get(index, entry) for index, entry in enumerate(entries)], results)
+        told = [
+            entry if isinstance(entry, Ignored) else signals.get(index, entry) for index, entry in enumerate(entries)
+        ]
+        await report.settled(told, results)
         return results
 
     async def _qualify(
         self, entries: Sequence[Entry], deadline: Deadline
     ) -> tuple[dict[int, SignalResult], dict[int, NormalizedSignal]]:
         """Return by index what is settled without a remediation request, and the signals that are to be recorded."""
-        read = {index: entry for index, entry in enumerate(entries) if isinstance(entry, NormalizedSignal)}
+        read = {index: signal for index, entry in enumerate(entries) if (signal := self._judgement.followed(entry))}
         settled = {
-            index: _settled(entry) for index, entry in enumerate(entries) if not isinstance(entry, NormalizedSignal)
+            index: _settled(entry)
+            for index, entry in enumerate(entries)
+            if index not in read and not isinstance(entry, NormalizedSignal)
         }
         signals: dict[int, NormalizedSignal] = {}
         qualified = await self._qualification.qualify(list(read.values()), deadline=deadline)
         for index, each in zip(read, qualified, strict=True):
-            if isinstance(each, SignalResult):
-                settled[index] = self._judgement.of_result(each)
-            else:
+            if not isinstance(each, SignalResult):
                 signals[index] = each
+            elif read[index].resolved and each.status is not Status.FAILED:
+                settled[index] = resolved(read[index])  # what is no target of ours has no RR that could be told
+            else:
+                settled[index] = self._judgement.of_result(each)
         return settled, signals
 
     async def _record(
@@ -174,7 +193,11 @@ def _settled(entry: Ignored | Poison) -> SignalResult:
 
 
 def _wholly_stored(recorded: Mapping[str, Sequence[SignalResult]]) -> dict[str, Sequence[SignalResult]]:
-    return {key: results for key, results in recorded.items() if all(result.stored for result in results)}
+    return {key: results for key, results in recorded.items() if all(map(_done, results))}
+
+
+def _done(result: SignalResult) -> bool:
+    return result.stored or (result.status is Status.IGNORED and result.reason == RESOLVED)
 
 
 class EarlierDeliveries:

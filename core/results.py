@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, TypedDict
 
 from core.errors import CRDCreationError, told_of
 from core.kube.errors import ApiStatusError, BadRequestError, InvalidObjectError, ObjectTooLargeError
+from core.signals.signal import RESOLVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from core.signals.signal import TargetResource
+    from core.signals.signal import NormalizedSignal, TargetResource
 
 
 class DeduplicationMetadata(TypedDict, total=False):
@@ -116,6 +117,11 @@ def failure(error: BaseException, *, fingerprint: str) -> SignalResult:
         logged=str(error),
         retry_after=0.0 if poison else retry_after(error),
     )
+
+
+def resolved(signal: NormalizedSignal) -> SignalResult:
+    """Return the result of an alert that has ended: nothing is stored of it, its RR is told."""
+    return SignalResult(status=Status.IGNORED, fingerprint=signal.fingerprint, reason=RESOLVED)
 
 
 def is_poison(error: BaseException) -> bool:

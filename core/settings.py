@@ -53,6 +53,7 @@ KUBERNAUT = {
     "group": "kubernaut.ai",
     "reads": "consistent",
     "first_count": "written",
+    "resolved": "ignore",  # its definition has no field for the alerts that fire
     "payload_encoding": "raw",
     "signal_type": "alert",
     "target": "owner",
@@ -101,6 +102,11 @@ class Settings(BaseModel):
         le=604_800,
         description="seconds after an RR's end during which alerts of its problem still count on it, by the API "
         "server's clock",
+    )
+    resolved: Literal["condition", "ignore"] = Field(
+        "condition",
+        description="`condition`: an RR at work gets the condition SignalResolved when all alerts that joined it are "
+        "resolved, and loses it when one fires; `ignore` keeps nothing of that",
     )
     auth: str = Field(
         "kubernetes",

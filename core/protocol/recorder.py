@@ -11,7 +11,7 @@ it writes, meets one conflict after another. So whoever has met one pauses after
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from core.common.backoff import Backoff
@@ -21,8 +21,8 @@ from core.common.trace_context import NO_TRACER, Caller
 from core.errors import DeadlineExceededError, DeduplicationError, SluiceError
 from core.kube.errors import ConflictError, KubernetesError
 from core.protocol.placement import Place
-from core.protocol.status import Counted
-from core.results import DeduplicationMetadata, Recorded, SignalResult, Status, failure
+from core.protocol.status import Counted, told
+from core.results import DeduplicationMetadata, Recorded, SignalResult, Status, failure, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,8 @@ class RemediationRequestMemory:
 
     def remember(self, request: RemediationRequest) -> None:
         """Keep an active RR; a terminal one is forgotten instead."""
+        if request.conditions:  # of any size: who writes conditions reads those of others again
+            request = replace(request, conditions=None)
         if not request.active:  # one that has ended and still holds does so for a time: it is looked up each time
             self.forget(request.fingerprint)
             return
@@ -87,6 +89,7 @@ class Recorder:
         status: StatusUpdater,
         memory: RemediationRequestMemory,
         write_first_count: bool,
+        tells_resolved: bool,
         namespace: str,
         clock: Clock,
         created: Created = lambda *_: None,
@@ -96,14 +99,29 @@ class Recorder:
         self._status = status
         self._memory = memory
         self._write_first_count = write_first_count
+        self._tells_resolved = tells_resolved
         self._namespace = namespace
         self._clock = clock
 
     async def record(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> Recorded:
-        """Store signals that share a fingerprint; one result each, in order.
+        """Store signals that share a fingerprint, and tell their RR which are resolved; one result each, in order.
 
         Never raises: whatever went wrong is in the results.
         """
+        if not any(signal.resolved for signal in signals):
+            return await self._record(signals, signals, deadline=deadline)
+        firing = [signal for signal in signals if not signal.resolved]
+        if not firing:
+            return await self._resolve(signals, deadline=deadline)
+        recorded = await self._record(firing, signals, deadline=deadline)
+        of_firing = iter(recorded.results)
+        results = [resolved(signal) if signal.resolved else next(of_firing) for signal in signals]
+        return Recorded(results, recorded.contended)
+
+    async def _record(
+        self, signals: Sequence[NormalizedSignal], news: Sequence[NormalizedSignal], *, deadline: Deadline
+    ) -> Recorded:
+        """Store signals that fire; `news` are these and the resolved ones among them."""
         results: list[SignalResult] = []
         contended = False
         start = self._clock.now()
@@ -113,16 +131,46 @@ class Recorder:
             while len(results) < len(signals):
                 rest = signals[len(results) :]
                 place = await self._place(rest[0], over, deadline)
-                recorded, late = await self._record_round(rest, place, late, deadline=deadline)
+                recorded, late = await self._record_round(rest, news, place, late, deadline=deadline)
                 results += recorded.results
                 contended |= recorded.contended
                 over = place.rr  # it takes no more: that is why some are left
+                news = rest  # what was resolved before is none of the next one's business
         except KubernetesError as error:
             results += _failures(signals[len(results) :], self._explained(signals[0], start, error))
             contended |= _contended(error)
         except SluiceError as error:
             results += _failures(signals[len(results) :], error)
         return Recorded(results, contended)
+
+    async def _resolve(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> Recorded:
+        """Tell the RR at work that alerts are resolved; where there is none, nobody is to be told."""
+        fingerprint, start = signals[0].fingerprint, self._clock.now()
+        try:
+            rr = await self._to_be_told(signals, deadline)
+            counted = await self._status.tell(rr, signals, deadline=deadline) if rr else None
+        except KubernetesError as error:
+            return Recorded(_failures(signals, self._explained(signals[0], start, error)), _contended(error))
+        except SluiceError as error:
+            return Recorded(_failures(signals, error))
+        if counted and counted.stored and counted.rr:
+            self._memory.remember(counted.rr)
+        elif counted:
+            self._memory.forget(fingerprint)
+        return Recorded([resolved(signal) for signal in signals], contended=bool(counted and counted.conflicts))
+
+    async def _to_be_told(self, signals: Sequence[NormalizedSignal], deadline: Deadline) -> RemediationRequest | None:
+        """Return the RR at work, if `signals` are news to it.
+
+        What is remembered of it, or what a cache that trails shows, may not have the alert yet that is resolved now:
+        where that says that there is nothing to tell, etcd is asked.
+        """
+        fingerprint, now = signals[0].fingerprint, self._clock.now()
+        known = self._memory.get(fingerprint)
+        if known and told(known, signals, now=now):
+            return known
+        view = await self._placement.checker.look(fingerprint, consistent=True, deadline=deadline)
+        return view.holding if view.holding and told(view.holding, signals, now=now) else None
 
     def _explained(self, signal: NormalizedSignal, start: datetime, error: KubernetesError) -> DeduplicationError:
         return DeduplicationError(
@@ -136,7 +184,13 @@ class Recorder:
         )
 
     async def _record_round(
-        self, signals: Sequence[NormalizedSignal], place: Place, late: str, *, deadline: Deadline
+        self,
+        signals: Sequence[NormalizedSignal],
+        news: Sequence[NormalizedSignal],
+        place: Place,
+        late: str,
+        *,
+        deadline: Deadline,
     ) -> tuple[Recorded, str]:
         """Store as many of `signals` as one RR takes.
 
@@ -146,7 +200,7 @@ class Recorder:
         already.
         """
         extra = 0 if place.rr.uid == late else len(signals) - place.created
-        counted = await self._count_and_finish(place, extra, deadline=deadline)
+        counted = await self._count_and_finish(place, extra, news, deadline=deadline)
         contended = _contended(counted)
         if place.created:
             self._created(place.rr, signals[0])
@@ -165,19 +219,28 @@ class Recorder:
         known = self._memory.get(signal.fingerprint)
         return Place(known) if known else await self._placement.find_or_create(signal, over=over, deadline=deadline)
 
-    async def _count_and_finish(self, place: Place, occurrences: int, *, deadline: Deadline) -> Counted | SluiceError:
-        count = self._count(place, occurrences, deadline=deadline)
+    async def _count_and_finish(
+        self, place: Place, occurrences: int, news: Sequence[NormalizedSignal], *, deadline: Deadline
+    ) -> Counted | SluiceError:
+        count = self._count(place, occurrences, news, deadline=deadline)
         if place.lock is None:
             return await count
         counted, _ = await asyncio.gather(count, self._placement.finish(place.lock, deadline=deadline))
         return counted
 
-    async def _count(self, place: Place, occurrences: int, *, deadline: Deadline) -> Counted | SluiceError:
-        if place.created and occurrences == 0 and not self._write_first_count:
-            return Counted(place.rr, stored=True)  # an RR without a count stands for the one signal that created it
+    async def _count(
+        self, place: Place, occurrences: int, news: Sequence[NormalizedSignal], *, deadline: Deadline
+    ) -> Counted | SluiceError:
+        told_of = news if self._tells_resolved else ()
+        # An RR without a count stands for the one signal that created it, and its annotation for the alert.
+        alone = place.created and occurrences == 0 and not self._write_first_count
+        if alone and (len(news) == 1 or not told(place.rr, told_of, now=self._clock.now())):
+            return Counted(place.rr, stored=True)
         # A value, not an exception: the lock's end beside it must run to its own.
         try:
-            return await self._status.update_deduplication_status(place.rr, occurrences=occurrences, deadline=deadline)
+            return await self._status.update_deduplication_status(
+                place.rr, occurrences=occurrences, signals=told_of, deadline=deadline
+            )
         except SluiceError as error:
             return error
 

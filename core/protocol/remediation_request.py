@@ -15,7 +15,7 @@ from core.common.text import cut_utf8, label_value, parse_rfc3339, rfc3339
 from core.kube.errors import UnreadableAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from core.kube.client import Listing, Reply
@@ -39,6 +39,12 @@ SENDER_ANNOTATION = "sluice.kubernaut.ai/sender"
 
 _LABELS = "sluice.kubernaut.ai"
 _FINGERPRINT_DIGITS = 12  # in a name, and in the label by which all RRs of a problem are listed
+
+ALERT_ANNOTATION = "gateway.kubernaut.ai/alert"
+"""The alert that opened the RR (core.signals.signal.alert_id); an Event leaves none."""
+
+SIGNAL_RESOLVED = "SignalResolved"
+"""Type of the condition that tells whether all alerts of the RR are resolved (core.protocol.status)."""
 
 _MANUAL_REVIEW = "ManualReviewRequired"
 
@@ -125,7 +131,12 @@ class DeduplicationStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemediationRequest:
-    """A view of one stored object; `deduplication` is None where the status has none yet."""
+    """A view of one stored object; `deduplication` is None where the status has none yet.
+
+    `severity` is the highest that came. `firing` are the alerts that fire (core.protocol.status), None where nobody
+    knows; `firing_stored` is whether the status says so, not the annotation alone. `signal_resolved` is whether the
+    condition is True, and `conditions` are those of others, None where they are not kept.
+    """
 
     name: str
     namespace: str
@@ -139,6 +150,11 @@ class RemediationRequest:
     holds: bool = True
     """Whether it takes signals (holds_its_problem), judged at the time of the answer that brought it."""
     deduplication: DeduplicationStatus | None = None
+    severity: str = ""
+    firing: frozenset[str] | None = None
+    firing_stored: bool = False
+    signal_resolved: bool = False
+    conditions: Sequence[Mapping[str, Any]] | None = None
 
     @property
     def active(self) -> bool:
@@ -163,8 +179,11 @@ class RemediationRequest:
 
         Fields of a wrong type, which a looser CRD may let in, count as absent.
         """
-        metadata = _mapping(obj.get("metadata"))
+        metadata, spec = _mapping(obj.get("metadata")), _mapping(obj.get("spec"))
         status = _mapping(obj.get("status"))
+        annotations, deduplication = _mapping(metadata.get("annotations")), _mapping(status.get("deduplication"))
+        count, conditions = _deduplication(deduplication), _conditions(status.get("conditions"))
+        firing = _names(deduplication.get("firing"))
         phase, deleting = _text(status.get("overallPhase")), bool(metadata.get("deletionTimestamp"))
         return cls(
             name=_text(metadata.get("name")),
@@ -172,7 +191,7 @@ class RemediationRequest:
             uid=_text(metadata.get("uid")),
             resource_version=_text(metadata.get("resourceVersion")),
             creation_timestamp=_text(metadata.get("creationTimestamp")),
-            fingerprint=_text(_mapping(obj.get("spec")).get("signalFingerprint")),
+            fingerprint=_text(spec.get("signalFingerprint")),
             phase=phase,
             deleting=deleting,
             holds=_holds(
@@ -183,8 +202,15 @@ class RemediationRequest:
                 cooldown=cooldown,
                 now=now,
             ),
-            attempt_id=_text(_mapping(metadata.get("annotations")).get(ATTEMPT_ANNOTATION)),
-            deduplication=_deduplication(_mapping(status.get("deduplication"))),
+            attempt_id=_text(annotations.get(ATTEMPT_ANNOTATION)),
+            deduplication=count,
+            severity=_text(deduplication.get("highestSeverity")) or _text(spec.get("severity")),
+            firing=_opened_by(annotations) if _only_implied(firing, count) else firing,
+            firing_stored=firing is not None,
+            signal_resolved=any(
+                each.get("type") == SIGNAL_RESOLVED and each.get("status") == "True" for each in conditions
+            ),
+            conditions=[each for each in conditions if each.get("type") != SIGNAL_RESOLVED],
         )
 
 
@@ -224,8 +250,22 @@ def _deduplication(status: Mapping[str, Any]) -> DeduplicationStatus | None:
     )
 
 
-def _fields_of_status(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _mapping(_mapping(entry.get("fieldsV1")).get("f:status"))
+def _only_implied(firing: frozenset[str] | None, count: DeduplicationStatus | None) -> bool:
+    """Whether only the annotation tells who fires: no count is written yet, but the definition's default."""
+    return firing is None and (count is None or count.last_seen_at == "")
+
+
+def _opened_by(annotations: Mapping[str, Any]) -> frozenset[str]:
+    alert = _text(annotations.get(ALERT_ANNOTATION))
+    return frozenset((alert,)) if alert else frozenset()
+
+
+def _names(value: object) -> frozenset[str] | None:
+    return frozenset(filter(None, map(_text, value))) if isinstance(value, list) else None
+
+
+def _conditions(value: object) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _time(value: object) -> datetime | None:
@@ -330,7 +370,8 @@ class RemediationRequestBuilder:
                     "kubernaut.ai/created-at": rfc3339(now),
                     ATTEMPT_ANNOTATION: attempt_id,
                     **_present(
-                        **{REQUEST_ANNOTATION: request_id, TRACE_ANNOTATION: trace_id, SENDER_ANNOTATION: sender}
+                        **{REQUEST_ANNOTATION: request_id, TRACE_ANNOTATION: trace_id, SENDER_ANNOTATION: sender},
+                        **{ALERT_ANNOTATION: signal.alert},
                     ),
                 },
             },

@@ -1,21 +1,54 @@
-"""Counts signals on an RR's status (kubernaut: StatusUpdater). Touches `status.deduplication` only."""
+"""What the gateway writes to an RR's status: the count of its signals (kubernaut: StatusUpdater), and which fire.
+
+An alert is known by its labels (core.signals.signal.alert_id). The one that opened the RR stands in an annotation; the
+first count writes all that fire to `status.deduplication.firing`. Everything is written in one PATCH under the
+resourceVersion that was seen: no reader ever sees a condition that contradicts the list.
+
+Where the list is missing although a count stands there (a resource definition without the field, an orchestrator that
+writes the status anew), nobody knows which alerts fire, and the condition is not set: better untold than untrue.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.common.backoff import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF, Backoff, Random
 from core.common.text import rfc3339
 from core.kube.errors import ConflictError, KubernetesError, NotFoundError, NotStoredError
-from core.protocol.remediation_request import DeduplicationStatus, RemediationRequest, read_remediation_request
+from core.protocol.remediation_request import (
+    SIGNAL_RESOLVED,
+    DeduplicationStatus,
+    RemediationRequest,
+    read_remediation_request,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from core.common.clock import Clock, Deadline
     from core.kube.client import KubeClient
     from core.kube.resources import Resource
+    from core.signals.signal import NormalizedSignal
+
+    Writer = Callable[[RemediationRequest], "Write | None"]
+    """Says what is to be written to an RR as it was read; None where nothing is."""
+
+
+MOST_FIRING = 200
+"""Alerts of one RR whose state is kept. With more, nobody is told that all are resolved."""
+
+_RANKS = (
+    ("none", "debug"),
+    ("info", "information", "notice", "low", "p5"),
+    ("minor", "ticket", "p4"),
+    ("warning", "medium", "p3"),
+    ("major", "high", "error", "p2"),
+    ("critical", "page", "alert", "p1"),
+    ("emergency",),
+)
+_RANK = {severity: rank for rank, alike in enumerate(_RANKS, 1) for severity in alike}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +61,30 @@ class Counted:
     stored: bool
     late: bool = False
     conflicts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What one PATCH writes: which alerts fire, and the count where something is counted."""
+
+    news: Mapping[str, Any]
+    count: DeduplicationStatus | None = None
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The status, as far as it changes."""
+        if self.count is None:
+            return self.news
+        count = {
+            "occurrenceCount": self.count.occurrence_count,
+            "firstSeenAt": self.count.first_seen_at,
+            "lastSeenAt": self.count.last_seen_at,
+        }
+        return {**self.news, "deduplication": {**self.news.get("deduplication", {}), **count}}
+
+    def unread(self, current: RemediationRequest) -> bool:
+        """Whether it writes all conditions, and those of others are not known."""
+        return "conditions" in self.news and current.conditions is None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,16 +135,50 @@ class StatusUpdater:
         self._random = random
 
     async def update_deduplication_status(
-        self, rr: RemediationRequest, *, occurrences: int, deadline: Deadline
+        self,
+        rr: RemediationRequest,
+        *,
+        occurrences: int,
+        signals: Sequence[NormalizedSignal] = (),
+        deadline: Deadline,
     ) -> Counted:
         """Add `occurrences` to an RR that holds its problem (kubernaut: UpdateDeduplicationStatus).
 
         The RR as given is tried first; after a conflict it is read again and judged again. Conflicts and
         failures are limited each by a policy of their own.
 
+        Args:
+            rr: as it was seen.
+            occurrences: how many to add; with 0 a first count is written, where there is none.
+            signals: whose alerts fire or are resolved from now on, in order; what that changes is written too.
+            deadline: of the request.
+
         Raises:
             KubernetesError: the last conflict or failure when the tries are used up, or a refusal.
         """
+
+        def write(current: RemediationRequest) -> Write | None:
+            news = told(current, signals, now=self._clock.now(), counting=True) if signals else {}
+            if occurrences == 0 and _written(current) and not news:
+                return None
+            return Write(news, self._counted(current, occurrences))
+
+        return await self._update(rr, write, deadline)
+
+    async def tell(self, rr: RemediationRequest, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> Counted:
+        """Write to an RR at work which of its alerts are resolved; nothing is counted.
+
+        Raises:
+            KubernetesError: as for a count.
+        """
+
+        def write(current: RemediationRequest) -> Write | None:
+            news = told(current, signals, now=self._clock.now()) if current.active else {}
+            return Write(news) if news else None
+
+        return await self._update(rr, write, deadline)
+
+    async def _update(self, rr: RemediationRequest, write: Writer, deadline: Deadline) -> Counted:
         current: RemediationRequest | None = rr
         seen, sent = rr, None
         error: KubernetesError | None = None
@@ -101,10 +192,14 @@ class StatusUpdater:
                     # At work when it was counted on, it held; one that had ended before may have run out by then.
                     at_work = counted and seen.active
                     return Counted(current, at_work, late=counted and not at_work, conflicts=tries.conflicts)
-                if _same(sent, current) or (occurrences == 0 and _written(current)):
-                    return Counted(current, stored=True, conflicts=tries.conflicts)
-                seen, sent = current, self._counted(current, occurrences)
-                patched = await self._patch(current, sent, deadline)
+                wanted = None if _same(sent, current) else write(current)
+                if wanted and wanted.unread(current):  # its other conditions are not remembered
+                    current = await self._read(rr, deadline)
+                    wanted = write(current) if current and current.holds else None
+                if current is None or wanted is None:
+                    return Counted(current, current is not None and current.holds, conflicts=tries.conflicts)
+                seen, sent = current, wanted.count
+                patched = await self._patch(current, wanted, deadline)
                 return Counted(patched, patched.holds, late=not patched.holds, conflicts=tries.conflicts)
             except (ConflictError, NotFoundError) as refused:
                 error = refused
@@ -122,17 +217,10 @@ class StatusUpdater:
             last_seen_at=marked_time(self._clock.now(), random=self._random),
         )
 
-    async def _patch(
-        self, current: RemediationRequest, counted: DeduplicationStatus, deadline: Deadline
-    ) -> RemediationRequest:
-        deduplication = {
-            "occurrenceCount": counted.occurrence_count,
-            "firstSeenAt": counted.first_seen_at,
-            "lastSeenAt": counted.last_seen_at,
-        }
+    async def _patch(self, current: RemediationRequest, wanted: Write, deadline: Deadline) -> RemediationRequest:
         body = {
             "metadata": {"resourceVersion": current.resource_version},
-            "status": {"deduplication": deduplication},
+            "status": wanted.status,
         }
         reply = await self._client.patch_status(
             self._resource, body, namespace=current.namespace, name=current.name, deadline=deadline
@@ -140,7 +228,7 @@ class StatusUpdater:
         patched = read_remediation_request(
             reply, name=current.name, fingerprint=current.fingerprint, cooldown=self._cooldown
         )
-        if not _same(counted, patched):
+        if wanted.count and not _same(wanted.count, patched):
             sentence = (
                 f"the API server answered the count on {current.name} with success, and does not show it: does the "
                 f"definition of {self._resource.full_name} have status.deduplication with occurrenceCount, firstSeenAt "
@@ -183,3 +271,72 @@ def _written(current: RemediationRequest) -> bool:
 
 def _same(sent: DeduplicationStatus | None, current: RemediationRequest | None) -> bool:
     return sent is not None and current is not None and current.deduplication == sent
+
+
+def firing_after(firing: frozenset[str] | None, signals: Iterable[NormalizedSignal]) -> frozenset[str] | None:
+    """Return which alerts fire after `signals`, in their order; None where nobody knows.
+
+    A signal that nothing ever resolves, such as an Event, has no part in it.
+    """
+    if firing is None:
+        return None
+    after = set(firing)
+    for signal in signals:
+        if signal.resolved:
+            after.discard(signal.alert)
+        elif signal.alert:
+            after.add(signal.alert)
+    return frozenset(after) if len(after) <= MOST_FIRING else None
+
+
+def told(
+    rr: RemediationRequest, signals: Sequence[NormalizedSignal], *, now: datetime, counting: bool = False
+) -> dict[str, Any]:
+    """Return what signals change of an RR's status, beside the count, as a merge patch; empty where nothing.
+
+    Args:
+        rr: as it was seen. Without others' conditions (`rr.conditions` None) only whether anything changes is right.
+        signals: those that fire and those that are resolved, in the order in which they came.
+        now: time of the condition's change.
+        counting: a count is written with it. From then on the annotation alone tells nothing: others may have joined.
+    """
+    after = firing_after(rr.firing, signals)
+    changed: dict[str, Any] = {}
+    if after != rr.firing or (counting and after is not None and not rr.firing_stored):
+        changed["firing"] = None if after is None else sorted(after)
+    severity = highest(rr.severity, (signal.severity for signal in signals if not signal.resolved))
+    if severity != rr.severity:
+        changed["highestSeverity"] = severity
+    status: dict[str, Any] = {"deduplication": changed} if changed else {}
+    if (state := _state_after(rr, after, signals)) is not None:
+        status["conditions"] = [*(rr.conditions or ()), _condition(state, after, now)]
+    return status
+
+
+def highest(severity: str, others: Iterable[str]) -> str:
+    """Return the highest severity; of two that are alike, or unknown, the earlier one stays."""
+    for other in others:
+        if _RANK.get(other.lower(), 0) > _RANK.get(severity.lower(), 0):
+            severity = other
+    return severity
+
+
+def _state_after(
+    rr: RemediationRequest, after: frozenset[str] | None, signals: Sequence[NormalizedSignal]
+) -> bool | None:
+    """Return the condition's new state; None where it stays as it is."""
+    if after is not None and not after:
+        return True if rr.firing and not rr.signal_resolved else None
+    fires = any(signal.alert and not signal.resolved for signal in signals)
+    return False if rr.signal_resolved and fires else None
+
+
+def _condition(resolved: bool, firing: frozenset[str] | None, now: datetime) -> dict[str, str]:  # noqa: FBT001
+    fires = "alerts fire" if firing is None else "an alert fires" if len(firing) == 1 else f"{len(firing)} alerts fire"
+    return {
+        "type": SIGNAL_RESOLVED,
+        "status": "True" if resolved else "False",
+        "reason": "AlertsResolved" if resolved else "AlertsFiring",
+        "message": "all alerts that joined are resolved" if resolved else f"{fires} again",
+        "lastTransitionTime": rfc3339(now),
+    }

@@ -20,12 +20,14 @@ from core.signals.rules import IGNORED_BY_RULE, Rules, default_rules
 from core.signals.signal import (
     CLUSTER_LABELS,
     PAYLOAD_BYTES,
+    RESOLVED,
     Batch,
     Entry,
     Ignored,
     NormalizedSignal,
     Poison,
     Unread,
+    alert_id,
     bounded_json,
     bounded_texts,
     cluster_of,
@@ -102,8 +104,14 @@ class AlertReader:
             alert = Alert.model_validate(raw)
         except ValidationError as error:
             return _malformed(error, raw, index)
+        signal = self._signal(alert, raw)
         if (alert.status or self._group_status) == "resolved":
-            return Ignored("resolved")
+            return Ignored(
+                RESOLVED, ended=replace(signal, resolved=True) if isinstance(signal, NormalizedSignal) else None
+            )
+        return signal
+
+    def _signal(self, alert: Alert, raw: object) -> NormalizedSignal | Ignored:
         labels = alert.labels
         signal_name = cut_utf8(labels.get("alertname") or _UNKNOWN, limit=_NAME_BYTES)
         decision = self._rules.decide(labels)
@@ -131,6 +139,7 @@ class AlertReader:
             annotations=bounded_texts(alert.annotations),
             provenance=decision.provenance,
             payload=partial(self._payload, raw),
+            alert=alert_id(labels),
         )
 
     def _payload(self, raw: object) -> bytes:

@@ -14,12 +14,14 @@ from core.signals.rules import IGNORED_BY_RULE, Rules, default_rules
 from core.signals.signal import (
     CLUSTER_LABELS,
     PAYLOAD_BYTES,
+    RESOLVED,
     Candidate,
     Entry,
     Ignored,
     NormalizedSignal,
     Poison,
     TargetResource,
+    alert_id,
     bounded_json,
     bounded_texts,
     cluster_of,
@@ -129,17 +131,28 @@ def read_incident(
             texts_of(body.get("incident"), *_NAMED_BY),
         )
     state = incident.state.lower()  # the console's test notification writes OPEN
-    if state == "closed":
-        return Ignored("resolved")
-    if state != "open":
+    if state not in ("open", "closed"):
         return Poison(
             "malformed_incident",
             f"incident.state is {excerpt(incident.state)}; it must be open or closed",
             texts_of(body.get("incident"), *_NAMED_BY),
         )
+    signal = _signal(incident, body, received_time, rules or default_rules(), cluster_labels)
+    if state == "closed":
+        return Ignored(RESOLVED, ended=replace(signal, resolved=True) if isinstance(signal, NormalizedSignal) else None)
+    return signal
+
+
+def _signal(
+    incident: Incident,
+    body: Mapping[str, Any],
+    received_time: datetime,
+    rules: Rules,
+    cluster_labels: Sequence[str],
+) -> NormalizedSignal | Ignored:
     signal_name = cut_utf8(incident.policy_name or incident.condition_name or "unknown", limit=_NAME_BYTES)
     labels = {"incident_id": incident.incident_id or "", **incident.measured, **(incident.policy_user_labels or {})}
-    decision = (rules or default_rules()).decide({"alertname": signal_name, **labels})
+    decision = rules.decide({"alertname": signal_name, **labels})
     if decision.ignored:
         return Ignored(IGNORED_BY_RULE, decision.ignored, signal_name)
     aim = _aim(incident, decision.hints)
@@ -162,6 +175,7 @@ def read_incident(
         labels=bounded_texts(labels),
         annotations=bounded_texts(_annotations(incident)),
         payload=partial(bounded_json, dict(body), limit=PAYLOAD_BYTES),
+        alert=alert_id({"incident_id": incident.incident_id}) if incident.incident_id else "",
     )
 
 

@@ -91,6 +91,8 @@ class NormalizedSignal:
     `provenance` are annotations of the RR that say where the signal came from. `payload` writes the
     JSON document kept on the RR as `originalPayload`; only a new RR needs it. `event_namespace` is that of
     the Event that told, empty for whatever is none. `found_by` says by which label and rule the target was found.
+    `alert` tells one alert from another (alert_id), empty for what is never resolved; `resolved` is whether it has
+    ended.
     """
 
     fingerprint: str
@@ -112,6 +114,8 @@ class NormalizedSignal:
     payload: Callable[[], bytes] = bytes
     event_namespace: str = ""
     found_by: str = ""
+    alert: str = ""
+    resolved: bool = False
 
     def described(self) -> dict[str, str]:
         """Return the fields by which log lines tell signals apart; what is not known is left out."""
@@ -130,12 +134,14 @@ class Ignored:
     """An alert that asks for nothing, such as a resolved one.
 
     `reason` is a short machine-readable word. `message` tells people more, where there is more to tell; then
-    `signal_name` says which alerts it is about.
+    `signal_name` says which alerts it is about. `ended` is the signal that is resolved, where it is one: its RR may be
+    told of it.
     """
 
     reason: str
     message: str = ""
     signal_name: str = ""
+    ended: NormalizedSignal | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +214,18 @@ def fingerprint_of(target: TargetResource, *, cluster: str = "") -> str:
     """
     identity = f"{target.namespace}:{target.kind}:{target.name}"
     return hashlib.sha256(f"{cluster}:{identity}".encode() if cluster else identity.encode()).hexdigest()
+
+
+RESOLVED = "resolved"
+"""Reason of an alert that is ignored because it has ended."""
+
+
+def alert_id(labels: Mapping[str, str]) -> str:
+    """Return 16 hex digits that tell an alert from all others: by its labels, as Alertmanager does.
+
+    What a sender says of itself (Alertmanager's `fingerprint`) is not believed: one could end another's alert.
+    """
+    return hashlib.sha256(repr(sorted(labels.items())).encode(errors="replace")).hexdigest()[:16]
 
 
 def bounded_texts(values: Mapping[str, str]) -> dict[str, str]:

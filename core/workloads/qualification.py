@@ -215,7 +215,8 @@ class Qualification:
         if refusal and self._scope:
             rejected = _rejected(resolved, OUT_OF_SCOPE, f"out of scope: {refusal}")
             return dataclasses.replace(rejected, remedy=self._scope.remedy(lineage))
-        silenced = await self._held_by(lineage, deadline)
+        # Who silences an object wants no new RR; the one at work is told all the same that its alert has ended.
+        silenced = None if signal.resolved else await self._held_by(lineage, deadline)
         return _silenced(resolved, silenced) if silenced else resolved
 
     async def _held_by(self, lineage: Lineage, deadline: Deadline) -> Silenced | None:

@@ -24,6 +24,7 @@ from tests.contract.objects import lease
 from tests.support.instances import fingerprint, signal
 
 if TYPE_CHECKING:
+    from core.signals.signal import NormalizedSignal
     from tests.contract.client import Client
 
 
@@ -73,6 +74,60 @@ async def test_signal_after_the_end_gets_the_next_rr_of_the_chain(start, api, re
     assert second.status is Status.CREATED
     assert second.rr_name != first.rr_name
     assert len(await stored(api, requests)) == 2
+
+
+class TestResolved:
+    """Signals with an `alert` are told from each other; nothing is ever resolved of one without."""
+
+    @staticmethod
+    def of(alert: str, *, resolved: bool = False) -> NormalizedSignal:
+        return replace(signal(), alert=alert, resolved=resolved)
+
+    @staticmethod
+    def conditions(rr: Any) -> dict[str, str]:
+        return {each["type"]: each["status"] for each in rr["status"].get("conditions", [])}
+
+    async def test_condition_comes_and_goes_with_the_alerts_beside_those_of_others(self, start, api, requests):
+        one = start()
+        (created,) = await one.post(self.of("a"))
+        ready = {"type": "Ready", "status": "False", "reason": "Working", "lastTransitionTime": "2026-01-02T03:04:05Z"}
+        path = f"{requests}/{created.rr_name}/status"
+        assert (await api.patch(path, {"status": {"conditions": [ready]}})).status == 200
+        await start().post(self.of("b"))
+        await one.post(self.of("a", resolved=True))
+        (rr,) = await stored(api, requests)
+        assert self.conditions(rr) == {"Ready": "False"}
+        assert rr["status"]["deduplication"]["firing"] == ["b"]
+        await one.post(self.of("b", resolved=True))
+        (rr,) = await stored(api, requests)
+        assert self.conditions(rr) == {"Ready": "False", "SignalResolved": "True"}
+        await start().post(self.of("a"))
+        (rr,) = await stored(api, requests)
+        assert self.conditions(rr) == {"Ready": "False", "SignalResolved": "False"}
+        assert count(rr) == 3
+
+    async def test_new_rr_that_is_resolved_shows_one_occurrence(self, start, api, requests):
+        one = start()
+        await one.post(self.of("a"))
+        (told,) = await one.post(self.of("a", resolved=True))
+        assert one.calls == [*NEW, "PATCH remediationrequests/status"]
+        assert (told.status, told.reason) == (Status.IGNORED, "resolved")
+        (rr,) = await stored(api, requests)
+        assert rr["status"]["deduplication"] == {"occurrenceCount": 1, "firing": []}
+
+    async def test_alerts_that_come_and_go_in_two_instances_leave_what_came_last(self, start, api, requests):
+        one, other = start(), start()
+        await one.post(self.of("a"))
+        for turn in range(10):
+            await asyncio.gather(
+                one.post(self.of("a", resolved=turn % 2 == 0)), other.post(self.of("b", resolved=turn % 2 == 1))
+            )
+            (rr,) = await stored(api, requests)
+            assert rr["status"]["deduplication"]["firing"] == ["a" if turn % 2 else "b"]
+            assert self.conditions(rr).get("SignalResolved") != "True"
+        await other.post(self.of("a", resolved=True))
+        (rr,) = await stored(api, requests)
+        assert self.conditions(rr) == {"SignalResolved": "True"}
 
 
 async def test_consistent_reads_create_once_too(start, api, requests):

@@ -42,6 +42,16 @@ FIELDS: dict[str, Any] = {
         "type": "array",
         "items": {"type": "object", "required": ["n"], "properties": {"n": {"type": "string"}}},
     },
+    "named": {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["k"],
+        "items": {
+            "type": "object",
+            "required": ["k"],
+            "properties": {"k": {"type": "string"}, "v": {"type": "string"}},
+        },
+    },
     "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
 }
 SCHEMA = {
@@ -174,6 +184,10 @@ def unchecked(field: str, wanted: str) -> dict[str, str]:
         ({"records": [5]}, [wrong_type("spec.records[0]", "object", "integer")]),
         ({"records": [{}]}, [cause("spec.records[0].n", "Required value", "FieldValueRequired")]),
         ({"records": [{"n": 1}]}, [wrong_type("spec.records[0].n", "string", "integer")]),
+        (
+            {"named": [{"k": "a", "v": "1"}, {"k": "b"}, {"k": "a"}]},
+            [cause("spec.named[2]", 'Duplicate value: {"k":"a"}', "FieldValueDuplicate")],
+        ),
     ],
 )
 async def test_what_is_refused(api: Client, things: str, given: Any, causes: list[dict[str, str]]):

@@ -40,6 +40,7 @@ class Judge:
         trace: Trace,
         foreign: bool,
         cooldown: float,
+        fingerprints: Sequence[str],
         now: Callable[[], float],
         stop: Callable[[], None],
     ):
@@ -50,6 +51,7 @@ class Judge:
         self._trace = trace
         self._foreign = foreign
         self._cooldown = cooldown
+        self._fingerprints = fingerprints
         self._now = now
         self._stop = stop
         self._busy: Counter[tuple[str, str]] = Counter()
@@ -101,8 +103,17 @@ class Judge:
             self.fail("none lost", f"{commit.actor} counts on {commit.name}, which is {phase(commit.before)}")
         elif not active(commit.before):
             self._note_on_ended(commit)
+        self._check_told(commit)
         if _without_our_fields(commit.before) != _without_our_fields(commit.after):
             self.fail("others' fields", f"{commit.actor} changed more of {commit.name} than its count")
+
+    def _check_told(self, commit: Commit) -> None:
+        if is_resolved(commit.after) and not is_resolved(commit.before):
+            self._trace.state("all alerts of an RR are resolved")
+        elif is_resolved(commit.before) and not is_resolved(commit.after):
+            self._trace.state("an alert of a resolved RR fires again")
+        if is_resolved(commit.after) and deduplication(commit.after).get("firing") != []:
+            self.fail("told", f"{commit.actor} wrote that all alerts of {commit.name} are resolved, and one fires")
 
     def _note_on_ended(self, commit: Commit) -> None:
         """Note a count on an RR that holds for a time only.
@@ -205,8 +216,7 @@ class Judge:
             self.counts.on_answered(actor, request.path.split("/")[-2])
 
     def _shared_prefix(self, subject: str) -> bool:
-        delivered = [fingerprint for fingerprint in self.counts.delivered if fingerprint.startswith(subject)]
-        return len(delivered) > 1
+        return sum(fingerprint.startswith(subject) for fingerprint in self._fingerprints) > 1
 
     # What senders see
 
@@ -251,6 +261,12 @@ def is_ours(actor: str) -> bool:
     return actor.startswith("sluice")
 
 
+def is_resolved(obj: Any) -> bool:
+    """Whether a request's object says that all its alerts are resolved."""
+    conditions = (obj.get("status") or {}).get("conditions", [])
+    return any(each["type"] == "SignalResolved" and each["status"] == "True" for each in conditions)
+
+
 def fingerprint_of(obj: Any) -> str:
     """Return the fingerprint of a request's object."""
     return str(obj["spec"]["signalFingerprint"])
@@ -278,7 +294,8 @@ def _subject(request: ApiRequest) -> str:
 
 def _without_our_fields(obj: Any) -> Any:
     status = {key: value for key, value in (obj.get("status") or {}).items() if key != "deduplication"}
-    return content(obj) | {"status": status}
+    others = [each for each in status.pop("conditions", []) if each["type"] != "SignalResolved"]
+    return content(obj) | {"status": status, "conditions": others}
 
 
 def _described(commit: Commit) -> str:

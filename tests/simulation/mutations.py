@@ -12,13 +12,13 @@ from core.protocol.lock import DistributedLockManager
 from core.protocol.placement import Placement, _Search
 from core.protocol.recorder import Recorder, RemediationRequestMemory, Rounds
 from core.protocol.remediation_request import _holds, holds_its_problem, is_terminal_phase
-from core.protocol.status import StatusUpdater
+from core.protocol.status import StatusUpdater, _state_after
 from core.protocol.sweeping import LeaseSweeper
 from core.results import is_poison
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace
 
 _CREATE = CRDCreator.create_remediation_request
-_UPDATE = StatusUpdater.update_deduplication_status
+_UPDATE = StatusUpdater._update
 _TAKE_OVER = DistributedLockManager.take_over
 _RANDOM_NAMES = Prepend(_CREATE, "name = name[:-8] + attempt_id[:8]")
 _NO_LEASE = Prepend(
@@ -89,7 +89,11 @@ MUTATIONS = (
         19,
         Replace(_CREATE, "A.attempt_id == B", "False"),
     ),
-    _mistake("a count whose answer was lost is added again", 19, Replace(_UPDATE, "_same(...) or A", "A")),
+    _mistake(
+        "a count whose answer was lost is added again",
+        56,
+        Replace(_UPDATE, "None if A else write(current)", "write(current)"),
+    ),
     _mistake("a conflict is not judged again", 1, Replace(_UPDATE, "A is None or not A.holds", "A is None")),
     _mistake("Blocked counts as ended", 18, Prepend(is_terminal_phase, 'if phase == "Blocked": return True')),
     _mistake(
@@ -98,7 +102,7 @@ MUTATIONS = (
     _mistake("the name's fingerprint is not checked", 23, Replace(_Search._belongs, "rr.fingerprint == A and B", "B")),
     _mistake(
         "an earlier delivery is used twice",
-        16,
+        24,
         Replace(EarlierDeliveries.take, "self._bodies.pop(A)", "self._bodies.get(A)"),
     ),
     _mistake(
@@ -112,7 +116,7 @@ MUTATIONS = (
     _mistake(
         "the status is replaced as a whole",
         4,
-        Replace(StatusUpdater._patch, '{"deduplication": A}', '{"deduplication": A, "message": None}'),
+        Replace(StatusUpdater._patch, "wanted.status", '{**wanted.status, "message": None}'),
     ),
     _mistake(
         "a lease is taken over five seconds early",
@@ -128,5 +132,11 @@ MUTATIONS = (
     _mistake(
         "the first signal of a round is not counted", 0, Replace(Recorder._record_round, "A - B.created", "A - 1")
     ),
+    _mistake(
+        "an alert that fires again leaves the RR resolved",
+        6,
+        Replace(_state_after, "rr.signal_resolved and A", "False"),
+    ),
+    _mistake("nobody is told that all is resolved", 3, Replace(_state_after, "rr.firing and not A", "False")),
     _mistake("the lock is never marked done", 0, Prepend(Placement.finish, "return")),
 )

@@ -74,6 +74,8 @@ class Scenario:
     """Whether the API servers' clocks jump; then no RR holds its problem for a time after its end."""
     first_count: Literal["implied", "written"]
     cooldown: float
+    resolves: bool
+    """Whether alerts are resolved, too."""
     events: tuple[Event, ...]
     stops: tuple[Stop, ...]
 
@@ -107,6 +109,7 @@ def draw(seed: int, *, without: Container[str] = ()) -> Scenario:
         jumping=not calm and rng.random() < 0.15,
         first_count="written" if rng.random() < 0.2 else "implied",
         cooldown=0.0,
+        resolves=dice(seed, "resolves").random() < 0.3,
         events=(),
         stops=(),
     )
@@ -115,6 +118,7 @@ def draw(seed: int, *, without: Container[str] = ()) -> Scenario:
     timetable = _timetable(rng, world)
     timetable += _muddles(dice(seed, "muddles"), timetable)
     timetable += _deletions(dice(seed, "deletions"), timetable)
+    timetable += _resolves(dice(seed, "when resolved"), timetable, resolves=scenario.resolves)
     timetable += _jumps(dice(seed, "jumps"), timetable, jumping=scenario.jumping)
     events = sorted((event for event in timetable if event.key not in without), key=lambda each: (each.at, each.key))
     stops = [stop for stop in _stops(rng, pods, calm=calm) if stop.key not in without]
@@ -155,6 +159,16 @@ def _deletions(rng: random.Random, timetable: list[Event]) -> list[Event]:
     return [
         Event(key=f"delete-{number}", at=max(0.0, rng.choice(moments) + rng.uniform(-0.5, 1.5)), kind="delete")
         for number in range(rng.choice((0, 0, 3, 12)))
+    ]
+
+
+def _resolves(rng: random.Random, timetable: list[Event], *, resolves: bool) -> list[Event]:
+    """Moments at which alerts are resolved: near their notifications, and long after."""
+    moments = [event.at for event in timetable if event.kind == "notify"]
+    pauses = (rng.uniform(-0.2, 0.5), rng.uniform(0.0, 10.0), rng.uniform(0.0, 60.0))
+    return [
+        Event(key=f"resolve-{number}", at=max(0.0, rng.choice(moments) + rng.choice(pauses)), kind="resolve")
+        for number in range(rng.randint(1, 6) if resolves else 0)
     ]
 
 

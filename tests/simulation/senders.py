@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
 
+    from tests.simulation.pods import Pod
     from tests.simulation.world import World
 
 ALERTS = ("HighMemoryUsage", "CrashLooping")
@@ -35,9 +36,10 @@ def fingerprint(target: str) -> str:
     return fingerprint_of(TargetResource(kind="Pod", name=target, namespace="prod"))
 
 
-def webhook(*alerts: tuple[str, str], broken: bool = False) -> Webhook:
+def webhook(*alerts: tuple[str, str], broken: bool = False, resolved: bool = False) -> Webhook:
     """Return a version 4 webhook; an alert is its name and target, `broken` adds one that names no target."""
-    named = [_alert(alertname=name, pod=target, namespace="prod") for name, target in alerts]
+    status = "resolved" if resolved else "firing"
+    named = [_alert(alertname=name, pod=target, namespace="prod") | {"status": status} for name, target in alerts]
     named += [_alert(alertname="Watchdog")] if broken else []
     body = {
         "version": "4",
@@ -51,7 +53,7 @@ def webhook(*alerts: tuple[str, str], broken: bool = False) -> Webhook:
         "externalURL": "http://alertmanager",
         "alerts": named,
     }
-    fingerprints = tuple(fingerprint(target) for _, target in alerts) + (("",) if broken else ())
+    fingerprints = tuple("" if resolved else fingerprint(target) for _, target in alerts) + (("",) if broken else ())
     return Webhook(json.dumps(body).encode(), fingerprints)
 
 
@@ -70,13 +72,13 @@ def _alert(**labels: str) -> dict[str, Any]:
 class Alertmanager:
     """One group's notification: sent by one peer, or by both where the first is slow to tell the other."""
 
-    def __init__(self, *, world: World, key: str) -> None:
+    def __init__(self, *, world: World, key: str, resolved: bool = False) -> None:
         self._world = world
         self._key = key
         rng = dice(world.scenario.seed, key)
         targets = rng.sample(world.scenario.targets, rng.randint(1, len(world.scenario.targets)))
         alerts = [(name, target) for target in targets for name in ALERTS[: rng.choice((1, 1, 2))]]
-        self._webhook = webhook(*alerts, broken=rng.random() < 0.1)
+        self._webhook = webhook(*alerts, broken=rng.random() < 0.1, resolved=resolved)
         self._peer_waits = rng.uniform(0.0, 6.0) if rng.random() < 0.35 else None
 
     def send(self) -> None:
@@ -132,11 +134,20 @@ async def probe(world: World, targets: Sequence[str]) -> None:
     tries = 6 if world.judge.leases.clocks_jumped else 3
     for target in targets:
         for pod in world.pods:
-            sent = webhook((ALERTS[0], target))
-            for _ in range(tries):
-                given = await pod.post(sent.body, sent.fingerprints)
-                if given.status < 300:
-                    break
-                await asyncio.sleep(3.0)
-            else:
-                world.judge.fail("heals", f"{pod.machine.name} still answers {given.status}: {given.body[:300]!r}")
+            await _deliver(world, pod, webhook((ALERTS[0], target)), tries=tries)
+
+
+async def resolve(world: World, targets: Sequence[str]) -> None:
+    """Then one pod is told that all alerts of each target are resolved."""
+    for target in targets:
+        everything = webhook(*((name, target) for name in ALERTS), resolved=True)
+        await _deliver(world, world.pods[0], everything, tries=3)
+
+
+async def _deliver(world: World, pod: Pod, sent: Webhook, *, tries: int) -> None:
+    for _ in range(tries):
+        given = await pod.post(sent.body, sent.fingerprints)
+        if given.status < 300:
+            return
+        await asyncio.sleep(3.0)
+    world.judge.fail("heals", f"{pod.machine.name} still answers {given.status}: {given.body[:300]!r}")

@@ -24,6 +24,7 @@ STATES = {
     *("LIST remediationrequests consistently 200", "several alerts in one count", "count in doubt, added once more"),
     *("breaker open", "breaker half-open", "breaker closed", "ended request deleted in time"),
     *("own creation known by its attempt", "own count known by its mark"),
+    *("all alerts of an RR are resolved", "an alert of a resolved RR fires again"),
     *("answer 201", "answer 202", "answer 503", "ended RR that still holds", "ended RR at work again"),
 }
 

@@ -65,6 +65,7 @@ def _calm(*, pods: int, seed: int) -> Scenario:
         defaults=True,
         jumping=False,
         cooldown=0.0,
+        resolves=False,
         first_count="implied",
         events=(),
         stops=(),

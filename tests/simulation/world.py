@@ -12,12 +12,13 @@ from core.protocol.lease import lease_name
 from core.protocol.remediation_request import RemediationRequest
 from tests.simulation.api import Api, Replica
 from tests.simulation.etcd import Etcd
-from tests.simulation.judge import Judge, fingerprint_of, is_ours
+from tests.simulation.judge import Judge, fingerprint_of, is_ours, is_resolved
 from tests.simulation.loop import StandstillError, VirtualLoop
 from tests.simulation.people import Operator, Orchestrator
+from tests.simulation.phases import active
 from tests.simulation.pods import Pod
 from tests.simulation.scenario import Event, Scenario, dice, draw
-from tests.simulation.senders import Alertmanager, fingerprint, probe
+from tests.simulation.senders import Alertmanager, fingerprint, probe, resolve
 from tests.simulation.trace import Trace
 from tests.simulation.worker import BugHandler, settings_of
 from tests.simulation.writers import ForeignGateway, Namesake
@@ -63,6 +64,7 @@ class World:
             trace=self.trace,
             foreign=scenario.world == "shared",
             cooldown=scenario.cooldown,
+            fingerprints=[fingerprint(target) for target in scenario.targets],
             now=self._now,
             stop=self._stop,
         )
@@ -107,6 +109,9 @@ class World:
         await probe(self, targets)
         await asyncio.sleep(10.0)
         self._check_end(targets)
+        if self.scenario.resolves:
+            await resolve(self, targets)
+            self._check_told(targets)
 
     def _quiet(self) -> bool:
         busy = self._upcoming or any(not task.done() for task in self._tasks)
@@ -117,6 +122,7 @@ class World:
         self.trace.used[event.key] = None
         acts: dict[str, Callable[[str], None]] = {
             "notify": lambda key: Alertmanager(world=self, key=key).send(),
+            "resolve": lambda key: Alertmanager(world=self, key=key, resolved=True).send(),
             "phase": self._orchestrator.move,
             "cleanup": lambda _: self._orchestrator.clean_up(),
             "delete": self._orchestrator.delete,
@@ -172,6 +178,14 @@ class World:
                 age = self.loop.true_time - self.etcd.written_at("leases", lease_name(of))
                 if age < HEALING_SECONDS:  # else nobody had a reason to take it over since
                     self.judge.fail("lock", f"{target}'s Lease was left behind {age:.0f} s ago")
+
+    def _check_told(self, targets: list[str]) -> None:
+        for target in targets:
+            of = fingerprint(target)
+            at_work = [obj for obj in self.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
+            for obj in at_work:
+                if active(obj) and not is_resolved(obj):
+                    self.judge.fail("told", f"{obj['metadata']['name']} does not show that all its alerts are resolved")
 
     def _now(self) -> float:
         return self.loop.true_time

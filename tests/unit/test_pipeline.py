@@ -14,7 +14,7 @@ from core.common.clock import Deadline, MockClock
 from core.common.concurrency import STEPS_IN_A_ROW
 from core.errors import DeadlineExceededError
 from core.metrics import Metrics
-from core.pipeline import GROUPS_AT_ONCE, REMEMBERED_DELIVERY_SECONDS, EarlierDeliveries, Pipeline
+from core.pipeline import GROUPS_AT_ONCE, REMEMBERED_DELIVERY_SECONDS, EarlierDeliveries, Judgement, Pipeline
 from core.reporting import COUNTED_LINES, LINES_OF_A_KIND, NOTICE_SECONDS, REMEMBERED_NOTICES, Notices, Reporter
 from core.results import SignalResult, Status
 from core.signals.signal import Batch, Entry, Ignored, NormalizedSignal, Poison
@@ -59,7 +59,7 @@ class Joined:
 class Processing:
     """A pipeline over such rounds."""
 
-    def __init__(self) -> None:
+    def __init__(self, judgement: Judgement | None = None) -> None:
         self.rounds = Joined()
         self.clock = MockClock(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
         self.registry = CollectorRegistry()
@@ -75,6 +75,7 @@ class Processing:
                 clusters=Clusters(own=""),
                 max_concurrent=100,
             ),
+            judgement=judgement or Judgement(),
             rounds=rounds,
             earlier_deliveries=EarlierDeliveries(clock=self.clock, capacity=100),
             reporter=Reporter(
@@ -122,6 +123,37 @@ async def test_signals_are_grouped_by_fingerprint_and_results_keep_the_payloads_
 async def test_groups_run_side_by_side(processing):
     await processing.process(*(signal(f"pod-{number}") for number in range(20)))
     assert processing.rounds.most_at_once == 20
+
+
+class TestResolved:
+    @pytest.fixture
+    def processing(self):
+        return Processing(Judgement(tells_resolved=True))
+
+    @staticmethod
+    def ended(name: str) -> Ignored:
+        return Ignored("resolved", ended=replace(signal(name), resolved=True))
+
+    async def test_resolved_alerts_join_the_round_of_their_problem_in_order(self, processing):
+        results = await processing.process(signal("a"), self.ended("a"), self.ended("b"), Ignored("resolved"))
+        assert processing.rounds.groups == [["a", "a"], ["b"]]
+        assert statuses(results)[0] == "created"
+
+    async def test_they_join_nothing_where_nobody_is_to_be_told(self):
+        quiet = Processing()
+        results = await quiet.process(self.ended("a"))
+        assert (quiet.rounds.groups, statuses(results)) == ([], ["ignored"])
+
+    async def test_telling_that_fails_makes_the_webhook_come_again(self, processing):
+        processing.fail("a")
+        assert statuses(await processing.process(self.ended("a"))) == ["failed"]
+
+    async def test_they_are_not_counted_as_received(self, processing):
+        await processing.process(self.ended("a"))
+        assert (
+            processing.metric("gateway_signals_received_total", source_type="prometheus-alert", severity="critical")
+            == 0
+        )
 
 
 async def test_what_asks_for_nothing_is_ignored_in_its_place(processing):
@@ -194,32 +226,10 @@ async def test_signal_that_the_api_server_calls_invalid_is_rejected_and_logged(p
     assert (vars(record)["fingerprint"], vars(record)["status"]) == (fingerprint("a"), "invalid")
 
 
-@pytest.mark.parametrize("status", [Status.INVALID, Status.FAILED, Status.REJECTED, Status.IGNORED])
-async def test_line_of_each_outcome_says_which_alert_what_of_it_and_how_long(processing, caplog, status):
-    caplog.set_level(logging.INFO)
-    processing.rounds.outcomes = {"a": status}
-    await processing.process(replace(signal("a"), found_by="pod (names a Pod)"))
-    (record,) = caplog.records
-    told = {
-        key: vars(record)[key]
-        for key in ("outcome", "fingerprint", "alertname", "target", "found_by", "duration_seconds", "labels")
-    }
-    assert told == {
-        "outcome": status,
-        "fingerprint": fingerprint("a"),
-        "alertname": "HighMemoryUsage",
-        "target": "prod/Pod/a",
-        "found_by": "pod (names a Pod)",
-        "duration_seconds": 0.0,
-        "labels": {"alertname": "HighMemoryUsage"},
-    }
-
-
 async def test_failed_signal_is_logged_and_not_rejected(processing, caplog):
     processing.fail("a")
     await processing.process(signal("a"))
     assert processing.metric("gateway_signals_rejected_total", reason="refused_by_api") == 0
-    assert processing.metric("gateway_signals_failed_total", source_type="prometheus-alert") == 1
     assert [record.getMessage() for record in caplog.records] == ["a was failed"]
 
 

@@ -26,6 +26,7 @@ def test_nothing_needs_to_be_set():
         "version": "v1alpha1",
         "reads": "fenced",
         "first_count": "implied",
+        "resolved": "condition",
         "rr_events": "none",
         "cooldown": 0.0,
         "auth": "kubernetes",

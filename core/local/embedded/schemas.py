@@ -20,6 +20,8 @@ _SAYS_NOTHING = {"description", "title", "example", "externalDocs", "x-kubernete
 _HANDLED_ELSEWHERE = {"properties", "additionalProperties", "items", "nullable", "default"}
 _HANDLED_ELSEWHERE |= {"exclusiveMinimum", "exclusiveMaximum", "x-kubernetes-preserve-unknown-fields"}
 _HANDLED_ELSEWHERE |= {"x-kubernetes-int-or-string", "x-kubernetes-validations", "x-kubernetes-list-type"}
+_MAP_KEYS = "x-kubernetes-list-map-keys"
+_HANDLED_ELSEWHERE |= {_MAP_KEYS}
 _KNOWN = _SAME_IN_JSON_SCHEMA | _SAYS_NOTHING | _HANDLED_ELSEWHERE
 
 
@@ -41,8 +43,8 @@ def check_supported(schema: Mapping[str, Any], path: str = "") -> None:
     if unknown:
         message = f"schema of {path or 'the object'}: the embedded API does not know {', '.join(unknown)}"
         raise UnsupportedSchemaError(message)
-    if schema.get("x-kubernetes-list-type", "atomic") != "atomic":
-        message = f"schema of {path}: the embedded API knows atomic lists only"
+    if schema.get("x-kubernetes-list-type", "atomic") not in ("atomic", "map"):
+        message = f"schema of {path}: the embedded API knows atomic lists, and such as are maps, only"
         raise UnsupportedSchemaError(message)
     for name, child in _children(schema):
         check_supported(child, f"{path}.{name}" if path else name)
@@ -58,6 +60,8 @@ def _children(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
 def to_json_schema(schema: Mapping[str, Any]) -> JsonObject:
     """Return the JSON Schema (2020-12) of an OpenAPI v3 schema."""
     converted = {key: value for key, value in schema.items() if key in _SAME_IN_JSON_SCHEMA}
+    if _MAP_KEYS in schema:
+        converted[_MAP_KEYS] = schema[_MAP_KEYS]
     if schema.get("x-kubernetes-int-or-string"):
         converted["type"] = ["integer", "string"]
     if schema.get("nullable") and "type" in converted:
@@ -275,6 +279,10 @@ def _wrong(error: ValidationError, text: str) -> tuple[str, str]:
     return "FieldValueInvalid", f"Invalid value: {quoted(error.instance)}: {text}"
 
 
+def _twice(error: ValidationError, _called: str) -> tuple[str, str]:
+    return "FieldValueDuplicate", f"Duplicate value: {error.message}"
+
+
 _WORDING: dict[str, Callable[[ValidationError, str], tuple[str, str]]] = {
     "required": _required,
     "type": _type,
@@ -287,6 +295,7 @@ _WORDING: dict[str, Callable[[ValidationError, str], tuple[str, str]]] = {
     "minProperties": _too_few,
     "pattern": _pattern,
     "minLength": _too_short,
+    _MAP_KEYS: _twice,
     **dict.fromkeys(_RELATIONS, _out_of_bounds),
 }
 
@@ -308,8 +317,17 @@ def _check_pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -
         yield ValidationError(pattern)
 
 
+def _check_map_keys(_validator: Any, keys: list[str], instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    met: list[JsonObject] = []
+    for index, item in enumerate(instance if isinstance(instance, list) else ()):
+        key = {name: item[name] for name in keys if name in item} if isinstance(item, dict) else {}
+        if key and key in met:
+            yield ValidationError(quoted(key), path=(index,))
+        met.append(key)
+
+
 _Validator: Any = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, {"required": _check_required, "pattern": _check_pattern}
+    Draft202012Validator, {"required": _check_required, "pattern": _check_pattern, _MAP_KEYS: _check_map_keys}
 )
 
 

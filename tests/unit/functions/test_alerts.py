@@ -4,6 +4,9 @@ import pytest
 
 from tests.unit.functions.webhooks import alert, webhook
 
+OVER = alert(status="resolved", labels={"alertname": "Over"})
+"""Has ended, and is about no object that an RR could be about."""
+
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/signals/prometheus"])
 async def test_first_alert_is_created_and_its_repeat_is_a_duplicate(function, wire, path):
@@ -42,9 +45,7 @@ async def test_each_alert_of_a_group_has_its_result_in_its_place(function, wire)
     assert answered.json["results"][2]["detail"].startswith("no label names a target")
 
 
-@pytest.mark.parametrize(
-    "body", [webhook(), webhook(alert(status="resolved")), webhook(alert(status="resolved"), alert(status="resolved"))]
-)
+@pytest.mark.parametrize("body", [webhook(), webhook(OVER), webhook(OVER, OVER)])
 async def test_nothing_to_do_is_a_success_that_calls_nobody(function, scripted, body):
     answered = await function.post(body)
     assert answered.status == 200

@@ -23,7 +23,7 @@ async def test_unforeseen_error_is_logged_with_its_trace_and_answered_without(fu
         raise KeyError("a bug with a secret in it")
 
     monkeypatch.setattr(webhook_trigger, "answer", broken)
-    response = await function.post(webhook(alert(status="resolved")))
+    response = await function.post(webhook(alert(status="resolved", labels={})))
     assert response.problem(503) == "an unforeseen error; it is logged, and the same request may work later"
     assert response.headers["Retry-After"] == "5"
     assert b"secret" not in response.body

@@ -65,6 +65,6 @@ async def test_event_that_failed_is_stored_when_it_comes_again(function, wire):
     assert len(await stored(wire)) == 1
 
 
-@pytest.mark.parametrize("data", [kubelet_event(type="Normal"), alert(status="resolved"), {"alerts": []}])
+@pytest.mark.parametrize("data", [kubelet_event(type="Normal"), alert(status="resolved", labels={}), {"alerts": []}])
 async def test_nothing_to_do_is_acknowledged_and_calls_nobody(function, scripted, data):
     acknowledged(await function.send(binary(TYPE, data)))

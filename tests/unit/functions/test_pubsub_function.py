@@ -70,9 +70,9 @@ async def test_signal_type_of_alerts_is_a_setting(function, wire):
     "content",
     [
         webhook(),
-        alert(status="resolved"),
+        alert(status="resolved", labels={}),
         alert(labels={}),
-        incident(state="closed"),
+        incident(state="closed", resource=None),
         incident(resource=None),
         kubelet_event(type="Normal"),
     ],

@@ -18,7 +18,7 @@ KNOWN = reviewed({"authenticated": True, "user": {"username": "alertmanager"}})
 STRANGER = reviewed({"authenticated": False})
 ALLOWED = reviewed({"allowed": True})
 DENIED = reviewed({"allowed": False})
-RESOLVED = webhook(alert(status="resolved"))
+RESOLVED = webhook(alert(status="resolved", labels={}))
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,14 @@ import pytest
 from core.protocol.lock import DistributedLockManager
 from core.protocol.placement import Placement, _Search, _surely_refused
 from core.protocol.recorder import Recorder
-from core.protocol.remediation_request import _holds, ended_at, holds_its_problem
-from core.protocol.status import StatusUpdater
+from core.protocol.remediation_request import _holds, _only_implied, ended_at, holds_its_problem
+from core.protocol.status import StatusUpdater, Write, _state_after, firing_after, told
 from core.protocol.sweeping import LeaseSweeper, _unneeded
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace, applied
 from tests.unit.protocol import test_holding as holding
 from tests.unit.protocol import test_meeting as meeting
 from tests.unit.protocol import test_races as races
+from tests.unit.protocol import test_resolved as resolved
 from tests.unit.protocol import test_sweeping as sweeping
 
 if TYPE_CHECKING:
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     Race = Callable[[World], Awaitable[None]]
 
 LATE = meeting.test_name_of_a_late_holder_is_kept_for_an_hour
-_UPDATE = StatusUpdater.update_deduplication_status
+_UPDATE = StatusUpdater._update
 TAKE_OVER = DistributedLockManager.take_over
 LEASE, DEADLINE = races.TestTheLease(), races.TestOneDeadline()
 MOVING = races.TestStaleAndMovingViews()
 SWEEP, PRUNE = sweeping.TestSweeping(), sweeping.TestPruning()
+SIDE_BY_SIDE = resolved.TestSideBySide()
 SET_BACK = meeting.TestClockSetBack()
 
 MISTAKES: dict[str, tuple[Edit, Race]] = {
@@ -123,6 +125,34 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
     "a late count is added again": (
         Replace(Recorder._record_round, "A.uid == late", "False"),
         holding.test_late_count_is_not_added_again_where_its_rr_is_made_to_hold_again,
+    ),
+    "memory alone says what there is to tell": (
+        Replace(Recorder._to_be_told, "known and told(...)", "known"),
+        SIDE_BY_SIDE.test_alert_that_joined_elsewhere_is_resolved_here,
+    ),
+    "a count leaves untold which alerts fire": (
+        Replace(told, "counting and A and B", "False"),
+        resolved.TestAllResolved().test_counts_nothing_and_touches_no_phase,
+    ),
+    "others' conditions are written over unread": (
+        Prepend(Write.unread, "return False"),
+        resolved.TestOthersWrite().test_their_conditions_are_read_again_and_not_remembered,
+    ),
+    "an alert that fires again leaves the RR resolved": (
+        Replace(_state_after, "rr.signal_resolved and A", "False"),
+        resolved.TestFiringAgain().test_takes_the_condition_back_with_its_count,
+    ),
+    "what nobody knows counts as nothing that fires": (
+        Replace(_only_implied, "A is None and B", "A is None"),
+        resolved.TestOthersWrite().test_list_that_they_drop_leaves_it_untold,
+    ),
+    "more alerts than are kept count as few": (
+        Replace(firing_after, "len(A) <= MOST_FIRING", "True"),
+        resolved.test_more_alerts_than_are_kept_leave_it_untold,
+    ),
+    "an RR that has ended is told": (
+        Replace(StatusUpdater.tell, "current.active", "True"),
+        resolved.test_cooldown_after_the_end_is_no_reason_to_tell,
     ),
     "a dying RR takes signals": (Prepend(_holds, "deleting = False"), holding.test_dying_rr_takes_no_signal),
     "the next execution's time holds nothing": (

@@ -2,6 +2,7 @@ import base64
 import hashlib
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from core.errors import PayloadError, PayloadTooLargeError
 from core.signals.alertmanager import MAX_ALERTS, decode_alertmanager
 from core.signals.rules import rules_in
-from core.signals.signal import TEXTS, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
+from core.signals.signal import TEXTS, Batch, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
 from tests.unit.signals.webhooks import (
     RECEIVED,
     alert,
@@ -25,6 +26,13 @@ from tests.unit.signals.webhooks import (
 )
 
 POD = {"pod": "web-1", "namespace": "prod"}
+
+
+def only_ended(batch: Batch) -> Any:
+    """The signal that has ended, of a batch of one resolved alert."""
+    (entry,) = batch.entries
+    assert isinstance(entry, Ignored)
+    return entry.ended
 
 
 class TestSignals:
@@ -158,6 +166,23 @@ class TestPayload:
 class TestStates:
     def test_resolved_alert_asks_for_nothing(self):
         assert decode(alert(status="resolved", **POD)).entries[:] == [Ignored("resolved")]
+
+    def test_resolved_alert_is_the_one_that_fired(self):
+        fired = only_signal(decode(alert(**POD)))
+        over = only_ended(decode({**alert(status="resolved", **POD), "endsAt": "2026-01-02T04:00:00Z"}))
+        assert fired.alert
+        assert over == replace(fired, resolved=True, payload=over.payload)
+
+    def test_alerts_differ_by_their_labels_and_not_by_what_a_sender_says(self):
+        ids = [
+            only_signal(decode(each)).alert
+            for each in (alert(**POD), {**alert(**POD), "fingerprint": "other"}, alert(**POD, container="web"))
+        ]
+        assert ids[0] == ids[1] != ids[2]
+        assert len(ids[0]) == 16
+
+    def test_resolved_alert_about_nothing_ends_nothing(self):
+        assert only_ended(decode(alert(status="resolved", job="x"))) is None
 
     def test_resolved_alert_needs_no_target(self):
         assert decode(alert(status="resolved", job="x")).entries[:] == [Ignored("resolved")]

@@ -114,6 +114,17 @@ class TestOpenIncidents:
 
 
 class TestClosedIncidents:
+    def test_closed_incident_is_the_one_that_was_open(self):
+        opened, closed = signal(incident()), read(incident(state="closed"))
+        assert isinstance(closed, Ignored)
+        over: Any = closed.ended
+        assert over.resolved
+        assert (over.alert, over.fingerprint) == (opened.alert, opened.fingerprint)
+        assert over.alert != signal(incident(incident_id="another")).alert
+
+    def test_incident_without_an_id_is_never_told_resolved(self):
+        assert signal(incident(incident_id=None)).alert == ""
+
     @pytest.mark.parametrize("state", ["closed", "CLOSED"])
     def test_closed_incident_asks_for_nothing(self, state):
         assert read(incident(state=state, ended_at=1767323100)) == Ignored("resolved")

@@ -27,8 +27,8 @@ def spec(**schema: Any) -> dict[str, Any]:
             "schema of spec.a.items: the embedded API does not know x-kubernetes-embedded-resource",
         ),
         (
-            spec(properties={"a": {"type": "array", "x-kubernetes-list-type": "map"}}),
-            "schema of spec.a: the embedded API knows atomic lists only",
+            spec(properties={"a": {"type": "array", "x-kubernetes-list-type": "set"}}),
+            "schema of spec.a: the embedded API knows atomic lists, and such as are maps, only",
         ),
         (
             spec(**{"x-kubernetes-validations": [{"rule": "self.a > 1"}]}),
