@@ -11,7 +11,7 @@ from core.answers import answer
 from core.results import SignalResult, Status
 from core.signals.rules import FEW_OCCURRENCES, IGNORED_BY_RULE
 from core.signals.targets import NO_TARGET
-from core.workloads.qualification import BEYOND_REACH, OUT_OF_SCOPE, OWN
+from core.workloads.qualification import BEYOND_REACH, OUT_OF_SCOPE, OWN, SILENCED
 from tests.cases.page import PAGE, tables, written
 
 CORE = Path(__file__).parents[2] / "core"
@@ -40,5 +40,5 @@ def test_each_reason_is_named() -> None:
     sources = "".join(file.read_text() for room in ("signals", "triggers") for file in (CORE / room).glob("*.py"))
     literal = set(re.findall(r'\b(?:Ignored|Poison)\(\s*"(\w+)"', sources))
     assert len(literal) > 8
-    reasons = literal | {NO_TARGET, IGNORED_BY_RULE, FEW_OCCURRENCES, BEYOND_REACH, OUT_OF_SCOPE, OWN}
+    reasons = literal | {NO_TARGET, IGNORED_BY_RULE, FEW_OCCURRENCES, BEYOND_REACH, OUT_OF_SCOPE, OWN, SILENCED}
     assert reasons <= set(re.findall(r"`(\w+)`", TEXT)), reasons - set(re.findall(r"`(\w+)`", TEXT))

@@ -134,6 +134,16 @@ async def test_namespace_with_a_scope_label_silences_all_in_it(shop: Objects):
     assert await shop.silenced("Pod", "p", whole=True) == f"Namespace shop until {LATER}"
 
 
+async def test_namespace_is_read_once_a_minute_for_it(shop: Objects):
+    await shop.silenced("Pod", "p", whole=True)
+    shop.calls.clear()
+    for _ in range(120):
+        shop.clock.advance(timedelta(seconds=1))
+        await shop.silenced("Pod", "p", whole=True)
+    assert set(shop.calls) == {path_of("Namespace", "shop")}
+    assert len(shop.calls) <= 2
+
+
 async def test_node_has_no_namespace_and_is_read_for_its_scope(objects: Objects):
     objects.add("Node", "n1", annotations=until(LATER))
     assert await objects.silenced("Node", "n1", whole=True) == f"Node n1 until {LATER}"
