@@ -14,6 +14,14 @@ class TestWatch:
     async def test_begins_with_what_there_is(self, api: Client, requests: str, made: Any):
         assert await api.watch(requests, events=1) == [{"type": "ADDED", "object": made}]
 
+    async def test_tells_the_end_of_what_there_is_to_who_asks(self, api: Client, requests: str, made: Any):
+        asked = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+        first, end = await api.watch(requests, events=2, **asked)
+        assert first == {"type": "ADDED", "object": made}
+        assert (end["type"], end["object"]["kind"]) == ("BOOKMARK", made["kind"])
+        assert end["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+        assert end["object"]["metadata"]["resourceVersion"] >= made["metadata"]["resourceVersion"]
+
     async def test_goes_on_from_a_revision(self, api: Client, requests: str, made: Any):
         since = made["metadata"]["resourceVersion"]
         await api.post(requests, request("rr-2"))

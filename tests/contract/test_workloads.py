@@ -12,6 +12,20 @@ SELECTOR = {"matchLabels": {"app": "web"}}
 JOB = {"template": {"spec": POD_SPEC | {"restartPolicy": "Never"}}}
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 
+FIRST_STATUS: dict[str, Any] = {
+    "Deployment": {},
+    "ReplicaSet": {"replicas": 0},
+    "DaemonSet": dict.fromkeys(
+        ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"), 0
+    ),
+    "StatefulSet": {"replicas": 0, "availableReplicas": 0},
+    "Job": {},
+    "CronJob": {},
+    "ReplicationController": {"replicas": 0},
+    "Service": {"loadBalancer": {}},
+    "PersistentVolumeClaim": {"phase": "Pending"},
+}
+
 
 def owned_by(kind: str, api_version: str, made: Any) -> dict[str, Any]:
     return {
@@ -51,6 +65,7 @@ class TestOwners:
         made = await api.post(path, {"metadata": {"name": "web", "ownerReferences": [owner]}, "spec": spec})
         assert made.status == 201, made.body
         assert made.body["kind"] == kind
+        assert made.body["status"] == FIRST_STATUS[kind]
         partial = (await api.get(f"{path}/web", headers={"Accept": PARTIAL})).body
         assert partial["metadata"]["ownerReferences"] == [owner]
         assert (await api.delete(f"{path}/web")).status == 200

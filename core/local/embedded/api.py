@@ -19,6 +19,7 @@ from core.local.embedded.calls import Answer, Call, parse, verb
 from core.local.embedded.discovery import HEALTH_PATHS, describe, route
 from core.local.embedded.encoding import MAX_BODY, error_answer, json_answer, text_answer
 from core.local.embedded.kinds import BUILTIN, CRDS, NAMESPACES, JsonObject, Kind, Registry, kinds_of, load_crd
+from core.local.embedded.openapi import openapi
 from core.local.embedded.statuses import ApiError, PageNotFoundError, method_not_allowed
 from core.local.embedded.store import Change, Lag, Store
 from core.local.embedded.verbs import create, delete, get, list_objects, open_watch, patch, update, watch
@@ -215,7 +216,8 @@ class EmbeddedApi:
         self.access.authorize_path(user, call.method, call.path)
         if call.path in HEALTH_PATHS:
             return text_answer(200, "ok")
-        return json_answer(200, describe(call.path, self.kinds))
+        described = openapi if call.path.startswith("/openapi/v3") else describe
+        return json_answer(200, described(call.path, self.kinds))
 
     def _install(self, namespaces: Iterable[str], crds: Iterable[JsonObject]) -> None:
         for name in dict.fromkeys((*_EVERYWHERE, *namespaces)):

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -22,6 +24,7 @@ from core.local.embedded.statuses import (
     unsupported_media_type,
 )
 from core.local.embedded.store import Listing, Stored
+from core.local.embedded.tables import table
 
 MAX_BODY = 3 * 1024 * 1024  # bytes; the API server's limit
 _ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
@@ -280,8 +283,21 @@ def error_answer(error: ApiError) -> Answer:
     return json_answer(error.code, error.status(), error.headers)
 
 
+class Form(Enum):
+    """What of an object an answer has."""
+
+    WHOLE = "whole"
+    METADATA = "metadata"
+    TABLE = "table"
+
+
 def wants_metadata_only(call: Call) -> bool:
     """Whether the client prefers PartialObjectMetadata; ApiError 406 when it takes no JSON at all."""
+    return wanted_form(call) is Form.METADATA
+
+
+def wanted_form(call: Call, *, tables: bool = False) -> Form:
+    """Return the form that the client prefers of those there are; ApiError 406 when it takes no JSON at all."""
     accept = call.headers.get("accept", "")
     for choice in accept.split(",") if accept else ["*/*"]:
         media_type, *parameters = (part.strip() for part in choice.split(";"))
@@ -289,9 +305,13 @@ def wants_metadata_only(call: Call) -> bool:
         if media_type not in _JSON_TYPES:
             continue
         if "as" not in named:
-            return False
-        if named["as"] in _PARTIAL and (named.get("g"), named.get("v")) == ("meta.k8s.io", "v1"):
-            return True
+            return Form.WHOLE
+        if (named.get("g"), named.get("v")) != ("meta.k8s.io", "v1"):
+            continue
+        if named["as"] in _PARTIAL:
+            return Form.METADATA
+        if tables and named["as"] == "Table":
+            return Form.TABLE
     raise not_acceptable(_SERVED)
 
 
@@ -317,6 +337,24 @@ def list_answer(kind: Kind, listing: Listing, *, metadata_only: bool) -> Answer:
     opening = to_json(head | {"metadata": metadata})[:-1]
     body = opening + b',"items":[' + b",".join(items) + b"]}"
     return Answer(status=200, body=body, headers=JSON_HEADERS)
+
+
+_INCLUDED = ("", "Metadata", "Object", "None")
+
+
+def included(call: Call) -> str:
+    """Return what of its object each row of a table is to have; ApiError 400 for a word of another meaning."""
+    asked = call.query.get("includeObject", "")
+    if asked not in _INCLUDED:
+        why = f"includeObject: Invalid value: \"{asked}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise bad_request(f"Unable to convert to Table as requested: {why}")
+    return asked
+
+
+def table_answer(kind: Kind, items: Iterable[Stored], *, revision: int, include: str, now: datetime) -> Answer:
+    """Return objects as a table; `include` as in `table`."""
+    values = [stored.value for stored in items]
+    return json_answer(200, table(kind.columns, values, revision=str(revision), include=include, now=now))
 
 
 def _partial(stored: Stored) -> JsonObject:

@@ -18,6 +18,7 @@ import yaml
 
 from core.local.embedded.schemas import Schema, UnsupportedSchemaError
 from core.local.embedded.statuses import Cause, DecodeError, Target, unmarshal_error
+from core.local.embedded.tables import Column, columns_of
 
 JsonObject = dict[str, Any]
 Check = Callable[[JsonObject, JsonObject | None], list[Cause]]
@@ -52,7 +53,7 @@ class Kind:
     `selectable` maps field selector labels to paths. `check` holds the rules that a schema cannot say.
     `decode` reads what a client sent. `prepare` sets what the server sets in a new object, given the time.
     `counts_generation`: metadata.generation is kept. `returns_deleted`: DELETE answers with the object.
-    `ends_in_phases`: it is a namespace, which ends by status.phase.
+    `ends_in_phases`: it is a namespace, which ends by status.phase. `columns`: of its tables, where it has some.
     """
 
     group: str
@@ -69,6 +70,7 @@ class Kind:
     returns_deleted: bool = False
     dns_label_names: bool = False
     selectable: Mapping[str, FieldPath] = field(default_factory=dict)
+    columns: tuple[Column, ...] = ()
     schema: Schema = field(default_factory=Schema)
     check: Check = no_check
     decode: Callable[[JsonObject], JsonObject] = as_read
@@ -215,6 +217,14 @@ def _pending(new: JsonObject, _time: str) -> JsonObject:
     return new | {"status": {"phase": "Pending"}}
 
 
+def _status(**fields: Any) -> Prepare:
+    """Set what a status has before a controller writes to it."""
+    return lambda new, _time: new | {"status": deepcopy(fields)}
+
+
+_DAEMONS = dict.fromkeys(("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"), 0)
+
+
 def _kind(group: str, plural: str, kind: str, *short_names: str, **more: Any) -> Kind:
     standard: dict[str, Any] = {"updates_unconditionally": True, "selectable": _fields()}
     return Kind(group=group, version="v1", plural=plural, kind=kind, short_names=short_names, **(standard | more))
@@ -256,7 +266,14 @@ BUILTIN: tuple[Kind, ...] = (
     NAMESPACES,
     _workload("", "pods", "Pod", "po", returns_deleted=True, selectable=_POD_FIELDS, prepare=_pending),
     _workload("", "nodes", "Node", "no", namespaced=False, counts_generation=False, selectable=_NODE_FIELDS),
-    _workload("", "replicationcontrollers", "ReplicationController", "rc", selectable=_REPLICA_FIELDS),
+    _workload(
+        "",
+        "replicationcontrollers",
+        "ReplicationController",
+        "rc",
+        selectable=_REPLICA_FIELDS,
+        prepare=_status(replicas=0),
+    ),
     _workload(
         "",
         "persistentvolumeclaims",
@@ -266,15 +283,23 @@ BUILTIN: tuple[Kind, ...] = (
         returns_deleted=True,
         prepare=_pending,
     ),
-    _workload("", "services", "Service", "svc", counts_generation=False, returns_deleted=True),
+    _workload(
+        "",
+        "services",
+        "Service",
+        "svc",
+        counts_generation=False,
+        returns_deleted=True,
+        prepare=_status(loadBalancer={}),
+    ),
     _kind("", "events", "Event", "ev", **_EVENTS),
     _kind("events.k8s.io", "events", "Event", "ev", **_EVENTS),
-    _workload("apps", "deployments", "Deployment", "deploy"),
-    _workload("apps", "replicasets", "ReplicaSet", "rs", selectable=_REPLICA_FIELDS),
-    _workload("apps", "statefulsets", "StatefulSet", "sts"),
-    _workload("apps", "daemonsets", "DaemonSet", "ds"),
-    _workload("batch", "jobs", "Job", selectable=_fields("status.successful")),
-    _workload("batch", "cronjobs", "CronJob", "cj"),
+    _workload("apps", "deployments", "Deployment", "deploy", prepare=_status()),
+    _workload("apps", "replicasets", "ReplicaSet", "rs", selectable=_REPLICA_FIELDS, prepare=_status(replicas=0)),
+    _workload("apps", "statefulsets", "StatefulSet", "sts", prepare=_status(replicas=0, availableReplicas=0)),
+    _workload("apps", "daemonsets", "DaemonSet", "ds", prepare=_status(**_DAEMONS)),
+    _workload("batch", "jobs", "Job", selectable=_fields("status.successful"), prepare=_status()),
+    _workload("batch", "cronjobs", "CronJob", "cj", prepare=_status()),
 )
 
 
@@ -326,6 +351,7 @@ def _kind_of_version(spec: JsonObject, version: JsonObject) -> Kind:
         status_subresource="status" in version.get("subresources", {}),
         counts_generation=True,
         selectable=_selectable(version),
+        columns=columns_of(version),
         schema=Schema(version["schema"]["openAPIV3Schema"]),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from core.local.embedded.statuses import ApiError, bad_request, unprocessable_patch
 
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
 
@@ -43,6 +44,23 @@ def merge_patch(body: Any) -> Callable[[Any], Any]:
     if not isinstance(body, dict):
         raise _undecodable(body, "map[string]interface {}")
     return lambda target: merged(target, body)
+
+
+def strategic_patch(body: Any) -> Callable[[Any], Any]:
+    """Return the change that a strategic merge patch makes, where it is the same as a merge patch: without lists.
+
+    Raises ApiError 400 for one with a list or a directive, which would need each field's merge key.
+    """
+    if _needs_merge_keys(body):
+        why = "the embedded API knows no lists and no directives in strategic merge patches"
+        raise bad_request(f"{why}: send a merge patch (kubectl patch --type=merge)")
+    return merge_patch(body)
+
+
+def _needs_merge_keys(patch: Any) -> bool:
+    if isinstance(patch, dict):
+        return any(key.startswith("$") or _needs_merge_keys(item) for key, item in patch.items())
+    return isinstance(patch, list)
 
 
 def json_patch(body: Any) -> Callable[[Any], Any]:

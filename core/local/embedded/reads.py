@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from core.local.embedded.kinds import Kind
 from core.local.embedded.statuses import ApiError, bad_request
 from core.local.embedded.store import Change, Predicate, Store, Stored
+from core.local.embedded.tables import table
 
 JsonObject = dict[str, Any]
 _FIELD_TERM = re.compile(r"^(?P<field>[^=!]+)(?P<operator>==|!=|=)(?P<value>.*)$")
@@ -89,10 +90,53 @@ def _label_in(key: str, values: set[str], *, wanted: bool) -> Predicate:
     return lambda obj: ((obj["metadata"].get("labels") or {}).get(key) in values) is wanted
 
 
-class Watch:
-    """One open watch. `start` gives what to send first and then calls `send` for each event, a JSON line."""
+def whole(stored: Stored) -> bytes:
+    """Show an object as it is."""
+    return stored.json
 
-    def __init__(self, store: Store, kind: Kind, namespace: str, *, where: list[Predicate], since: int | None) -> None:
+
+class TableRows:
+    """Shows each object as a table of one row, the first one with the columns' definitions."""
+
+    def __init__(self, store: Store, kind: Kind, *, include: str) -> None:
+        self._store = store
+        self._columns = kind.columns
+        self._include = include
+        self._headed = True
+
+    def __call__(self, stored: Stored) -> bytes:
+        """Return the table as JSON."""
+        shown = table(
+            self._columns,
+            [stored.value],
+            revision=str(stored.revision),
+            include=self._include,
+            now=self._store.now(),
+            headed=self._headed,
+        )
+        self._headed = False
+        return to_json(shown)
+
+
+class Watch:
+    """One open watch. `start` gives what to send first and then calls `send` for each event, a JSON line.
+
+    `initial_events`: all that there is comes first, and then a bookmark that says so (KEP-3157).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        kind: Kind,
+        namespace: str,
+        *,
+        where: list[Predicate],
+        since: int | None,
+        shown: Callable[[Stored], bytes] = whole,
+        initial_events: bool = False,
+    ) -> None:
+        self._initial_events = initial_events
+        self._shown = shown
         self._store = store
         self._kind = kind
         self._namespace = namespace
@@ -110,12 +154,18 @@ class Watch:
         return first, collection.observe(lambda change: self._forward(change, send))
 
     def _first_lines(self) -> Iterator[bytes]:
-        if not self._since:
+        if not self._since or self._initial_events:
             listing = self._store.list(self._kind, self._namespace, where=self._where)
-            yield from (_line("ADDED", stored.json) for stored in listing.items)
+            yield from (_line("ADDED", self._shown(stored)) for stored in listing.items)
+            if self._initial_events:
+                yield _line("BOOKMARK", to_json(self._end_of_initial_events(listing.revision)))
             return
         for change in self._store.collection(self._kind).since(self._since):
             yield from self._lines(change)
+
+    def _end_of_initial_events(self, revision: int) -> JsonObject:
+        said = {"resourceVersion": str(revision), "annotations": {"k8s.io/initial-events-end": "true"}}
+        return {"kind": self._kind.kind, "apiVersion": self._kind.api_version, "metadata": said}
 
     def _forward(self, change: Change, send: Callable[[bytes], None]) -> None:
         for line in self._lines(change):
@@ -126,9 +176,9 @@ class Watch:
             return
         before, after = self._matches(change.before), self._matches(change.after)
         if after:
-            yield _line("MODIFIED" if before else "ADDED", change.last.json)
+            yield _line("MODIFIED" if before else "ADDED", self._shown(change.last))
         elif before:
-            yield _line("DELETED", change.last.json)
+            yield _line("DELETED", self._shown(change.last))
 
     def _matches(self, stored: Stored | None) -> bool:
         return stored is not None and all(condition(stored.value) for condition in self._where)

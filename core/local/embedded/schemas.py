@@ -338,11 +338,12 @@ class Schema:
     """
 
     def __init__(self, openapi: Mapping[str, Any] | None = None) -> None:
-        self._structure: Mapping[str, Any] = openapi or {}
-        check_supported(self._structure)
-        self.rules: list[TransitionRule] = transition_rules(self._structure)
-        self._required = self._structure.get("required", [])
-        properties = self._structure.get("properties", {})
+        self.structure: Mapping[str, Any] = openapi or {}
+        """As the definition gives it."""
+        check_supported(self.structure)
+        self.rules: list[TransitionRule] = transition_rules(self.structure)
+        self._required = self.structure.get("required", [])
+        properties = self.structure.get("properties", {})
         self._validators = {
             name: _Validator(to_json_schema(schema), format_checker=_FORMATS)
             for name, schema in properties.items()
@@ -351,12 +352,12 @@ class Schema:
 
     def fit(self, obj: JsonObject) -> tuple[JsonObject, list[str]]:
         """Return the object without unknown fields, with defaults; and the paths that were pruned."""
-        if not self._structure:
+        if not self.structure:
             return obj, []
         unknown: list[str] = []
         envelope = {name: value for name, value in obj.items() if name in _ENVELOPE}
         content = {name: value for name, value in obj.items() if name not in _ENVELOPE}
-        return envelope | fit(content, self._structure, "", unknown), unknown
+        return envelope | fit(content, self.structure, "", unknown), unknown
 
     def violations(self, new: JsonObject, old: JsonObject | None, *, subresource: str) -> list[Cause]:
         """Return what is wrong with the parts that differ from `old`, which was valid."""

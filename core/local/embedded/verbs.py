@@ -6,8 +6,10 @@ from core.local.embedded import writes
 from core.local.embedded.calls import Answer, Call, ResourcePath
 from core.local.embedded.encoding import (
     JSON_HEADERS,
+    Form,
     check_kind,
     fitted,
+    included,
     json_answer,
     list_answer,
     media_type,
@@ -15,12 +17,21 @@ from core.local.embedded.encoding import (
     parse_body,
     preconditions,
     read_object,
+    table_answer,
+    wanted_form,
     wants_metadata_only,
     write_options,
 )
 from core.local.embedded.kinds import JsonObject, Kind
-from core.local.embedded.patches import JSON_PATCH, MERGE_PATCH, json_patch, merge_patch
-from core.local.embedded.reads import Watch, field_selector, label_selector
+from core.local.embedded.patches import (
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_PATCH,
+    json_patch,
+    merge_patch,
+    strategic_patch,
+)
+from core.local.embedded.reads import TableRows, Watch, field_selector, label_selector, whole
 from core.local.embedded.schemas import quoted
 from core.local.embedded.statuses import (
     Cause,
@@ -36,21 +47,35 @@ from core.local.embedded.store import Predicate, Store
 
 def get(store: Store, call: Call, path: ResourcePath, kind: Kind) -> Answer:
     """Answer one object; ApiError 400, 404, 406, 504."""
-    metadata_only = wants_metadata_only(call)
+    form = wanted_form(call, tables=bool(kind.columns))
     stored = store.get(kind, path.namespace, path.name, at_least=_at_least(call))
-    return object_answer(200, stored, metadata_only=metadata_only)
+    if form is Form.TABLE:
+        return table_answer(kind, [stored], revision=stored.revision, include=included(call), now=store.now())
+    return object_answer(200, stored, metadata_only=form is Form.METADATA)
 
 
 def list_objects(store: Store, call: Call, path: ResourcePath, kind: Kind) -> Answer:
     """Answer all that a call selects, in one page; ApiError 400, 406, 504."""
-    metadata_only = wants_metadata_only(call)
+    form = wanted_form(call, tables=bool(kind.columns))
     listing = store.list(kind, path.namespace, where=_conditions(call, kind), at_least=_at_least(call))
-    return list_answer(kind, listing, metadata_only=metadata_only)
+    if form is Form.TABLE:
+        return table_answer(kind, listing.items, revision=listing.revision, include=included(call), now=store.now())
+    return list_answer(kind, listing, metadata_only=form is Form.METADATA)
 
 
 def open_watch(store: Store, call: Call, path: ResourcePath, kind: Kind) -> Watch:
     """Return the watch that a call asks for; ApiError 400."""
-    return Watch(store, kind, path.namespace, where=_conditions(call, kind), since=_at_least(call))
+    as_table = wanted_form(call, tables=bool(kind.columns)) is Form.TABLE
+    shown = TableRows(store, kind, include=included(call)) if as_table else whole
+    return Watch(
+        store,
+        kind,
+        path.namespace,
+        where=_conditions(call, kind),
+        since=_at_least(call),
+        shown=shown,
+        initial_events=call.query.get("sendInitialEvents") in ("true", "1"),
+    )
 
 
 def watch(store: Store, call: Call, path: ResourcePath, kind: Kind) -> Answer:
@@ -102,10 +127,11 @@ def update(store: Store, call: Call, path: ResourcePath, kind: Kind) -> Answer:
 def patch(store: Store, call: Call, path: ResourcePath, kind: Kind) -> Answer:
     """Change an object, or its status, as the body says; ApiError as `writes.patch`, and 413, 415."""
     options = write_options(call, "patch")
-    read = _PATCHES.get(media_type(call))
+    patches = _PATCHES if kind.custom else _PATCHES | {STRATEGIC_PATCH: strategic_patch}
+    read = patches.get(media_type(call))
     if read is None:
         # Apply patches are not known here either, but so the API server words it.
-        raise unsupported_media_type(", ".join((*_PATCHES, "application/apply-patch+yaml")))
+        raise unsupported_media_type(", ".join((*patches, "application/apply-patch+yaml")))
     change = read(parse_body(call, context="error decoding patch: "))
     warnings: list[str] = []
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from core.common.text import parse_rfc3339
+from core.local.ages import short_age
 from core.protocol.remediation_request import RemediationRequest
 
 if TYPE_CHECKING:
@@ -121,15 +122,11 @@ def table(rows: Iterable[Row], *, now: datetime, namespaces: bool = False) -> Ta
 
 
 def age(moment: str, *, now: datetime) -> str:
-    """Return the time since a moment as kubectl writes it: 42s, 7m, 3h, 12d."""
+    """Return the time since a moment as kubectl writes it: 42s, 7m5s, 3h, 12d."""
     try:
-        seconds = max(0, int((now.astimezone(UTC) - parse_rfc3339(moment)).total_seconds()))
+        return short_age(max(0.0, (now.astimezone(UTC) - parse_rfc3339(moment)).total_seconds()))
     except ValueError:
         return "?"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
 
 
 def written(rows: Sequence[Row], output: Output, *, one: bool = False) -> str:

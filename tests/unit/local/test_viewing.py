@@ -263,7 +263,7 @@ def test_what_it_holds_is_told_as_the_gateway_judges_it(shown: Row, expected: st
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"), [(-5, "0s"), (42, "42s"), (119, "119s"), (120, "2m"), (7_200, "2h"), (864_000, "10d")]
+    ("seconds", "expected"), [(-5, "0s"), (42, "42s"), (119, "119s"), (125, "2m5s"), (7_200, "120m"), (864_000, "10d")]
 )
 def test_ages_are_kubectl_s(seconds: int, expected: str):
     assert age(rfc3339(NOW - timedelta(seconds=seconds)), now=NOW) == expected
