@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubernetes import client as kubernetes_client
@@ -67,7 +68,7 @@ class Reader:
             contexts, active = kubernetes_config.list_kube_config_contexts(files)
         except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
             which = where.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-            raise CommandError(f"the kubeconfig {which} cannot be used: {_first_line(error)}") from error
+            raise CommandError(f"the kubeconfig {which} cannot be used: {_unusable(which, error)}") from error
         self._api.configuration.retries = False
         chosen = next((each for each in contexts if each["name"] == where.context), active) or {}
         self._objects = kubernetes_client.CustomObjectsApi(self._api)
@@ -196,6 +197,13 @@ def _message(error: ApiException) -> str:
         return str(json.loads(error.body)["message"])
     except (ValueError, TypeError, KeyError):
         return str(error.body or error.reason).strip()[:200]
+
+
+def _unusable(kubeconfig: str, error: Exception) -> str:
+    files = [Path(part).expanduser() for part in kubeconfig.split(os.pathsep) if part]
+    if not any(file.exists() for file in files):
+        return "there is no such file; set KUBECONFIG to the cluster's, or start `sluice run` and look at that"
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -58,8 +58,9 @@ class Row:
             target=target_of(mapping(spec.get("targetResource"))),
             alert=str(spec.get("signalName", "")),
             severity=str(spec.get("severity", "")),
-            first_seen=known.first_seen_at if known else view.creation_timestamp,
-            last_seen=known.last_seen_at if known else view.creation_timestamp,
+            # Until a second signal comes only the definition's default counts, and no time is written.
+            first_seen=(known and known.first_seen_at) or view.creation_timestamp,
+            last_seen=(known and known.last_seen_at) or view.creation_timestamp,
         )
 
 

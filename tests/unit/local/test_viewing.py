@@ -142,7 +142,7 @@ class TestWhere:
         monkeypatch.setenv("KUBECONFIG", "/no/such/file")
         shown = CliRunner().invoke(commands.app, ["get"])
         assert shown.exit_code == 1
-        assert "sluice: the kubeconfig /no/such/file cannot be used" in shown.stderr
+        assert "sluice: the kubeconfig /no/such/file cannot be used: there is no such file; set" in shown.stderr
 
     def test_silent_server_is_told_by_context_and_address(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         path = write_kubeconfig(tmp_path / "k", server="http://127.0.0.1:9", namespace="ns")
@@ -232,6 +232,12 @@ class TestDescribe:
 def row(*, meta: dict[str, Any] | None = None, **status: Any) -> Row:
     obj = request("rr-1", meta={"uid": "u", "resourceVersion": "1", "creationTimestamp": rfc3339(NOW)} | (meta or {}))
     return Row.from_object(obj | {"status": status})
+
+
+def test_rr_without_times_was_first_and_last_seen_when_it_was_made():
+    made = rfc3339(NOW)
+    alone, counted = row(), row(deduplication={"occurrenceCount": 1})
+    assert {(each.first_seen, each.last_seen) for each in (alone, counted)} == {(made, made)}
 
 
 @pytest.mark.parametrize(
