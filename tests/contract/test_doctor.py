@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -251,37 +252,18 @@ class TestKnative:
 
     @pytest.fixture
     async def services(self, api: Client, namespace: str) -> AsyncIterator[str]:
-        crd = {
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinition",
-            "metadata": {"name": "services.serving.knative.dev"},
-            "spec": {
-                "group": "serving.knative.dev",
-                "scope": "Namespaced",
-                "names": {"plural": "services", "singular": "service", "kind": "Service", "listKind": "ServiceList"},
-                "versions": [
-                    {
-                        "name": "v1",
-                        "served": True,
-                        "storage": True,
-                        "schema": {
-                            "openAPIV3Schema": {
-                                "type": "object",
-                                "properties": {
-                                    "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-                                },
-                            }
-                        },
-                    }
-                ],
-            },
-        }
-        await apply(api, crd)
-        path = f"/apis/serving.knative.dev/v1/namespaces/{namespace}/services"
-        while (await api.get(path, resourceVersion="0", limit="1")).status != 200:
-            pass
-        yield path
-        await api.delete(f"{CRDS}/services.serving.knative.dev")
+        async with served(api, namespace, "serving.knative.dev", "services", "Service") as path:
+            yield path
+
+    @pytest.fixture
+    async def eventing(self, api: Client, namespace: str) -> AsyncIterator[dict[str, str]]:
+        """By kind, where its objects are."""
+        async with (
+            served(api, namespace, "eventing.knative.dev", "brokers", "Broker") as brokers,
+            served(api, namespace, "eventing.knative.dev", "triggers", "Trigger") as triggers,
+            served(api, namespace, "sources.knative.dev", "apiserversources", "ApiServerSource") as sources,
+        ):
+            yield {"Broker": brokers, "Trigger": triggers, "ApiServerSource": sources}
 
     async def test_is_not_spoken_of_where_it_is_not_served(self, doctor):
         assert of("knative", await doctor()) == []
@@ -307,3 +289,47 @@ class TestKnative:
             ("failure", "Service sluice-kubernetes-event still serves revision r-1: r-2 is not ready"),
             ("warning", "there is no Service sluice-pubsub"),
         ]
+
+    async def test_broker_trigger_and_source_not_ready_or_missing(self, doctor, api, eventing):
+        def condition(status: str, message: str) -> dict[str, Any]:
+            return {"conditions": [{"type": "Ready", "status": status, "message": message}]}
+
+        async def make(kind: str, name: str, status: dict[str, Any]) -> None:
+            group = eventing[kind].split("/")[2]
+            obj = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": name}, "status": status}
+            assert (await api.post(eventing[kind], obj)).status == 201
+
+        await make("Broker", "sluice", condition("True", ""))
+        await make("Trigger", "sluice-events", condition("Unknown", "the subscriber has no address"))
+        found = of("knative", await doctor())
+        assert [(finding.level.value, finding.message) for finding in found] == [
+            ("ok", "Broker sluice is ready"),
+            ("failure", "Trigger sluice-events is not ready: the subscriber has no address"),
+            ("warning", "there is no ApiServerSource sluice-events"),
+        ]
+        assert "kubectl describe triggers.eventing.knative.dev" in found[1].remedy
+
+
+@asynccontextmanager
+async def served(api: Client, namespace: str, group: str, plural: str, kind: str) -> AsyncIterator[str]:
+    """Have the API server serve a kind whose objects may say anything; where they are."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"status": anything}}}
+    names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": names,
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+    await apply(api, crd)
+    path = f"/apis/{group}/v1/namespaces/{namespace}/{plural}"
+    while (await api.get(path, resourceVersion="0", limit="1")).status != 200:
+        pass
+    yield path
+    await api.delete(f"{CRDS}/{plural}.{group}")
