@@ -232,7 +232,7 @@ class AuditTrail:
         return status, f"it answered {status}"
 
     async def _connected(self) -> Connection:
-        """Return the one connection. No pool: its lending could not begin any more in an event loop that ends."""
+        """Return the one connection: there is one delivery at a time, so no pool is needed."""
         now = asyncio.get_running_loop().time()
         connection = self._connection
         if connection is None or not connection.usable or now - self._used_at > KEPT_SECONDS or not connection.quiet:

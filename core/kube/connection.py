@@ -11,7 +11,6 @@ import asyncio
 import select
 import ssl
 import zlib
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, cast
 
@@ -19,7 +18,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from multidict import CIMultiDict
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
 _CONTINUE, _OK = 100, 200
 
@@ -261,18 +260,27 @@ class ConnectionPool:
         self._idle: list[tuple[Connection, float]] = []
         self._all: set[Connection] = set()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection, opened where none is idle. Raises OSError where that fails."""
-        async with self._slots:
-            connection = self._kept() or await self._opened()
-            try:
-                yield connection
-            finally:
-                if connection.usable:
-                    self._idle.append((connection, _now()))
-                else:
-                    connection.abort()
+    def connection(self) -> Loan:
+        """Lend a connection for an `async with` block, opened where none is idle. Entering raises OSError where that
+        fails."""
+        return Loan(self)
+
+    async def take(self) -> Connection:
+        """Take a connection that is given back later. See `connection`."""
+        await self._slots.acquire()
+        try:
+            return self._kept() or await self._opened()
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next call, or close one that is of no use any more."""
+        self._slots.release()
+        if connection.usable:
+            self._idle.append((connection, _now()))
+        else:
+            connection.abort()
 
     async def close(self) -> None:
         """Close all of them and wait until they are."""
@@ -294,6 +302,21 @@ class ConnectionPool:
         self._all.add(connection)
         connection.ended.add_done_callback(lambda _: self._all.discard(connection))
         return connection
+
+
+class Loan:
+    """A connection for a block. No generator: none can begin any more in an event loop that ends, and last calls are
+    made there."""
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._pool.take()
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pool.give_back(self._connection)
 
 
 def _now() -> float:

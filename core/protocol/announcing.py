@@ -50,19 +50,27 @@ class Announcer:
         self._clock = clock
         self._logger = logger
         self._writing: set[asyncio.Task[None]] = set()
+        self._unwritten: dict[str, tuple[RemediationRequest, JsonObject]] = {}
 
     def created(self, rr: RemediationRequest, signal: NormalizedSignal) -> None:
         """Begin to write the Event of an RR; nobody waits for it."""
-        if len(self._writing) >= MOST_AT_ONCE:
+        if len(self._unwritten) >= MOST_AT_ONCE:
             return
-        task = asyncio.create_task(self._write(rr, self._event(rr, signal)))
+        event = self._event(rr, signal)
+        self._unwritten[rr.name] = rr, event
+        task = asyncio.create_task(self._write(rr, event))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
     async def drain(self) -> None:
-        """Wait for the Events being written, EVENT_SECONDS at most."""
+        """Let the Events end that are being written, EVENT_SECONDS for each.
+
+        An event loop that ends has cancelled their tasks before it comes here: those begin anew.
+        """
         while self._writing:
             await asyncio.wait(self._writing)
+        left = list(self._unwritten.values())
+        await asyncio.gather(*(self._write(rr, event) for rr, event in left), return_exceptions=True)
 
     async def _write(self, rr: RemediationRequest, event: JsonObject) -> None:
         deadline = Deadline(clock=self._clock, seconds=EVENT_SECONDS)
@@ -74,6 +82,7 @@ class Announcer:
             self._logger.warning(
                 "no Event on RR %s: %s", rr.name, error, extra={"remediation_request": rr.name, **ONCE_A_SECOND}
             )
+        self._unwritten.pop(rr.name, None)
 
     def _event(self, rr: RemediationRequest, signal: NormalizedSignal) -> dict[str, Any]:
         now = rfc3339(self._clock.now().replace(microsecond=0))

@@ -7,7 +7,11 @@ import json
 
 import pytest
 
+from core.kube.resources import CORE_EVENTS
+from core.kube.transport import ApiRequest
 from tests.support.scripted import refused
+from tests.support.wire import deliver
+from tests.unit.functions.conftest import NAMESPACE
 from tests.unit.functions.webhooks import alert, webhook
 
 
@@ -45,6 +49,21 @@ def test_answer_waits_for_no_event_and_the_worker_ends_after_it(function, wire):
     asyncio.run(serve())
     assert answered == [201]
     assert wire.log.count("CREATE events") == 1
+    assert wire.closed
+
+
+# The API server in this process reads its requests with a generator; a real one does so elsewhere.
+@pytest.mark.filterwarnings("ignore:asynchronous generator:ResourceWarning")
+def test_event_that_is_being_written_when_the_worker_ends_is_written_all_the_same(function, wire):
+    function.set(rr_events="write")
+    held = asyncio.Event()
+    wire.on("CREATE events", before=held.wait)  # the loop ends meanwhile, and with it every task
+
+    assert asyncio.run(function.post(webhook(alert()))).status == 201
+
+    path = CORE_EVENTS.path(namespace=NAMESPACE)
+    events = json.loads(asyncio.run(deliver(wire.app, ApiRequest(method="GET", path=path))).body)["items"]
+    assert [event["reason"] for event in events] == ["Created"]
     assert wire.closed
 
 

@@ -3,6 +3,9 @@
 import asyncio
 import subprocess
 import sys
+import threading
+from collections.abc import AsyncIterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -192,3 +195,41 @@ async def test_token_that_no_header_may_hold_is_not_sent(connect, token):
 async def test_url_that_cannot_be_called_is_told_at_once(connect, url):
     with pytest.raises(ConfigurationError, match=r"the API server's URL .* cannot be used: "):
         connect(url)
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_last_call_can_be_made_while_the_event_loop_ends():
+    """What a worker still has to write goes out there, after every task was cancelled."""
+    statuses = []
+
+    async def kept(transport: HttpTransport) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            statuses.append((await transport.send(GET, timeout=LONG)).status)
+            await transport.close()
+
+    async def serve(url: str) -> AsyncIterator[None]:
+        keeper = kept(
+            HttpTransport(server=url, tls=None, tokens=StaticToken(), user_agent="sluice/test", connections=1)
+        )
+        await anext(keeper)
+        return keeper  # the loop ends, and closes it
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as server:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        asyncio.run(serve(f"http://127.0.0.1:{server.server_port}"))
+        server.shutdown()
+        serving.join()
+    assert statuses == [200]
