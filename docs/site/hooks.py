@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from typer.main import get_command
 
@@ -33,6 +35,7 @@ _LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)\s#]+)")
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the first page, what pages link to outside docs/, and the pages made from the code."""
     files.append(File.generated(config, "index.md", content=(_ROOT / "README.md").read_text()))
+    files.append(File.generated(config, "assets/mermaid.js", content=_mermaid()))
     files.append(File.generated(config, "reference/commands.md", content=_commands()))
     files.append(File.generated(config, "reference/openapi.md", content=_openapi()))
     waiting = [file for file in files if file.is_documentation_page()]
@@ -61,6 +64,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return "".join(
         part if part.lstrip().startswith("```") else _LINK.sub(moved, part) for part in _CODE.split(markdown)
     )
+
+
+def _mermaid() -> str:
+    """Mermaid's script as a package of Python's carries it; that package itself is not loaded."""
+    found = find_spec("mermaidx")
+    if found is None or found.origin is None:
+        raise PluginError("the package mermaidx is not installed: run make setup")
+    return (Path(found.origin).parent / "assets" / "mermaid.js").read_text(encoding="utf-8")
 
 
 def _path(uri: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,14 @@ def test_readme_is_the_first_page_and_its_links_lead_to_pages_of_the_site(site: 
 
 def test_diagrams_are_left_to_mermaid(site: Path) -> None:
     assert '<pre class="mermaid">' in (site / "protocol.html").read_text()
+
+
+def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
+    loaded = re.compile(r'<(?:script|img|link rel="stylesheet")[^>]* (?:src|href)="?([^" >]+)')
+    assert [link for page in site.rglob("*.html") for link in loaded.findall(page.read_text()) if "//" in link] == []
+    # The theme loads Mermaid from a CDN where no script of the page has brought it.
+    assert "assets/mermaid.js" in loaded.findall((site / "protocol.html").read_text())
+    assert 'globalThis["mermaid"]' in (site / "assets" / "mermaid.js").read_text()
 
 
 def test_files_that_pages_name_come_along(site: Path) -> None:
