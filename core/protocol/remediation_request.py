@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from core.common.text import cut_utf8, label_value, parse_rfc3339, rfc3339
 from core.kube.errors import UnreadableAnswerError
+from core.signals.rules import COOLDOWN_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +46,8 @@ ALERT_ANNOTATION = "gateway.kubernaut.ai/alert"
 
 SIGNAL_RESOLVED = "SignalResolved"
 """Type of the condition that tells whether all alerts of the RR are resolved (core.protocol.status)."""
+
+_COOLDOWN_DIGITS = 6  # a week of seconds
 
 _MANUAL_REVIEW = "ManualReviewRequired"
 
@@ -182,6 +185,7 @@ class RemediationRequest:
         metadata, spec = _mapping(obj.get("metadata")), _mapping(obj.get("spec"))
         status = _mapping(obj.get("status"))
         annotations, deduplication = _mapping(metadata.get("annotations")), _mapping(status.get("deduplication"))
+        cooldown = _cooldown(annotations, cooldown)
         count, conditions = _deduplication(deduplication), _conditions(status.get("conditions"))
         firing = _names(deduplication.get("firing"))
         phase, deleting = _text(status.get("overallPhase")), bool(metadata.get("deletionTimestamp"))
@@ -248,6 +252,12 @@ def _deduplication(status: Mapping[str, Any]) -> DeduplicationStatus | None:
         first_seen_at=_text(status.get("firstSeenAt")),
         last_seen_at=_text(status.get("lastSeenAt")),
     )
+
+
+def _cooldown(annotations: Mapping[str, Any], otherwise: float) -> float:
+    """Return the cooldown that a rule gave the RR; a text that is no number of seconds says nothing."""
+    text = _text(annotations.get(COOLDOWN_ANNOTATION))
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= _COOLDOWN_DIGITS else otherwise
 
 
 def _only_implied(firing: frozenset[str] | None, count: DeduplicationStatus | None) -> bool:

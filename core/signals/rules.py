@@ -40,6 +40,9 @@ IGNORED_BY_RULE = "rule"
 FEW_OCCURRENCES = "few_occurrences"
 """Reason of an Event that has not happened often enough for a rule."""
 
+COOLDOWN_ANNOTATION = "gateway.kubernaut.ai/cooldown"
+"""On an RR: seconds after its end during which it takes signals, where a rule says so (SLUICE_COOLDOWN for all)."""
+
 RULES_ANNOTATION = "gateway.kubernaut.ai/rules"
 """On an RR: the rules that its first signal matched."""
 
@@ -173,7 +176,8 @@ class Rule:
     """One rule: which signals, and what becomes of them. `ignore` says why; empty, it does not ignore.
 
     `cluster` None leaves a signal's cluster as it is; empty, it is this one. `min_occurrences` counts an Event's
-    occurrences. `stop` ends the list.
+    occurrences. `cooldown` is in seconds, after the end of an RR that such a signal opened; None says nothing of it.
+    `stop` ends the list.
     """
 
     name: str
@@ -183,6 +187,7 @@ class Rule:
     cluster: str | None = None
     severity: str = ""
     min_occurrences: int = 0
+    cooldown: int | None = None
     stop: bool = False
 
     def matches(self, labels: Mapping[str, str]) -> bool:
@@ -198,6 +203,7 @@ class Rule:
             "cluster": self.cluster if self.cluster is None else self.cluster or "this one",
             "severity": self.severity,
             "minOccurrences": str(self.min_occurrences or ""),
+            "cooldown": "" if self.cooldown is None else f"{self.cooldown} s",
             "stop": "here" if self.stop else "",
         }
         return "; ".join(f"{action}: {detail}" for action, detail in said.items() if detail)
@@ -217,11 +223,15 @@ class Decision:
     cluster: str | None = None
     severity: str = ""
     min_occurrences: int = 0
+    cooldown: int | None = None
 
     @property
     def provenance(self) -> dict[str, str]:
         """Annotations of the RR."""
-        return {RULES_ANNOTATION: ",".join(self.rules)} if self.rules else {}
+        if not self.rules:
+            return {}
+        cooldown = {} if self.cooldown is None else {COOLDOWN_ANNOTATION: str(self.cooldown)}
+        return {RULES_ANNOTATION: ",".join(self.rules), **cooldown}
 
 
 UNDECIDED = Decision()
@@ -264,7 +274,8 @@ def _said(rule: Rule, labels: Mapping[str, str]) -> dict[str, Any]:
         "min_occurrences": rule.min_occurrences,
     }
     known: dict[str, Any] = {key: value for key, value in said.items() if value}
-    return known if rule.cluster is None else known | {"cluster": rule.cluster}
+    unless_none = {"cluster": rule.cluster, "cooldown": rule.cooldown}
+    return known | {key: value for key, value in unless_none.items() if value is not None}
 
 
 BUILT_IN_RULES = (

@@ -14,6 +14,8 @@ from core.signals.rules import BUILT_IN_RULES, Matcher, NamedTarget, Rule, Rules
 
 MOST_RULES = 1000
 
+_ACTIONS = {"ignore", "target", "cluster", "severity", "min_occurrences", "cooldown", "stop"}
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +35,7 @@ class _Rule(_Strict):
     cluster: str | None = Field(None, max_length=253)
     severity: str = Field("", max_length=50)
     min_occurrences: int = Field(0, alias="minOccurrences", ge=2, le=1_000_000)
+    cooldown: int | None = Field(None, ge=0, le=604_800)
     stop: bool = False
 
     _matchers: Sequence[Matcher] = PrivateAttr(default=())
@@ -47,8 +50,10 @@ class _Rule(_Strict):
         if not matchers:
             raise ValueError('match is empty; a rule for everything says so: alertname=~".*"')
         object.__setattr__(self, "_matchers", tuple(matchers))
-        if not self.model_fields_set & {"ignore", "target", "cluster", "severity", "min_occurrences", "stop"}:
-            raise ValueError("it does nothing; give it ignore, target, cluster, severity, minOccurrences or stop")
+        if not self.model_fields_set & _ACTIONS:
+            raise ValueError(
+                "it does nothing; give it ignore, target, cluster, severity, minOccurrences, cooldown or stop"
+            )
         if "ignore" in self.model_fields_set and not self.ignore:
             raise ValueError("ignore is empty; say why, for the people who look for the alert")
         return self
@@ -64,6 +69,7 @@ class _Rule(_Strict):
             cluster=self.cluster,
             severity=self.severity,
             min_occurrences=self.min_occurrences,
+            cooldown=self.cooldown,
             stop=self.stop,
         )
 

@@ -1,5 +1,6 @@
 """An RR that has ended may hold its problem still, and one that is being deleted holds nothing."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -157,6 +158,26 @@ async def test_ended_rr_takes_signals_while_it_cools_down_and_counts_make_it_no_
     (new,) = await one.post(signal())
     assert (new.status, new.rr_name == name) == (Status.CREATED, False)
     assert [count(rr) for rr in await world.requests()] == [4, 1]
+
+
+async def test_rr_whose_rule_gave_it_a_cooldown_takes_signals_for_that_time(world: World):
+    one = world.instance()
+    (first,) = await one.post(replace(signal(), provenance={"gateway.kubernaut.ai/cooldown": "60"}))
+    await world.set_phase("Completed")
+    for instance in (one, world.instance()):
+        (repeat,) = await instance.post(signal())
+        assert (repeat.status, repeat.rr_name) == (Status.DEDUPLICATED, first.rr_name)
+    world.pass_time(61)
+    (new,) = await one.post(signal())
+    assert new.status is Status.CREATED
+
+
+@pytest.mark.parametrize(("said", "holds"), [("0", False), ("soon", True), ("-5", True), ("9" * 30, True), ("", True)])
+async def test_what_a_rule_says_stands_before_the_setting_where_it_is_a_number(world: World, said: str, holds: bool):
+    await world.instance().post(replace(signal(), provenance={"gateway.kubernaut.ai/cooldown": said}))
+    await world.set_phase("Completed")
+    (result,) = await world.instance(cooldown=60).post(signal())
+    assert (result.status is Status.DEDUPLICATED) == holds
 
 
 async def test_without_a_cooldown_an_rr_that_ended_just_now_is_over(world: World):

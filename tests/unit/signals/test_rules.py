@@ -65,6 +65,17 @@ class TestActions:
         text = "rules: [{name: app, match: 'alertname=A', target: {kind: Deployment, name: '{app}'}}]"
         assert decided(text, alertname="A").hints == {}
 
+    @pytest.mark.parametrize("seconds", [0, 600])
+    def test_cooldown_stands_on_the_rr(self, seconds):
+        decision = read_rules(f"rules: [{{name: x, match: 'alertname=A', cooldown: {seconds}}}]", where=WHERE).decide(
+            {"alertname": "A"}
+        )
+        assert decision.provenance["gateway.kubernaut.ai/cooldown"] == str(seconds)
+
+    def test_cooldown_of_a_later_rule_counts(self):
+        text = "rules: [{name: x, match: 'a=b', cooldown: 600}, {name: y, match: 'a=b', cooldown: 0}]"
+        assert read_rules(text, where=WHERE).decide({"a": "b"}).cooldown == 0
+
     def test_severity_and_cluster_are_set(self):
         text = "rules: [{name: x, match: 'alertname=A', severity: critical, cluster: ''}]"
         decision = decided(text, alertname="A", cluster="prod")
@@ -105,6 +116,8 @@ class TestActions:
         ("rules: [{name: x, match: 'a=b', ignore: ''}]", "ignore is empty"),
         ("rules: [{name: x, match: 'a=~\"(\"', ignore: y}]", "cannot be read"),
         ("rules: [{name: x, match: 'a=b', minOccurrences: 0}]", "rules.0.minOccurrences"),
+        ("rules: [{name: x, match: 'a=b', cooldown: -1}]", "rules.0.cooldown"),
+        ("rules: [{name: x, match: 'a=b', cooldown: 604801}]", "rules.0.cooldown"),
         ("rules: [{name: x, match: 'a=b', ignore: y}, {name: x, match: 'a=c', ignore: y}]", "two rules are named 'x'"),
         ("builtIn: {watchdog: false}", "builtIn names 'watchdog'; there are always-firing"),
         ("rules: {", "is no YAML"),
