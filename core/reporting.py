@@ -174,9 +174,15 @@ class BatchReport:
                 self._ignored(entry.reason, entry.message, entry.signal_name)
             case Poison():
                 self._metrics.signals_rejected.labels(reason=entry.reason).inc()
-                about = _named(entry.labels.get("alertname", ""), entry.labels)
-                kind = (result.status, entry.reason)
-                self._log(logging.WARNING, entry.message, kind=kind, reason=entry.reason, **about)
+                self._log(
+                    logging.WARNING,
+                    entry.message,
+                    kind=(result.status, entry.reason),
+                    reason=entry.reason,
+                    outcome=result.status,
+                    duration_seconds=self._seconds,
+                    **_named(entry.labels.get("alertname", ""), entry.labels),
+                )
 
     def _close(self, results: Sequence[SignalResult]) -> None:
         for (status, reason), kind in self._kinds.items():
@@ -202,7 +208,9 @@ class BatchReport:
             self._metrics.deduplicated(signal.signal_name)
             self._counted(signal, result)
         elif result.status is Status.IGNORED:
-            self._ignored(result.reason, result.error, signal.signal_name, **_about(signal))
+            self._ignored(
+                result.reason, result.error, signal.signal_name, duration_seconds=self._seconds, **_about(signal)
+            )
         elif result.status is not Status.CREATED:
             if result.status in _REFUSED:
                 self._metrics.signals_rejected.labels(reason=result.reason or _REFUSED_BY_API).inc()
@@ -215,6 +223,8 @@ class BatchReport:
                 result.for_the_log,
                 kind=(result.status, result.reason),
                 status=result.status,
+                outcome=result.status,
+                duration_seconds=self._seconds,
                 **_about(signal),
                 **more,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -211,6 +212,7 @@ class Endpoint:
         return await _measured(
             self._worker,
             partial(self._route, request),
+            probe=request.scope["path"] in _PROBES,
             endpoint=self._routes.label(request.scope["path"]),
             method=request.method,
             trace=trace_of(request.headers, tracestate=request.headers.getlist("tracestate")),
@@ -271,6 +273,7 @@ async def _measured(
     worker: Worker,
     respond: Callable[[], Awaitable[Answer]],
     *,
+    probe: bool,
     endpoint: str,
     method: str,
     trace: TraceContext | None,
@@ -288,7 +291,7 @@ async def _measured(
     ) as span:
         token = current_trace.set(span.context or trace)
         try:
-            given = await _guarded(worker, respond, sender=sender)
+            given = await _guarded(worker, respond, probe=probe, sender=sender)
         finally:
             current_trace.reset(token)
         span.describe({"http.response.status_code": given.status})
@@ -307,7 +310,7 @@ def _address(request: Request) -> str:
     return cut_utf8(", ".join(each for each in (claimed, connected) if each), limit=_LOGGED_ADDRESS_BYTES)
 
 
-async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]], *, sender: str) -> Answer:
+async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]], *, probe: bool, sender: str) -> Answer:
     """Turn every error into its answer; an unforeseen one is ours, so the sender must try again."""
     try:
         return await respond()
@@ -325,8 +328,9 @@ async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]], *, 
     except (KubernetesError, TransientError, ConfigurationError) as error:
         if isinstance(error, OverloadedError):
             worker.metrics.shed(error.shed)
-        # Its sentence says it all.
-        worker.logger.error("a request has to be sent again: %s", error, extra=ONCE_A_SECOND)  # noqa: TRY400
+        # Its sentence says it all. A probe costs no sender anything: whoever asked knows what to do.
+        level, what = (logging.WARNING, "not ready") if probe else (logging.ERROR, "a request has to be sent again")
+        worker.logger.log(level, "%s: %s", what, error, extra=ONCE_A_SECOND)
         return problem(503, error.told, retry_after=retry_after(error))
     except ClientDisconnect:
         return problem(503, "the sender went away before its body was complete", retry_after=1)

@@ -14,7 +14,7 @@ import yaml
 
 from core.common.breaker import CircuitBreaker
 from core.kube.access import find_access
-from core.kube.client import KubeClient
+from core.kube.client import CallObserver, KubeClient
 from core.local.shell import CommandError
 
 if TYPE_CHECKING:
@@ -96,15 +96,22 @@ async def named_cluster(settings: Settings, *, kubeconfig: str, clock: Clock) ->
 
 
 @asynccontextmanager
-async def open_client(settings: Settings, *, clock: Clock) -> AsyncIterator[KubeClient]:
-    """Connect to the cluster that the environment names now.
+async def open_client(
+    settings: Settings, *, clock: Clock, observe: CallObserver = lambda **_: None
+) -> AsyncIterator[KubeClient]:
+    """Connect to the cluster that the environment names now; `observe` is told of each call.
 
     Raises:
         ConfigurationError: it names none, or one that cannot be used.
     """
     access = await find_access(settings, clock=clock)
     transport = access.transport(connections=2)
-    client = KubeClient(transport=transport, breaker=CircuitBreaker(clock=clock), call_timeout=settings.api_timeout)
+    client = KubeClient(
+        transport=transport,
+        breaker=CircuitBreaker(clock=clock),
+        call_timeout=settings.api_timeout,
+        observe=observe,
+    )
     try:
         yield client
     finally:

@@ -17,6 +17,7 @@ from core.common.clock import RealClock
 from core.kube.client import KubeClient
 from core.kube.transport import HttpTransport, StaticToken
 from core.local.doctor import Finding, Level, Visit, examine
+from core.local.doctor.visit import Times
 from core.local.embedded import load_crd
 from core.settings import Settings
 from tests.contract.conftest import CRDS
@@ -58,9 +59,13 @@ async def doctor(server: Server, namespace: str) -> AsyncIterator[Doctor]:
             user_agent="doctor/test",
             connections=2,
         )
-        clients.append(KubeClient(transport=transport, breaker=CircuitBreaker(clock=clock), call_timeout=60.0))
+        times = Times()
+        breaker = CircuitBreaker(clock=clock)
+        clients.append(KubeClient(transport=transport, breaker=breaker, call_timeout=60.0, observe=times))
         given = Settings(**({"namespace": namespace, "auth": "none", "owners": "as-named"} | settings))
-        return await examine(Visit(client=clients[-1], settings=given, clock=clock, token=token, account=account))
+        return await examine(
+            Visit(client=clients[-1], settings=given, clock=clock, token=token, account=account, times=times)
+        )
 
     yield visit
     for client in clients:
@@ -95,6 +100,12 @@ async def test_cluster_that_is_right_has_no_failure(doctor):
     assert {"server", "namespace", "definition", "selector", "permissions", "latency"} <= {
         finding.check for finding in findings if finding.level is Level.OK
     }
+
+
+async def test_time_of_each_kind_of_call_is_told(doctor):
+    (finding,) = of("latency", await doctor())
+    for call in ("list remediationrequests", "get namespaces", "get customresourcedefinitions", "create selfsubject"):
+        assert call in finding.message
 
 
 async def test_every_finding_that_is_not_well_has_a_remedy(doctor, server, namespace):

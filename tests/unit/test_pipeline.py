@@ -226,10 +226,32 @@ async def test_signal_that_the_api_server_calls_invalid_is_rejected_and_logged(p
     assert (vars(record)["fingerprint"], vars(record)["status"]) == (fingerprint("a"), "invalid")
 
 
+@pytest.mark.parametrize("status", [Status.INVALID, Status.FAILED, Status.REJECTED, Status.IGNORED])
+async def test_line_of_each_outcome_says_which_alert_what_of_it_and_how_long(processing, caplog, status):
+    caplog.set_level(logging.INFO)
+    processing.rounds.outcomes = {"a": status}
+    await processing.process(replace(signal("a"), found_by="pod (names a Pod)"))
+    (record,) = caplog.records
+    told = {
+        key: vars(record)[key]
+        for key in ("outcome", "fingerprint", "alertname", "target", "found_by", "duration_seconds", "labels")
+    }
+    assert told == {
+        "outcome": status,
+        "fingerprint": fingerprint("a"),
+        "alertname": "HighMemoryUsage",
+        "target": "prod/Pod/a",
+        "found_by": "pod (names a Pod)",
+        "duration_seconds": 0.0,
+        "labels": {"alertname": "HighMemoryUsage"},
+    }
+
+
 async def test_failed_signal_is_logged_and_not_rejected(processing, caplog):
     processing.fail("a")
     await processing.process(signal("a"))
     assert processing.metric("gateway_signals_rejected_total", reason="refused_by_api") == 0
+    assert processing.metric("gateway_signals_failed_total", source_type="prometheus-alert") == 1
     assert [record.getMessage() for record in caplog.records] == ["a was failed"]
 
 

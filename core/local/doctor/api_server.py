@@ -109,7 +109,7 @@ async def check_selector(visit: Visit) -> list[Finding]:
     seconds = visit.clock.monotonic() - asked
     # The Date header has whole seconds: it is up to one behind.
     offset = (listing.server_time - before).total_seconds() + 0.5 - seconds / 2
-    return [ok("selector", "RRs are found by fingerprint"), _clock(offset), _latency("a LIST", seconds)]
+    return [ok("selector", "RRs are found by fingerprint"), _clock(offset)]
 
 
 def _clock(offset: float) -> Finding:
@@ -119,11 +119,14 @@ def _clock(offset: float) -> Finding:
     return warning("clock", message, "let NTP set both: tokens, certificates and the age of Events go by the clock")
 
 
-def _latency(what: str, seconds: float) -> Finding:
-    message = f"{what} took {seconds * 1000:.0f} ms"
-    if seconds <= SLOW_CALL_SECONDS:
-        return ok("latency", message)
-    return warning("latency", message, "a new signal needs four calls in SLUICE_REQUEST_DEADLINE; see docs/scale.md")
+def judge_times(visit: Visit) -> list[Finding]:
+    """Say how long each kind of call took, the slowest of its kind; the slow ones are a warning."""
+    told = {name: f"{name} {seconds * 1000:.0f} ms" for name, seconds in sorted(visit.times.slowest.items())}
+    slow = [told[name] for name, seconds in visit.times.slowest.items() if seconds > SLOW_CALL_SECONDS]
+    if slow:
+        remedy = "a new signal needs four calls in SLUICE_REQUEST_DEADLINE; see docs/scale.md"
+        return [warning("latency", f"slow calls: {', '.join(sorted(slow))}", remedy)]
+    return [ok("latency", ", ".join(told.values()))] if told else []
 
 
 async def check_flow_control(visit: Visit) -> list[Finding]:

@@ -16,7 +16,7 @@ from core.common.clock import RealClock
 from core.local.cluster import context_namespace, open_client, use_default_kubeconfig
 from core.local.doctor.examination import examine
 from core.local.doctor.findings import Level
-from core.local.doctor.visit import Visit
+from core.local.doctor.visit import Times, Visit
 from core.local.running import prefer_what_runs
 from core.local.shell import USAGE, CommandError, new_console
 from core.local.viewing.rows import Output
@@ -69,9 +69,18 @@ def doctor_command(
 
 async def _examined(settings: Settings, account: str, token: str, config: dict[str, Any] | None) -> list[Finding]:
     clock = RealClock()
-    async with open_client(settings, clock=clock) as client:
+    times = Times()
+    async with open_client(settings, clock=clock, observe=times) as client:
         return await examine(
-            Visit(client=client, settings=settings, clock=clock, account=account, token=token, alertmanager=config)
+            Visit(
+                client=client,
+                settings=settings,
+                clock=clock,
+                account=account,
+                token=token,
+                alertmanager=config,
+                times=times,
+            )
         )
 
 

@@ -38,6 +38,7 @@ async def examine(visit: Visit) -> list[Finding]:
     else:
         for name, check in _CHECKS.items():
             found += await _made(name, check, visit)
+        found += api_server.judge_times(visit)
     if visit.alertmanager is not None:
         found += alertmanager.check_alertmanager(visit.alertmanager, visit.settings)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.common.clock import Deadline
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 _CHECK_SECONDS = 10.0
 
 
+@dataclass
+class Times:
+    """How long each kind of call took, in seconds: the slowest of its kind. A core.kube.client.CallObserver."""
+
+    slowest: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self, *, verb: str, resource: str, code: str, seconds: float) -> None:  # noqa: ARG002 - an observer's
+        """Note a call."""
+        name = f"{verb} {resource}"
+        self.slowest[name] = max(seconds, self.slowest.get(name, 0.0))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
     """What all checks are given.
@@ -30,6 +42,7 @@ class Visit:
         account: the function's service account, whose rights are looked at; empty for those of `client` itself.
         token: a sender's; empty where none was given.
         alertmanager: its configuration; None where none was given.
+        times: of all calls of `client`.
     """
 
     client: KubeClient
@@ -38,6 +51,7 @@ class Visit:
     account: str = ""
     token: str = ""
     alertmanager: Mapping[str, Any] | None = None
+    times: Times = field(default_factory=Times)
 
     @property
     def resource(self) -> Resource:

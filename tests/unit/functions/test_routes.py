@@ -1,5 +1,6 @@
 """What is served where, to whom, and what everything else is answered."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -65,6 +66,14 @@ class TestReadiness:
         answer = await function.get("/readyz")
         assert remedy in answer.problem(503)
         assert answer.headers["Retry-After"] == "1"
+
+    async def test_probe_that_fails_is_a_warning_and_no_error_about_a_request(self, function, scripted, capsys):
+        scripted.then(LIST, refused(503, message="etcd is down"))
+        await function.get("/readyz")
+        (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert line["severity"] == "WARNING"
+        assert line["message"].startswith("not ready: ")
+        assert "etcd is down" in line["message"]
 
     async def test_cluster_that_does_not_answer_is_named(self, function):
         answer = await function.get("/readyz")
