@@ -299,6 +299,7 @@ class TestKnative:
             ("failure", "Service sluice-alertmanager is not ready: no image"),
             ("failure", "Service sluice-kubernetes-event still serves revision r-1: r-2 is not ready"),
             ("warning", "there is no Service sluice-pubsub"),
+            ("warning", "there is no Service sluice-dead-letters"),
         ]
 
     async def test_broker_trigger_and_source_not_ready_or_missing(self, doctor, api, eventing):
