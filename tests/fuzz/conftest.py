@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from core.triggers.kept_events import DEAD_LETTERS
 from tests.fuzz.served import Served, serve
 
 if TYPE_CHECKING:
@@ -28,4 +29,11 @@ def kubernetes_events(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
 def messages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The function `pubsub`."""
     with serve("pubsub", tmp_path_factory.mktemp("function")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def undelivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The function `dead_letters`."""
+    with serve("dead_letters", tmp_path_factory.mktemp("function"), stores=DEAD_LETTERS) as served:
         yield served

@@ -21,8 +21,9 @@ from functions_framework.aio import create_asgi_app
 from core.gateway import build_gateway
 from core.kube import access
 from core.kube.transport import ApiRequest
-from core.local.embedded import EmbeddedApi
+from core.local.embedded import EmbeddedApi, load_crd
 from core.logs import LOGGER_NAME
+from core.triggers.kept_events import DEAD_LETTERS
 from functions import _worker
 from tests.support.instances import NAMESPACE, REQUESTS
 from tests.support.loop_clock import LoopClock
@@ -32,10 +33,12 @@ from tests.unit.functions.asgi import Answered, call
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+    from core.kube.resources import Resource
     from core.kube.transport import ApiResponse
 
 SOURCES = Path(_worker.__file__).parent
 DEADLINE = 8.0
+_DEAD_LETTER = SOURCES.parent / "knative" / "base" / "dead-letter-crd.yaml"
 _HANGS = 120.0
 
 
@@ -65,8 +68,9 @@ class Transport:
 class Served:
     """The app; each request meets a new event loop, hence a new gateway, and a new API server."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, *, stores: Resource = REQUESTS) -> None:
         self._app = app
+        self._stores = stores
         self._transport: Any = None
 
     def ask(
@@ -91,7 +95,7 @@ class Served:
         """
 
         async def run() -> Outcome:
-            api = EmbeddedApi(clock=LoopClock(), namespaces=[NAMESPACE]).app
+            api = EmbeddedApi(clock=LoopClock(), namespaces=[NAMESPACE], crds=_definitions()).app
             self._transport = transport = Transport(partial(deliver, api))
             if before:
                 assert (await call(self._app, "POST", body=before)).status == 201
@@ -99,7 +103,7 @@ class Served:
                 transport.respond = partial(over, api)
             start = asyncio.get_running_loop().time()
             answer = await call(self._app, method, path, body=body, headers=headers)
-            return Outcome(answer, asyncio.get_running_loop().time() - start, await _requests(api))
+            return Outcome(answer, asyncio.get_running_loop().time() - start, await _all(api, self._stores))
 
         # Here, not once for all: several functions may be loaded at the same time.
         with (
@@ -111,8 +115,8 @@ class Served:
 
 
 @contextmanager
-def serve(target: str, folder: Path, **settings: str) -> Iterator[Served]:
-    """Load a function with `settings`; what loading it does to this process is undone."""
+def serve(target: str, folder: Path, *, stores: Resource = REQUESTS, **settings: str) -> Iterator[Served]:
+    """Load a function with `settings`; what loading it does to this process is undone. `stores`: what it keeps."""
     logger = logging.getLogger(LOGGER_NAME)
     before = logger.handlers, logger.level, logger.propagate
     on_sigterm = signal.getsignal(signal.SIGTERM)
@@ -133,7 +137,7 @@ def serve(target: str, folder: Path, **settings: str) -> Iterator[Served]:
         patch.delitem(sys.modules, target, raising=False)
         patch.setattr(_worker, "RealClock", LoopClock)
         patch.setattr(_worker, "build_gateway", _repeatable_gateway)
-        yield Served(create_asgi_app(target=target, source=str(SOURCES / f"{target}.py")))
+        yield Served(create_asgi_app(target=target, source=str(SOURCES / f"{target}.py")), stores=stores)
     signal.signal(signal.SIGTERM, on_sigterm)
     logger.handlers, logger.level, logger.propagate = before
     sys.modules.pop(target, None)
@@ -143,6 +147,10 @@ def _repeatable_gateway(**given: Any) -> Any:
     return build_gateway(**given, source_of_random=random.Random(0))
 
 
-async def _requests(api: Any) -> list[Any]:
-    answer = await deliver(api, ApiRequest(method="GET", path=REQUESTS.path(namespace=NAMESPACE)))
+def _definitions() -> list[Any]:
+    return [load_crd(), load_crd(_DEAD_LETTER, group=DEAD_LETTERS.group)]
+
+
+async def _all(api: Any, resource: Resource) -> list[Any]:
+    answer = await deliver(api, ApiRequest(method="GET", path=resource.path(namespace=NAMESPACE)))
     return list(json.loads(answer.body)["items"])

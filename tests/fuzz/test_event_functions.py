@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.triggers.kept_events import from_object, to_request
 from tests.fuzz.corpus import Entry, entries
 from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded, mutated_bytes, mutated_json
@@ -113,3 +114,32 @@ def test_message_with_mutated_content_is_acknowledged(messages, content):
 @effort(25)
 def test_any_content_of_a_message_is_acknowledged(messages, content):
     assert ask(messages, encoded(envelope(encoded(content))), dict(MESSAGES[0].headers)).answer.status < 300
+
+
+@given(mutated_events(EVENTS + MESSAGES))
+@effort(70)
+def test_mutated_dead_letter_is_kept_and_can_be_sent_again(undelivered, event):
+    outcome = ask(undelivered, *event)
+    assert len(outcome.stored) == (outcome.answer.status < 300)
+    for obj in outcome.stored:
+        kept = from_object(obj)
+        headers, body = to_request(kept)
+        (again,) = ask(undelivered, body, headers).stored
+        sent = from_object(again)
+        assert (dict(sent.attributes), _decoded(sent.data)) == (dict(kept.attributes), _decoded(kept.data))
+
+
+@given(st.binary(max_size=2000), st.sampled_from(["", "text/xml", "application/json", "a/b; charset=utf-16"]))
+@effort(25)
+def test_dead_letter_of_any_bytes_is_kept_as_it_came(undelivered, data, content_type):
+    headers = {"ce-specversion": "1.0", "ce-type": "t", "ce-source": "s", "ce-id": "1", "content-type": content_type}
+    (obj,) = ask(undelivered, data, headers).stored
+    assert from_object(obj).data == data
+
+
+def _decoded(data: bytes) -> Any:
+    """In structured mode JSON is written anew."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return data
