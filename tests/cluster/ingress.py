@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CLASS = "sluice.ingress.networking.knative.dev"
 _INGRESSES = "/apis/networking.internal.knative.dev/v1alpha1"
+_INVENTED = ("Content-Type", "User-Agent")  # by aiohttp, where the sender gave none; no ingress does so
 _HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding")
 _LARGEST_BODY = 2**26
 _LONGEST = 600.0  # seconds; Knative's own limit of a request
@@ -102,6 +103,7 @@ class Ingress:
                 headers=headers,
                 data=await request.read(),
                 allow_redirects=False,
+                skip_auto_headers=_INVENTED,
                 timeout=aiohttp.ClientTimeout(total=_LONGEST),
             ) as answer:
                 dropped = (*_HOP_BY_HOP, "content-length")

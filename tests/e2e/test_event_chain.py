@@ -92,7 +92,6 @@ def poison_in(namespace: str) -> dict[str, object]:
         "source": "test",
         "id": f"poison-in-{namespace}",
         "namespace": namespace,
-        "datacontenttype": "application/json",
         "data": ["no Event"],
     }
 
