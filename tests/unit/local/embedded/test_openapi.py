@@ -43,6 +43,16 @@ def test_kind_in_a_document_is_found_by_its_type_and_has_its_fields():
     assert {"apiVersion", "kind", "metadata", "spec", "status"} == set(types["Deployment"]["properties"])
 
 
+def test_what_a_kind_refers_to_has_its_fields_at_every_depth():
+    _, document = asked("/openapi/v3/apis/apps/v1")
+    schemas = document["components"]["schemas"]
+    schema = next(each for name, each in schemas.items() if name.endswith("apps.v1.Deployment"))
+    for field, expected in (("spec", "replicas"), ("template", "metadata"), ("spec", "containers")):
+        (link,) = links(schema["properties"][field])
+        schema = schemas[link.removeprefix("#/components/schemas/")]
+        assert expected in schema["properties"]
+
+
 @pytest.mark.parametrize("path", ["/openapi/v3/apis/no.such/v1", "/openapi/v3/api/v9", "/openapi/v2"])
 def test_what_is_not_served_has_none(path: str):
     assert asked(path) == (404, "404 page not found\n")
