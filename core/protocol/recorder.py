@@ -131,11 +131,12 @@ class Recorder:
             while len(results) < len(signals):
                 rest = signals[len(results) :]
                 place = await self._place(rest[0], over, deadline)
-                recorded, late = await self._record_round(rest, news, place, late, deadline=deadline)
+                # What was resolved before is none of the next RR's business.
+                of_rest = _since(rest[0], news) if results else news
+                recorded, late = await self._record_round(rest, of_rest, place, late, deadline=deadline)
                 results += recorded.results
                 contended |= recorded.contended
                 over = place.rr  # it takes no more: that is why some are left
-                news = rest  # what was resolved before is none of the next one's business
         except KubernetesError as error:
             results += _failures(signals[len(results) :], self._explained(signals[0], start, error))
             contended |= _contended(error)
@@ -243,6 +244,10 @@ class Recorder:
             )
         except SluiceError as error:
             return error
+
+
+def _since(first: NormalizedSignal, signals: Sequence[NormalizedSignal]) -> Sequence[NormalizedSignal]:
+    return signals[next(number for number, each in enumerate(signals) if each is first) :]
 
 
 def _contended(outcome: Counted | SluiceError) -> bool:

@@ -145,6 +145,14 @@ class TestFiringAgain:
         assert one.calls == [PATCH]
         assert (await firing(world), await condition(world)) == (left, told)
 
+    async def test_alert_that_opens_the_next_rr_and_is_resolved_in_the_same_round_is_told_there(self, world: World):
+        one = await opened(world, "a")
+        await world.set_phase("Completed")  # it remembers it at work
+        await one.post(fires("a"), ended("a"))
+        old, new = await world.requests()
+        assert "conditions" not in old["status"]
+        assert [each["status"] for each in new["status"]["conditions"]] == ["True"]
+
 
 class TestNobodyToTell:
     async def test_without_an_rr_nothing_is_created(self, world: World):
