@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -149,14 +150,17 @@ def to_request(event: KeptEvent) -> tuple[dict[str, str], bytes]:
     attributes may hold what no header can."""
     document: JsonObject = dict(event.attributes) | {"datacontenttype": event.content_type}
     document.setdefault("specversion", "1.0")
-    if "json" in event.content_type.lower():
-        try:
-            document["data"] = json.loads(event.data) if event.data else None
-        except (ValueError, RecursionError):
-            document["data_base64"] = b64encode(event.data).decode()
-    else:
-        document["data_base64"] = b64encode(event.data).decode()
+    if event.data:  # else it came without: JSON's null would be data
+        document |= _as_member(event)
     return {"Content-Type": "application/cloudevents+json"}, json.dumps(document).encode()
+
+
+def _as_member(event: KeptEvent) -> JsonObject:
+    """Return the data as structured mode has it: JSON as it is, anything else in base64."""
+    if "json" in event.content_type.lower():
+        with suppress(ValueError, RecursionError):
+            return {"data": json.loads(event.data)}
+    return {"data_base64": b64encode(event.data).decode()}
 
 
 def _written(data: bytes) -> JsonObject:
