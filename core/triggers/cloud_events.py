@@ -125,6 +125,8 @@ def attributes_and_data(headers: Mapping[str, str], body: bytes) -> tuple[dict[s
     if not headers.get("content-type", "").strip().lower().startswith("application/cloudevents"):
         return attributes, body
     data = event.get_data()
+    if data is None:  # none, or JSON's null, which says the same (JSON format 1.0, section 2.2)
+        return attributes, b""
     return attributes, data if isinstance(data, bytes) else json.dumps(data).encode()
 
 

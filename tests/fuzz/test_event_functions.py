@@ -138,8 +138,8 @@ def test_dead_letter_of_any_bytes_is_kept_as_it_came(undelivered, data, content_
 
 
 def _decoded(data: bytes) -> Any:
-    """In structured mode JSON is written anew."""
+    """In structured mode JSON is written anew, and null is no data."""
     try:
-        return json.loads(data)
+        return json.loads(data) if data else None
     except (ValueError, RecursionError):
         return data
