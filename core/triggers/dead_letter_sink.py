@@ -137,7 +137,8 @@ async def check_sink(gateway: Gateway, deadline: Deadline) -> None:
     Raises:
         KubernetesError, TransientError: with a sentence that says what is missing.
     """
-    query = {"limit": "1", "resourceVersion": "0"}
+    # Of none: with resourceVersion=0 the API server heeds no limit, and up to a quota of events would come along.
+    query = {"fieldSelector": "metadata.name=none", "resourceVersion": "0"}
     await gateway.client.list(DEAD_LETTERS, namespace=gateway.settings.namespace, query=query, deadline=deadline)
 
 

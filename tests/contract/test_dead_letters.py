@@ -77,6 +77,23 @@ async def test_what_is_too_old_is_deleted_with_the_next_event(start, api, instal
     assert [obj["spec"]["id"] for obj in (await api.get(installed)).body["items"]] == ["new"]
 
 
+async def test_asking_whether_the_sink_is_ready_brings_no_dead_letter_along(start, installed):
+    instance = start()
+    for number in range(3):
+        assert await put(instance, {}, id=str(number)) == 201
+    listed = []
+    ask = instance.gateway.client.list
+
+    async def listening(*args: Any, **more: Any) -> Any:
+        listed.append(await ask(*args, **more))
+        return listed[-1]
+
+    instance.gateway.client.list = listening
+    await check_sink(instance.gateway, Deadline(clock=instance.gateway.clock, seconds=600))
+    (listing,) = listed
+    assert listing.items == []
+
+
 async def test_sink_is_ready_where_the_kind_is_served(start, installed):
     instance = start()
     await check_sink(instance.gateway, Deadline(clock=instance.gateway.clock, seconds=600))
