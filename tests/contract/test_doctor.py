@@ -126,6 +126,16 @@ async def test_cluster_that_rrs_name_and_no_setting_knows(doctor, server, namesp
     assert levels("clusters", await doctor(cluster="east")) == {"ok"}
 
 
+async def test_no_more_rrs_than_its_limit_are_read_for_their_clusters(doctor, server, namespace, monkeypatch):
+    monkeypatch.setattr("core.local.doctor.clusters._LOOKED_AT", 1)
+    for name in ("east", "west"):
+        body = request(f"rr-{name}", clusterID=name)
+        made = await server.admin.post(f"/apis/{GROUP}/v1alpha1/namespaces/{namespace}/remediationrequests", body)
+        assert made.status == 201, made.body
+    (finding,) = of("clusters", await doctor())
+    assert "'east'" in finding.message
+
+
 async def test_namespace_that_does_not_exist(doctor):
     (finding,) = of("namespace", await doctor(namespace="nowhere-at-all"))
     assert finding.level is Level.FAILURE
