@@ -170,6 +170,8 @@ class BatchReport:
             case NormalizedSignal():
                 self._metrics.received(source_type=entry.signal_type, severity=entry.severity)
                 self._settled_signal(entry, result)
+            case Ignored(ended=NormalizedSignal() as ended) if result.status is Status.FAILED:
+                self._settled_signal(ended, result)  # its RR could not be told
             case Ignored():
                 self._ignored(entry.reason, entry.message, entry.signal_name)
             case Poison():

@@ -144,9 +144,13 @@ class TestResolved:
         results = await quiet.process(self.ended("a"))
         assert (quiet.rounds.groups, statuses(results)) == ([], ["ignored"])
 
-    async def test_telling_that_fails_makes_the_webhook_come_again(self, processing):
+    async def test_telling_that_fails_makes_the_webhook_come_again(self, processing, caplog):
         processing.fail("a")
+        caplog.set_level(logging.DEBUG)
         assert statuses(await processing.process(self.ended("a"))) == ["failed"]
+        (line,) = caplog.records
+        assert (line.levelname, line.status) == ("ERROR", "failed")
+        assert processing.metric("gateway_signals_failed_total", source_type="prometheus-alert") == 1
 
     async def test_they_are_not_counted_as_received(self, processing):
         await processing.process(self.ended("a"))
