@@ -21,7 +21,7 @@ from core.common.trace_context import NO_TRACER, Caller
 from core.errors import DeadlineExceededError, DeduplicationError, SluiceError
 from core.kube.errors import ConflictError, KubernetesError
 from core.protocol.placement import Place
-from core.protocol.status import Counted, told
+from core.protocol.status import Counted, changes_by
 from core.results import DeduplicationMetadata, Recorded, SignalResult, Status, failure, resolved
 
 if TYPE_CHECKING:
@@ -119,9 +119,9 @@ class Recorder:
         return Recorded(results, recorded.contended)
 
     async def _record(
-        self, signals: Sequence[NormalizedSignal], news: Sequence[NormalizedSignal], *, deadline: Deadline
+        self, signals: Sequence[NormalizedSignal], alerts: Sequence[NormalizedSignal], *, deadline: Deadline
     ) -> Recorded:
-        """Store signals that fire; `news` are these and the resolved ones among them."""
+        """Store signals that fire; `alerts` are these and the resolved ones among them."""
         results: list[SignalResult] = []
         contended = False
         start = self._clock.now()
@@ -132,7 +132,7 @@ class Recorder:
                 rest = signals[len(results) :]
                 place = await self._place(rest[0], over, deadline)
                 # What was resolved before is none of the next RR's business.
-                of_rest = _since(rest[0], news) if results else news
+                of_rest = _since(rest[0], alerts) if results else alerts
                 recorded, late = await self._record_round(rest, of_rest, place, late, deadline=deadline)
                 results += recorded.results
                 contended |= recorded.contended
@@ -161,17 +161,17 @@ class Recorder:
         return Recorded([resolved(signal) for signal in signals], contended=bool(counted and counted.conflicts))
 
     async def _to_be_told(self, signals: Sequence[NormalizedSignal], deadline: Deadline) -> RemediationRequest | None:
-        """Return the RR at work, if `signals` are news to it.
+        """Return the RR at work, if `signals` change anything of it.
 
         What is remembered of it, or what a cache that trails shows, may not have the alert yet that is resolved now:
         where that says that there is nothing to tell, etcd is asked.
         """
         fingerprint, now = signals[0].fingerprint, self._clock.now()
         known = self._memory.get(fingerprint)
-        if known and told(known, signals, now=now):
+        if known and changes_by(known, signals, now=now):
             return known
         view = await self._placement.checker.look(fingerprint, consistent=True, deadline=deadline)
-        return view.holding if view.holding and told(view.holding, signals, now=now) else None
+        return view.holding if view.holding and changes_by(view.holding, signals, now=now) else None
 
     def _explained(self, signal: NormalizedSignal, start: datetime, error: KubernetesError) -> DeduplicationError:
         return DeduplicationError(
@@ -187,7 +187,7 @@ class Recorder:
     async def _record_round(
         self,
         signals: Sequence[NormalizedSignal],
-        news: Sequence[NormalizedSignal],
+        alerts: Sequence[NormalizedSignal],
         place: Place,
         late: str,
         *,
@@ -201,7 +201,7 @@ class Recorder:
         already.
         """
         extra = 0 if place.rr.uid == late else len(signals) - place.created
-        counted = await self._count_and_finish(place, extra, news, deadline=deadline)
+        counted = await self._count_and_finish(place, extra, alerts, deadline=deadline)
         contended = _contended(counted)
         if place.created:
             self._created(place.rr, signals[0])
@@ -221,26 +221,26 @@ class Recorder:
         return Place(known) if known else await self._placement.find_or_create(signal, over=over, deadline=deadline)
 
     async def _count_and_finish(
-        self, place: Place, occurrences: int, news: Sequence[NormalizedSignal], *, deadline: Deadline
+        self, place: Place, occurrences: int, alerts: Sequence[NormalizedSignal], *, deadline: Deadline
     ) -> Counted | SluiceError:
-        count = self._count(place, occurrences, news, deadline=deadline)
+        count = self._count(place, occurrences, alerts, deadline=deadline)
         if place.lock is None:
             return await count
         counted, _ = await asyncio.gather(count, self._placement.finish(place.lock, deadline=deadline))
         return counted
 
     async def _count(
-        self, place: Place, occurrences: int, news: Sequence[NormalizedSignal], *, deadline: Deadline
+        self, place: Place, occurrences: int, alerts: Sequence[NormalizedSignal], *, deadline: Deadline
     ) -> Counted | SluiceError:
-        told_of = news if self._tells_resolved else ()
+        heeded = alerts if self._tells_resolved else ()
         # An RR without a count stands for the one signal that created it, and its annotation for the alert.
         alone = place.created and occurrences == 0 and not self._write_first_count
-        if alone and (len(news) == 1 or not told(place.rr, told_of, now=self._clock.now())):
+        if alone and (len(alerts) == 1 or not changes_by(place.rr, heeded, now=self._clock.now())):
             return Counted(place.rr, stored=True)
         # A value, not an exception: the lock's end beside it must run to its own.
         try:
             return await self._status.update_deduplication_status(
-                place.rr, occurrences=occurrences, signals=told_of, deadline=deadline
+                place.rr, occurrences=occurrences, signals=heeded, deadline=deadline
             )
         except SluiceError as error:
             return error

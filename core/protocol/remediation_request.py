@@ -260,9 +260,14 @@ def _cooldown(annotations: Mapping[str, Any], otherwise: float) -> float:
     return float(text) if text.isascii() and text.isdigit() and len(text) <= _COOLDOWN_DIGITS else otherwise
 
 
+def is_written(count: DeduplicationStatus | None) -> bool:
+    """Whether a count stands there, other than the one that the resource definition gives by default."""
+    return count is not None and count.last_seen_at != ""
+
+
 def _only_implied(firing: frozenset[str] | None, count: DeduplicationStatus | None) -> bool:
-    """Whether only the annotation tells who fires: no count is written yet, but the definition's default."""
-    return firing is None and (count is None or count.last_seen_at == "")
+    """Whether only the annotation tells who fires."""
+    return firing is None and not is_written(count)
 
 
 def _opened_by(annotations: Mapping[str, Any]) -> frozenset[str]:

@@ -20,6 +20,7 @@ from core.protocol.remediation_request import (
     SIGNAL_RESOLVED,
     DeduplicationStatus,
     RemediationRequest,
+    is_written,
     read_remediation_request,
 )
 
@@ -67,24 +68,24 @@ class Counted:
 class Write:
     """What one PATCH writes: which alerts fire, and the count where something is counted."""
 
-    news: Mapping[str, Any]
+    changes: Mapping[str, Any]
     count: DeduplicationStatus | None = None
 
     @property
     def status(self) -> Mapping[str, Any]:
         """The status, as far as it changes."""
         if self.count is None:
-            return self.news
+            return self.changes
         count = {
             "occurrenceCount": self.count.occurrence_count,
             "firstSeenAt": self.count.first_seen_at,
             "lastSeenAt": self.count.last_seen_at,
         }
-        return {**self.news, "deduplication": {**self.news.get("deduplication", {}), **count}}
+        return {**self.changes, "deduplication": {**self.changes.get("deduplication", {}), **count}}
 
     def unread(self, current: RemediationRequest) -> bool:
         """Whether it writes all conditions, and those of others are not known."""
-        return "conditions" in self.news and current.conditions is None
+        return "conditions" in self.changes and current.conditions is None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -158,10 +159,10 @@ class StatusUpdater:
         """
 
         def write(current: RemediationRequest) -> Write | None:
-            news = told(current, signals, now=self._clock.now(), counting=True) if signals else {}
-            if occurrences == 0 and _written(current) and not news:
+            changes = changes_by(current, signals, now=self._clock.now(), counting=True) if signals else {}
+            if occurrences == 0 and is_written(current.deduplication) and not changes:
                 return None
-            return Write(news, self._counted(current, occurrences))
+            return Write(changes, self._counted(current, occurrences))
 
         return await self._update(rr, write, deadline)
 
@@ -173,8 +174,8 @@ class StatusUpdater:
         """
 
         def write(current: RemediationRequest) -> Write | None:
-            news = told(current, signals, now=self._clock.now()) if current.active else {}
-            return Write(news) if news else None
+            changes = changes_by(current, signals, now=self._clock.now()) if current.active else {}
+            return Write(changes) if changes else None
 
         return await self._update(rr, write, deadline)
 
@@ -264,11 +265,6 @@ def marked_time(now: datetime, *, random: Random) -> str:
     return f"{rfc3339(now.replace(microsecond=0))[:-1]}.{now.microsecond // 1000:03d}{int(random() * 1e6):06d}Z"
 
 
-def _written(current: RemediationRequest) -> bool:
-    """Whether a count stands on it, other than the one that the resource definition gives by default."""
-    return current.deduplication is not None and current.deduplication.last_seen_at != ""
-
-
 def _same(sent: DeduplicationStatus | None, current: RemediationRequest | None) -> bool:
     return sent is not None and current is not None and current.deduplication == sent
 
@@ -289,7 +285,7 @@ def firing_after(firing: frozenset[str] | None, signals: Iterable[NormalizedSign
     return frozenset(after) if len(after) <= MOST_FIRING else None
 
 
-def told(
+def changes_by(
     rr: RemediationRequest, signals: Sequence[NormalizedSignal], *, now: datetime, counting: bool = False
 ) -> dict[str, Any]:
     """Return what signals change of an RR's status, beside the count, as a merge patch; empty where nothing.

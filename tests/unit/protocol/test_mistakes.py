@@ -11,7 +11,7 @@ from core.protocol.lock import DistributedLockManager
 from core.protocol.placement import Placement, _Search, _surely_refused
 from core.protocol.recorder import Recorder
 from core.protocol.remediation_request import _holds, _only_implied, ended_at, holds_its_problem
-from core.protocol.status import StatusUpdater, Write, _state_after, firing_after, told
+from core.protocol.status import StatusUpdater, Write, _state_after, changes_by, firing_after
 from core.protocol.sweeping import LeaseSweeper, _unneeded
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace, applied
 from tests.unit.protocol import test_holding as holding
@@ -127,11 +127,11 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
         holding.test_late_count_is_not_added_again_where_its_rr_is_made_to_hold_again,
     ),
     "memory alone says what there is to tell": (
-        Replace(Recorder._to_be_told, "known and told(...)", "known"),
+        Replace(Recorder._to_be_told, "known and changes_by(...)", "known"),
         SIDE_BY_SIDE.test_alert_that_joined_elsewhere_is_resolved_here,
     ),
     "a count leaves untold which alerts fire": (
-        Replace(told, "counting and A and B", "False"),
+        Replace(changes_by, "counting and A and B", "False"),
         resolved.TestAllResolved().test_counts_nothing_and_touches_no_phase,
     ),
     "others' conditions are written over unread": (
