@@ -21,7 +21,7 @@ from pydantic_core import to_json
 from core.common.backoff import Backoff
 from core.common.text import cut_utf8, rfc3339
 from core.common.trace_context import admitted_sender, current_trace, request_id
-from core.kube.connection import KEPT_SECONDS, Connection
+from core.kube.connection import Connection, ConnectionPool
 from core.logs import ONCE_A_SECOND
 from core.results import Status
 from core.signals.signal import Poison
@@ -121,9 +121,7 @@ class AuditTrail:
             tls=True if url.scheme == "https" else None,
             timeout=_CONNECT_SECONDS,
         )
-        self._open = opened
-        self._connection: Connection | None = None
-        self._used_at = 0.0
+        self._pool = ConnectionPool(open_connection=opened, limit=1)  # there is one delivery at a time
 
     def received(self, alert: NormalizedSignal | Poison) -> None:
         """Tell of an alert that came, before anything is known of it but what it says itself."""
@@ -160,7 +158,7 @@ class AuditTrail:
         if self._waiting:
             self._drop(len(self._waiting), "ended", "this instance ends")
             self._waiting.clear()
-        await self._hang_up()
+        await self._pool.close()
 
     def _add(self, kind: str, data: Mapping[str, Any]) -> None:
         event = self._event(kind, data)
@@ -222,30 +220,13 @@ class AuditTrail:
     async def _posted(self, message: bytes) -> tuple[int, str]:
         """Return the sink's status, 0 where there was no answer, and what is to be said of it."""
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                connection = await self._connected()
+            async with asyncio.timeout(SEND_SECONDS), self._pool.connection() as connection:
                 status = (await connection.call(message)).status
         except TimeoutError:
             return 0, f"no answer in {SEND_SECONDS:.0f} s"
         except (OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
             return 0, str(error) or type(error).__name__
         return status, f"it answered {status}"
-
-    async def _connected(self) -> Connection:
-        """Return the one connection: there is one delivery at a time, so no pool is needed."""
-        now = asyncio.get_running_loop().time()
-        connection = self._connection
-        if connection is None or not connection.usable or now - self._used_at > KEPT_SECONDS or not connection.quiet:
-            await self._hang_up()
-            connection = self._connection = await self._open()
-        self._used_at = now
-        return connection
-
-    async def _hang_up(self) -> None:
-        if self._connection:
-            self._connection.abort()
-            await self._connection.ended
-            self._connection = None
 
     def _drop(self, count: int, reason: str, why: str) -> None:
         self._metrics.audit_events_dropped.labels(reason).inc(count)
