@@ -131,7 +131,7 @@ def _line(result: SignalResult, told: Counter[tuple[str, str]]) -> dict[str, Any
     line: dict[str, Any] = {"status": result.status.value}
     if result.fingerprint:
         line["fingerprint"] = result.fingerprint
-    if result.stored:
+    if result.rr_name:
         line["remediationRequestName"] = result.rr_name
         line["remediationRequestNamespace"] = result.rr_namespace
         line["duplicate"] = result.status is Status.DEDUPLICATED

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
-from core.common.backoff import Backoff
+from core.common.resilience import Backoff
 from core.common.text import cut_utf8, rfc3339
 from core.common.trace_context import admitted_sender, current_trace, request_id
 from core.kube.connection import Connection, ConnectionPool

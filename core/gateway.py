@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from core.admission.opening import build_gate
-from core.common.breaker import BreakerState, CircuitBreaker
-from core.common.budget import ByteBudget
 from core.common.clock import Clock, RealClock
+from core.common.resilience import BreakerState, ByteBudget, CircuitBreaker
 from core.common.trace_context import NO_TRACER
 from core.kube.client import KubeClient
 from core.kube.resources import Resource, remediation_requests
 from core.pipeline import EarlierDeliveries, Judgement, Pipeline
 from core.protocol.announcing import Announcer
 from core.protocol.creator import CRDCreator, LoggingObserver
-from core.protocol.deduplication import PhaseBasedDeduplicationChecker
 from core.protocol.lease import LeaseStore
-from core.protocol.lock import DistributedLockManager
-from core.protocol.placement import Placement
+from core.protocol.lock import DistributedLockManager, LeaseSweeper
+from core.protocol.placement import PhaseBasedDeduplicationChecker, Placement, attempt_id
 from core.protocol.recorder import Recorder, RemediationRequestMemory, Rounds
 from core.protocol.remediation_request import RemediationRequestBuilder
 from core.protocol.status import StatusUpdater
-from core.protocol.sweeping import LeaseSweeper
 from core.readiness import Readiness
 from core.reporting import Notices, Reporter
 from core.signals.rules import Rules, default_rules
 from core.workloads.clusters import Clusters
 from core.workloads.objects import Kinds, MetadataReader
-from core.workloads.owners import OwnerResolver
+from core.workloads.ownership import OwnDoing, OwnerResolver, Scope
 from core.workloads.qualification import Qualification, TargetFinder
-from core.workloads.scope import OwnDoing, Scope
 from core.workloads.silence import Silence
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from core.admission.gates import Gate
     from core.audit import AuditTrail
@@ -45,10 +41,7 @@ if TYPE_CHECKING:
     from core.common.trace_context import Tracer
     from core.kube.transport import Transport
     from core.metrics import Metrics
-    from core.protocol.recorder import Created
-    from core.protocol.remediation_request import RemediationRequest
     from core.settings import Settings
-    from core.signals.signal import NormalizedSignal
 
 _REMEMBERED_ALERTS = 50_000
 
@@ -141,7 +134,7 @@ def build_gateway(
         ),
         clock=clock,
         random=rng.random,
-        new_id=lambda: str(UUID(int=rng.getrandbits(128), version=4)),
+        new_id=partial(attempt_id, rng.getrandbits),
         consistent_reads=settings.reads == "consistent",
         metrics=metrics,
         tracer=tracer,
@@ -158,7 +151,7 @@ def build_gateway(
         announcer = Announcer(client=apart, resource=resource, clock=clock, logger=logger)
     audit = _audit(settings, metrics, logger, clock, rng) if settings.audit_sink else None
     recorder = Recorder(
-        created=_each([part.created for part in (announcer, audit) if part]),
+        listeners=[part.created for part in (announcer, audit) if part],
         placement=placement,
         status=StatusUpdater(
             client=client, resource=resource, clock=clock, random=rng.random, cooldown=settings.cooldown
@@ -222,14 +215,6 @@ def _audit(
         metrics=metrics,
         logger=logger,
     )
-
-
-def _each(listeners: Sequence[Created]) -> Created:
-    def created(rr: RemediationRequest, signal: NormalizedSignal) -> None:
-        for listener in listeners:
-            listener(rr, signal)
-
-    return created
 
 
 def build_qualification(

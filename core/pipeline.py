@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from core.common.concurrency import paced, side_by_side
 from core.common.memory import BoundedMemory
+from core.common.resilience import paced, side_by_side
 from core.common.trace_context import NO_TRACER
 from core.errors import DeadlineExceededError
 from core.results import SignalResult, Status, failure, resolved

@@ -12,7 +12,7 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.common.concurrency import STEPS_IN_A_ROW
+from core.common.resilience import STEPS_IN_A_ROW
 from core.common.text import cut_utf8
 from core.logs import ONCE_A_SECOND
 from core.results import Status

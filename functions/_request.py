@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from core.common.budget import Share
+    from core.common.resilience import Share
 
     MakeRoom = Callable[[int], Awaitable[None]]
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from core.answers import Answer, problem
 from core.common.clock import Deadline
-from core.common.concurrency import PerLoop
+from core.common.memory import PerLoop
 from core.common.text import cut_utf8, rfc3339
 from core.common.trace_context import NO_TRACER, current_trace, request_id, sent_by, trace_of
 from core.errors import (
@@ -254,7 +254,8 @@ class Endpoint:
             receiver = await self._others.get(request.scope["path"], self._receiver)()
             with gateway.tracer.span("intake"), sent_by(sender):
                 given = await receiver.receive(request.headers, body, deadline=deadline)
-        self._worker.started()
+        if not self._worker.has_answered:
+            self._worker.started()
         return given
 
     def _health(self, _: Request) -> Answer:

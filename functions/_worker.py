@@ -15,7 +15,7 @@ from prometheus_client.exposition import choose_encoder
 
 from core.admission.opening import check_admission
 from core.common.clock import Clock, RealClock
-from core.common.concurrency import PerLoop
+from core.common.memory import PerLoop
 from core.common.trace_context import NO_TRACER
 from core.errors import ConfigurationError
 from core.gateway import Gateway, build_gateway
@@ -28,7 +28,7 @@ from functions._ending import outlive_sigterm
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from core.common.trace_context import Tracer
     from core.signals.rules import Rules
@@ -38,7 +38,17 @@ _loop_tasks = LoopTasks(registry=REGISTRY)
 
 
 class Worker:
-    """Holds what lives as long as the process, and the gateway of its event loop."""
+    """Holds what lives as long as the process, and what belongs to its event loop.
+
+    Attributes:
+        gateway: returns the gateway of the running loop, made at the first call; raises ConfigurationError where the
+            access to the API server that is configured cannot be used.
+        tracer: returns the tracer of the running loop.
+        has_answered: whether a sender was answered already.
+    """
+
+    gateway: Callable[[], Awaitable[Gateway]]
+    tracer: Callable[[], Awaitable[Tracer]]
 
     def __init__(
         self,
@@ -55,30 +65,17 @@ class Worker:
         self.metrics = metrics
         self.logger = logger
         self.clock = clock
-        self._gateways: PerLoop[Gateway] = PerLoop(self._build)
-        self._tracers: PerLoop[Tracer] = PerLoop(partial(_opened, open_tracer))
+        self.gateway = PerLoop(self._build).get
+        self.tracer = PerLoop(partial(_opened, open_tracer)).get
         # functions-framework imports the function in the process that the container starts: workers are forks of it.
         self._process_start = _process_start()
-        self._answered = False
-
-    async def gateway(self) -> Gateway:
-        """Return the gateway of the running loop, made at the first call.
-
-        Raises:
-            ConfigurationError: the access to the API server that is configured cannot be used.
-        """
-        return await self._gateways.get()
-
-    async def tracer(self) -> Tracer:
-        """Return the tracer of the running loop."""
-        return await self._tracers.get()
+        self.has_answered = False
 
     def started(self) -> None:
         """Note the first answer to a sender: until then its senders waited for this process."""
-        if not self._answered:
-            self._answered = True
-            if self._process_start:
-                self.metrics.cold_start.set(self.clock.now().timestamp() - self._process_start)
+        self.has_answered = True
+        if self._process_start:
+            self.metrics.cold_start.set(self.clock.now().timestamp() - self._process_start)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return the metrics as text and its media type: OpenMetrics where the header Accept asks for it."""

@@ -15,8 +15,8 @@ import hashlib
 import math
 from typing import TYPE_CHECKING, Any
 
-from core.common.concurrency import Allowance
 from core.common.memory import BoundedMemory
+from core.common.resilience import Allowance
 from core.errors import (
     AccessError,
     DeadlineExceededError,

@@ -1,14 +1,17 @@
-"""What an instance remembers to save calls: bounded in size and age. Forgetting costs a call, never a mistake."""
+"""What an instance remembers to save calls, bounded in size and age, and what it keeps for one event loop.
+
+Forgetting costs a call, never a mistake.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterator
 
     from core.common.clock import Clock
 
@@ -129,3 +132,43 @@ class ShortMemory(Generic[Key, Value]):
     def _limit(self, kept: tuple[Value]) -> float:
         # Too old for anybody who asks: after a burst on new workloads that is most of what is here.
         return self._longest if kept[0] is not None else min(self._longest, self._nothing_for)
+
+
+class Closable(Protocol):
+    """Something that holds connections."""
+
+    async def close(self) -> None:
+        """Give them back."""
+
+
+Lasting = TypeVar("Lasting", bound=Closable)
+
+
+class PerLoop(Generic[Lasting]):
+    """Builds a value once in each loop, also when many requests ask at the same moment."""
+
+    def __init__(self, build: Callable[[], Awaitable[Lasting]]) -> None:
+        self._build = build
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = asyncio.Lock()
+        self._value: Lasting | None = None
+        self._keeper: AsyncGenerator[Lasting, None] | None = None
+
+    async def get(self) -> Lasting:
+        """Return this loop's value. What building raises is raised here, and the next call builds anew."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._lock, self._value = loop, asyncio.Lock(), None
+        if self._value is None:
+            async with self._lock:
+                if self._value is None:
+                    self._keeper = _kept(await self._build())
+                    self._value = await anext(self._keeper)
+        return self._value
+
+
+async def _kept(value: Lasting) -> AsyncGenerator[Lasting, None]:
+    try:
+        yield value
+    finally:
+        await value.close()

@@ -9,9 +9,8 @@ from typing import Any, Protocol
 
 from pydantic_core import from_json, to_json
 
-from core.common.breaker import CircuitBreaker
-from core.common.budget import ByteBudget
 from core.common.clock import Deadline
+from core.common.resilience import ByteBudget, CircuitBreaker
 from core.common.trace_context import NO_TRACER, Span, Tracer
 from core.errors import DeadlineExceededError
 from core.kube.errors import KubernetesError, UnreadableAnswerError, refusal
@@ -67,6 +66,18 @@ class Listing:
         return _date(self.headers)
 
 
+def path_of(resource: Resource, *, namespace: str = "", name: str = "", subresource: str = "") -> str:
+    """Return the URL path of a kind, or of one object of it; an empty part is left out."""
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    named = "".join(f"/{part}" for part in (name, subresource) if part)
+    return f"{_root(resource)}{scope}/{resource.plural}{named}"
+
+
+def _root(resource: Resource) -> str:
+    """Return the URL path of the version of the API group."""
+    return f"/{'apis' if resource.group else 'api'}/{resource.api_version}"
+
+
 class CallObserver(Protocol):
     """Told of each call that was sent."""
 
@@ -120,13 +131,13 @@ class KubeClient:
         accept: str = "application/json",
     ) -> Reply:
         """GET by name: a quorum read that goes to etcd, never to the watch cache (KEP-2340)."""
-        path = resource.path(namespace=namespace, name=name)
+        path = path_of(resource, namespace=namespace, name=name)
         return await self._call(resource, ApiRequest(method="GET", path=path, accept=accept), deadline)
 
     async def discover(self, *, group: str, version: str, deadline: Deadline) -> list[JsonObject]:
         """Return the kinds of an API group's version (APIResourceList)."""
         anything = Resource(group, version, "*", "")
-        request = ApiRequest(method="GET", path=anything.root)
+        request = ApiRequest(method="GET", path=_root(anything))
         reply = await self._call(anything, request, deadline)
         return _objects(reply, "resources")
 
@@ -143,7 +154,7 @@ class KubeClient:
 
     async def openapi(self, resource: Resource, *, deadline: Deadline) -> JsonObject:
         """Return the OpenAPI v3 document of a kind's group and version (KEP-2896), which every account may read."""
-        request = ApiRequest(method="GET", path=f"/openapi/v3{resource.root}")
+        request = ApiRequest(method="GET", path=f"/openapi/v3{_root(resource)}")
         return (await self._call(resource, request, deadline)).obj
 
     async def list(
@@ -156,7 +167,7 @@ class KubeClient:
         accept: str = "application/json",
     ) -> Listing:
         """LIST; the caller's `query` holds selectors and resourceVersion."""
-        path = resource.path(namespace=namespace)
+        path = path_of(resource, namespace=namespace)
         request = ApiRequest(method="GET", path=path, query=query, accept=accept)
         reply = await self._call(resource, request, deadline, verb="list")
         metadata = reply.obj.get("metadata")
@@ -187,21 +198,21 @@ class KubeClient:
 
     async def create(self, resource: Resource, body: JsonObject, *, namespace: str = "", deadline: Deadline) -> Reply:
         """CREATE under the name in the body."""
-        path = resource.path(namespace=namespace)
+        path = path_of(resource, namespace=namespace)
         return await self._call(resource, ApiRequest(method="POST", path=path, body=to_json(body)), deadline)
 
     async def update(
         self, resource: Resource, body: JsonObject, *, namespace: str, name: str, deadline: Deadline
     ) -> Reply:
         """Update (PUT) the whole object; the body's resourceVersion must be the current one."""
-        path = resource.path(namespace=namespace, name=name)
+        path = path_of(resource, namespace=namespace, name=name)
         return await self._call(resource, ApiRequest(method="PUT", path=path, body=to_json(body)), deadline)
 
     async def patch_status(
         self, resource: Resource, body: JsonObject, *, namespace: str, name: str, deadline: Deadline
     ) -> Reply:
         """Merge PATCH (RFC 7396) of the status subresource."""
-        path = resource.path(namespace=namespace, name=name, subresource="status")
+        path = path_of(resource, namespace=namespace, name=name, subresource="status")
         request = ApiRequest(method="PATCH", path=path, body=to_json(body), content_type=MERGE_PATCH)
         return await self._call(resource, request, deadline)
 
@@ -216,7 +227,7 @@ class KubeClient:
     ) -> None:
         """DELETE only the object whose uid and resourceVersion are the given ones."""
         options = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": dict(preconditions)}
-        path = resource.path(namespace=namespace, name=name)
+        path = path_of(resource, namespace=namespace, name=name)
         await self._call(resource, ApiRequest(method="DELETE", path=path, body=to_json(options)), deadline)
 
     async def close(self) -> None:

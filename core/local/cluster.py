@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from core.common.breaker import CircuitBreaker
+from core.common.resilience import CircuitBreaker
 from core.kube.access import find_access
 from core.kube.client import CallObserver, KubeClient
 from core.local.shell import CommandError

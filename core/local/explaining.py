@@ -29,7 +29,7 @@ from core.local.shell import USAGE, CommandError, new_console
 from core.local.viewing.rows import Output
 from core.metrics import Metrics
 from core.pipeline import Judgement
-from core.protocol.deduplication import PhaseBasedDeduplicationChecker
+from core.protocol.placement import PhaseBasedDeduplicationChecker
 from core.results import SignalResult, Status
 from core.settings import load_settings
 from core.signals.pubsub import ContentReader

@@ -20,7 +20,7 @@ from core.local.running import find_all_running, prefer_what_runs, state_folder
 from core.local.shell import USAGE, CommandError, new_console
 from core.local.viewing.rows import Output
 from core.protocol.lease import LeaseStore
-from core.protocol.sweeping import Pruned, prune
+from core.protocol.pruning import Pruned, prune
 from core.settings import load_settings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
-from core.common.backoff import CREATE_RETRY_BACKOFF, Backoff, Random
+from core.common.resilience import CREATE_RETRY_BACKOFF, Backoff, Random
 from core.common.trace_context import admitted_sender, current_trace, request_id
 from core.errors import CRDCreationError, RetryError
 from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError, UnreadableAnswerError

@@ -16,11 +16,16 @@ is honoured, its acquireTime and renewTime, which a holder's clock wrote, are no
 
 from __future__ import annotations
 
+import asyncio
+from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from core.common.clock import Deadline
 from core.common.text import rfc3339
+from core.errors import SluiceError
 from core.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from core.protocol.lease import STAMP_ANNOTATION, lease_name
 from core.protocol.remediation_request import fenced_name
@@ -28,7 +33,7 @@ from core.protocol.remediation_request import fenced_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core.common.clock import Deadline
+    from core.common.clock import Clock
     from core.protocol.lease import Lease, LeaseStore
 
 LOCK_DURATION_SECONDS = 30
@@ -273,3 +278,107 @@ def _same(current: Lock, lock: Lock) -> bool:
         lock.lease.holder,
         lock.rr_name,
     )
+
+
+WATCH_CACHE_LAG_SECONDS = 60.0
+"""The most that an API server's watch cache may trail behind etcd: one that cannot keep up starts anew."""
+
+DONE_LEASE_SECONDS = WATCH_CACHE_LAG_SECONDS + 5.0
+"""How long a done Lease is kept: longer than the oldest view that may be created upon and the cache's lag."""
+
+_BETWEEN_SWEEPS_SECONDS = 5.0
+_SWEEP_CALL_SECONDS = 3.0
+
+
+class LeaseSweeper:
+    """Step 7: deletes the Leases that this instance has marked done, off the burst, when their time has come.
+
+    A done Lease points to the newest RR of its fingerprint. It is deleted only when every view that may still be
+    created upon shows that RR, or what has followed it: without a Lease, a view is all there is. Memory only: what an
+    instance takes with it when it goes, a later problem takes over, or `prune` deletes (core.protocol.pruning).
+    """
+
+    def __init__(
+        self, *, store: LeaseStore, locks: DistributedLockManager, clock: Clock, capacity: int = 50_000
+    ) -> None:
+        self._store = store
+        self._locks = locks
+        self._started = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._unmarked: OrderedDict[str, Lock] = OrderedDict()
+        self._clock = clock
+        self._capacity = capacity
+        self._due: OrderedDict[str, tuple[float, Lease]] = OrderedDict()
+
+    def note(self, done: Lease) -> None:
+        """Remember a Lease that was just marked done."""
+        self._due.pop(done.name, None)
+        self._due[done.name] = (self._clock.monotonic() + DONE_LEASE_SECONDS, done)
+        if len(self._due) > self._capacity:
+            self._due.popitem(last=False)
+        self._wake_later()
+
+    def note_unmarked(self, lock: Lock) -> None:
+        """Remember a lock whose RR is stored, and whose Lease could not be marked done."""
+        self._unmarked[lock.lease.name] = lock
+        if len(self._unmarked) > self._capacity:
+            self._unmarked.popitem(last=False)
+        self._wake_later()
+
+    def start(self) -> None:
+        """From now on sweep by itself, on the event loop that notes Leases, until `stop`."""
+        self._started = True
+
+    async def stop(self) -> None:
+        """Sweep no more."""
+        self._started = False
+        if self._timer:
+            self._timer.cancel()
+        if self._running:
+            self._running.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._running
+
+    def _wake_later(self) -> None:
+        if not self._started or self._timer or not (self._due or self._unmarked):
+            return
+        seconds = _BETWEEN_SWEEPS_SECONDS
+        if not self._unmarked:
+            due, _ = next(iter(self._due.values()))
+            seconds = max(seconds, due - self._clock.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._running = asyncio.create_task(self._sweep_and_wait())
+
+    async def _sweep_and_wait(self) -> None:
+        await self.sweep()
+        self._wake_later()
+
+    async def sweep(self) -> int:
+        """Mark what could not be marked, then delete the Leases whose time has come, one after the other; return how
+        many. A failure leaves the rest for the next time."""
+        swept = 0
+        with suppress(SluiceError):
+            while self._unmarked:
+                name, lock = next(iter(self._unmarked.items()))
+                done = await self._locks.mark(lock, LockState.DONE, deadline=self._call())
+                if done:
+                    self.note(done.lease)
+                if self._unmarked.get(name) is lock:
+                    del self._unmarked[name]
+            while self._due:
+                name, (due, lease) = next(iter(self._due.items()))
+                if due > self._clock.monotonic():
+                    break
+                with suppress(NotFoundError, ConflictError):  # it stands for another RR by now
+                    await self._store.delete(lease, deadline=self._call())
+                    swept += 1
+                if self._due.get(name, (0.0, None))[1] is lease:
+                    del self._due[name]
+        return swept
+
+    def _call(self) -> Deadline:
+        return Deadline(clock=self._clock, seconds=_SWEEP_CALL_SECONDS)

@@ -14,8 +14,8 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from core.common.backoff import Backoff
 from core.common.memory import BoundedMemory
+from core.common.resilience import Backoff
 from core.common.text import rfc3339
 from core.common.trace_context import NO_TRACER, Caller
 from core.errors import DeadlineExceededError, DeduplicationError, SluiceError
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from core.common.backoff import Random
     from core.common.clock import Clock, Deadline
+    from core.common.resilience import Random
     from core.common.trace_context import Attributes, Tracer
     from core.protocol.placement import Placement
     from core.protocol.remediation_request import RemediationRequest
@@ -92,9 +92,9 @@ class Recorder:
         tells_resolved: bool,
         namespace: str,
         clock: Clock,
-        created: Created = lambda *_: None,
+        listeners: Sequence[Created] = (),
     ) -> None:
-        self._created = created
+        self._listeners = listeners
         self._placement = placement
         self._status = status
         self._memory = memory
@@ -204,7 +204,8 @@ class Recorder:
         counted = await self._count_and_finish(place, extra, alerts, deadline=deadline)
         contended = _contended(counted)
         if place.created:
-            self._created(place.rr, signals[0])
+            for listener in self._listeners:
+                listener(place.rr, signals[0])
         if isinstance(counted, Counted) and counted.stored and counted.rr is not None:
             self._memory.remember(counted.rr)
             return Recorded(_stored(signals, counted.rr, created=place.created), contended), ""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.common.backoff import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF, Backoff, Random
+from core.common.resilience import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF, Backoff, Random
 from core.common.text import rfc3339
 from core.kube.errors import ConflictError, KubernetesError, NotFoundError, NotStoredError
 from core.protocol.remediation_request import (

@@ -33,7 +33,7 @@ from core.signals.signal import Candidate, Ignored, Lookup, TargetResource
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from core.kube.resources import ServedKind
+    from core.kube.resources import Resource
 
 NO_TARGET = "no_target"
 """Reason of what is ignored because it names no object."""
@@ -197,7 +197,7 @@ class _Reading:
             target = TargetResource(kind=kind, name=name, namespace=namespace)
             yield Candidate(target=target, label=label, rule=rule, lookup=Lookup.SINGULAR, must_exist=True)
 
-    def _labelled(self, label: str, kind: ServedKind, rule: str, *, must_exist: bool = False) -> Iterator[Candidate]:
+    def _labelled(self, label: str, kind: Resource, rule: str, *, must_exist: bool = False) -> Iterator[Candidate]:
         if name := self._text(label):
             yield from self._named(label, name, kind, rule, self._namespace, must_exist=must_exist)
 
@@ -205,7 +205,7 @@ class _Reading:
         self,
         label: str,
         name: str,
-        kind: ServedKind,
+        kind: Resource,
         rule: str,
         namespace: str,
         *,

@@ -19,7 +19,7 @@ from core.kube.errors import (
     ResourceNotServedError,
     UnreadableAnswerError,
 )
-from core.kube.resources import KINDS, Resource, ServedKind
+from core.kube.resources import KINDS, Resource
 from core.signals.signal import TargetResource
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ _REMEMBERED_KINDS = 500
 
 _BY_SINGULAR = {kind.lower(): served for kind, served in KINDS.items()}
 
-Catalogue = dict[str, tuple[ServedKind, ...]]
+Catalogue = dict[str, tuple[Resource, ...]]
 """Singular name in lower case, and the kinds that have it: Kubernetes' own first."""
 
 REMEMBERED_OBJECTS = 10_000
-_Named = tuple[str, ServedKind]
+_Named = tuple[str, Resource]
 _PODS = Resource("", "v1", "pods", "Pod")
 _MIRROR = "kubernetes.io/config.mirror"
 SILENCED_UNTIL = "sluice.kubernaut.ai/silenced-until"
@@ -47,15 +47,15 @@ SILENCED_UNTIL = "sluice.kubernaut.ai/silenced-until"
 _LONGEST_MOMENT = 64
 
 
-def built_in(api_version: str, kind: str) -> ServedKind | None:
+def built_in(api_version: str, kind: str) -> Resource | None:
     """Return a kind of our table; without `api_version`, the one that has this name."""
     served = KINDS.get(kind)
-    if served and api_version and served.resource.group != api_version.rpartition("/")[0]:
+    if served and api_version and served.group != api_version.rpartition("/")[0]:
         return None
     return served
 
 
-def built_in_singular(singular: str) -> ServedKind | None:
+def built_in_singular(singular: str) -> Resource | None:
     """Return the kind of our table that has this singular name, such as `deployment`."""
     return _BY_SINGULAR.get(singular)
 
@@ -70,12 +70,12 @@ class Kinds:
 
     def __init__(self, *, client: KubeClient | None, clock: Clock) -> None:
         self._client = client
-        self._discovered: ShortMemory[tuple[str, str], ServedKind | None] = ShortMemory(
+        self._discovered: ShortMemory[tuple[str, str], Resource | None] = ShortMemory(
             clock=clock, capacity=_REMEMBERED_KINDS
         )
         self._catalogue: ShortMemory[None, Catalogue] = ShortMemory(clock=clock, capacity=1)
 
-    async def find(self, *, api_version: str, kind: str, deadline: Deadline) -> ServedKind | None:
+    async def find(self, *, api_version: str, kind: str, deadline: Deadline) -> Resource | None:
         """Return where `kind` is read, or None where the API server does not serve it.
 
         Raises:
@@ -91,7 +91,7 @@ class Kinds:
             read=lambda: _discover(client, api_version, kind, deadline),
         )
 
-    async def by_singular(self, singular: str, *, deadline: Deadline) -> Sequence[ServedKind]:
+    async def by_singular(self, singular: str, *, deadline: Deadline) -> Sequence[Resource]:
         """Return the kinds that have a singular name, such as `rollout`; groups may have kinds of one name.
 
         Kubernetes' own come first. All that is served is read at once, and remembered for ten minutes: a name
@@ -131,7 +131,7 @@ class Kinds:
         return target if namespace == target.namespace else dataclasses.replace(target, namespace=namespace)
 
 
-async def _discover(client: KubeClient, api_version: str, kind: str, deadline: Deadline) -> ServedKind | None:
+async def _discover(client: KubeClient, api_version: str, kind: str, deadline: Deadline) -> Resource | None:
     group, _, version = api_version.rpartition("/")
     try:
         resources = await client.discover(group=group, version=version, deadline=deadline)
@@ -139,8 +139,7 @@ async def _discover(client: KubeClient, api_version: str, kind: str, deadline: D
         return None
     for served in resources:
         if served.get("kind") == kind and "/" not in str(served.get("name", "/")):
-            resource = Resource(group, version, str(served["name"]), kind)
-            return ServedKind(resource, namespaced=bool(served.get("namespaced")))
+            return Resource(group, version, str(served["name"]), kind, namespaced=bool(served.get("namespaced")))
     return None
 
 
@@ -181,29 +180,31 @@ def _of_group(group: Mapping[str, Any]) -> Iterator[_Named]:
     for version in group["versions"]:  # the preferred one is the first
         for resource in version.get("resources") or ():
             kind = (resource.get("responseKind") or {}).get("kind", "")
-            served = Resource(name, version["version"], resource["resource"], kind)
+            namespaced = resource["scope"] == "Namespaced"
+            served = Resource(name, version["version"], resource["resource"], kind, namespaced=namespaced)
             if "get" in resource["verbs"]:
-                yield resource.get("singularResource", ""), ServedKind(served, resource["scope"] == "Namespaced")
+                yield resource.get("singularResource", ""), served
 
 
 def _of_version(group: str, version: str, resources: Iterable[Mapping[str, Any]]) -> Iterator[_Named]:
     for resource in resources:
         if "/" not in resource["name"] and "get" in resource.get("verbs", ()):
-            served = Resource(group, version, resource["name"], resource["kind"])
-            yield resource.get("singularName", ""), ServedKind(served, bool(resource.get("namespaced")))
+            namespaced = bool(resource.get("namespaced"))
+            served = Resource(group, version, resource["name"], resource["kind"], namespaced=namespaced)
+            yield resource.get("singularName", ""), served
 
 
 def _by_singular(kinds: Iterable[_Named]) -> Catalogue:
-    found: dict[str, dict[tuple[str, str], ServedKind]] = {}
+    found: dict[str, dict[tuple[str, str], Resource]] = {}
     for singular, served in kinds:
         # The core group says no singular names before 1.27.
-        known = found.setdefault(singular or served.resource.kind.lower(), {})
-        known.setdefault((served.resource.group, served.resource.kind), served)  # its preferred version came first
+        known = found.setdefault(singular or served.kind.lower(), {})
+        known.setdefault((served.group, served.kind), served)  # its preferred version came first
     return {singular: tuple(sorted(known.values(), key=_precedence)) for singular, known in found.items()}
 
 
-def _precedence(served: ServedKind) -> tuple[int, str]:
-    group = served.resource.group
+def _precedence(served: Resource) -> tuple[int, str]:
+    group = served.group
     return (0 if not group else 1 if "." not in group or group.endswith(".k8s.io") else 2), group
 
 
@@ -233,17 +234,17 @@ _UNREADABLE = ObjectMetadata(readable=False)
 class MetadataReader:
     """Reads objects by name; a quorum read each, remembered for as long as the caller allows.
 
-    What is remembered is what the API server said under a path. What a sender says of an object decides nothing
-    for others: a uid it gives is compared, and never a key.
+    What is remembered is what the API server said, by kind, namespace and name. What a sender says of an object
+    decides nothing for others: a uid it gives is compared, and never a key.
     """
 
     def __init__(self, *, client: KubeClient, kinds: Kinds, clock: Clock) -> None:
         self._client = client
         self._kinds = kinds
-        self._remembered: ShortMemory[str, ObjectMetadata | None] = ShortMemory(
+        self._remembered: ShortMemory[tuple[str, str, str, str], ObjectMetadata | None] = ShortMemory(
             clock=clock, capacity=REMEMBERED_OBJECTS
         )
-        self._nodes: ShortMemory[str, str | None] = ShortMemory(clock=clock, capacity=REMEMBERED_OBJECTS)
+        self._nodes: ShortMemory[tuple[str, str], str | None] = ShortMemory(clock=clock, capacity=REMEMBERED_OBJECTS)
 
     async def read(self, target: TargetResource, *, max_age: float, deadline: Deadline) -> ObjectMetadata | None:
         """Return what is known of `target`, or None where there is no such object.
@@ -278,8 +279,8 @@ class MetadataReader:
         Raises:
             KubernetesError, TransientError: the API server could not be asked, or a rule is missing.
         """
-        path = _PODS.path(namespace=pod.namespace, name=pod.name)
-        node = await self._nodes.get(path, max_age=max_age, read=lambda: self._read_node_of(pod, deadline))
+        place = (pod.namespace, pod.name)
+        node = await self._nodes.get(place, max_age=max_age, read=lambda: self._read_node_of(pod, deadline))
         return node or ""
 
     async def _read_node_of(self, pod: TargetResource, deadline: Deadline) -> str | None:
@@ -292,28 +293,27 @@ class MetadataReader:
         return node if isinstance(node, str) and node else None
 
     async def _get(
-        self, served: ServedKind, target: TargetResource, max_age: float, deadline: Deadline
+        self, served: Resource, target: TargetResource, max_age: float, deadline: Deadline
     ) -> ObjectMetadata | None:
         namespace = target.namespace if served.namespaced else ""
-        path = served.resource.path(namespace=namespace, name=target.name)
+        place = (served.api_version, served.plural, namespace, target.name)
         return await self._remembered.get(
-            path, max_age=max_age, read=lambda: self._read(served, namespace, target.name, deadline)
+            place, max_age=max_age, read=lambda: self._read(served, namespace, target.name, deadline)
         )
 
-    async def _read(self, served: ServedKind, namespace: str, name: str, deadline: Deadline) -> ObjectMetadata | None:
-        resource = served.resource
+    async def _read(self, served: Resource, namespace: str, name: str, deadline: Deadline) -> ObjectMetadata | None:
         try:
             reply = await self._client.get(
-                resource, namespace=namespace, name=name, deadline=deadline, accept=METADATA_ONLY
+                served, namespace=namespace, name=name, deadline=deadline, accept=METADATA_ONLY
             )
         except NotFoundError:
             return None
         except ForbiddenError:
-            if built_in(resource.api_version, resource.kind):
+            if built_in(served.api_version, served.kind):
                 raise
             return _UNREADABLE
         except ResourceNotServedError:
-            if built_in(resource.api_version, resource.kind):
+            if built_in(served.api_version, served.kind):
                 raise
             return None
         return _metadata(reply.obj, namespace, name)

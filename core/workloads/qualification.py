@@ -7,26 +7,24 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.common.concurrency import side_by_side
+from core.common.resilience import side_by_side
 from core.common.text import cut_utf8
 from core.errors import SluiceError
 from core.results import SignalResult, Status, failure
 from core.signals.signal import Lookup, TargetResource, fingerprint_of
 from core.signals.targets import NO_TARGET
 from core.workloads.objects import built_in_singular
-from core.workloads.owners import Lineage
-from core.workloads.scope import beyond_reach
+from core.workloads.ownership import Lineage, beyond_reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.common.clock import Deadline
-    from core.kube.resources import ServedKind
+    from core.kube.resources import Resource
     from core.signals.signal import Candidate, NormalizedSignal
     from core.workloads.clusters import Clusters
     from core.workloads.objects import Kinds, MetadataReader
-    from core.workloads.owners import OwnerResolver
-    from core.workloads.scope import OwnDoing, Scope
+    from core.workloads.ownership import OwnDoing, OwnerResolver, Scope
     from core.workloads.silence import Silence, Silenced
 
 
@@ -100,13 +98,13 @@ def _as_it_is(candidate: Candidate) -> bool:
     return candidate.lookup is Lookup.OBJECT and not candidate.must_exist
 
 
-def _of_kind(target: TargetResource, served: ServedKind) -> TargetResource | None:
+def _of_kind(target: TargetResource, served: Resource) -> TargetResource | None:
     if served.namespaced and not target.namespace:
         return None
     return dataclasses.replace(
         target,
-        kind=served.resource.kind,
-        api_version=served.resource.api_version,
+        kind=served.kind,
+        api_version=served.api_version,
         namespace=target.namespace if served.namespaced else "",
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from core.common.memory import BoundedMemory
 from core.common.text import excerpt, parse_rfc3339, rfc3339
 from core.workloads.objects import SILENCED_UNTIL
-from core.workloads.scope import REFUSAL_SECONDS, SCOPE_SECONDS, namespace_of
+from core.workloads.ownership import REFUSAL_SECONDS, SCOPE_SECONDS, namespace_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.common.clock import Clock, Deadline
     from core.signals.signal import TargetResource
     from core.workloads.objects import MetadataReader
-    from core.workloads.owners import Lineage
+    from core.workloads.ownership import Lineage
 
 _REMEMBERED_COMPLAINTS = 1000
 

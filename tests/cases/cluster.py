@@ -65,7 +65,7 @@ async def cluster_of(objects: Iterable[Mapping[str, Any]]) -> World:
 async def _make(
     world: World, kind: str, namespace: str, name: str, *, owner: Mapping[str, Any] | None = None, node: str = ""
 ) -> Mapping[str, Any]:
-    resource = KINDS[kind].resource
+    resource = KINDS[kind]
     metadata: dict[str, Any] = {"name": name, "labels": {"app": "x"}}
     if namespace:
         metadata["namespace"] = namespace

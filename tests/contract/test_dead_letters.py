@@ -10,6 +10,7 @@ import yaml
 
 from core.common.clock import Deadline
 from core.errors import TransientError
+from core.kube.client import path_of
 from core.triggers.dead_letter_sink import DeadLetterSink, check_sink
 from core.triggers.kept_events import DEAD_LETTERS, MOST_DATA_BYTES, from_object
 from tests.contract.conftest import CRDS
@@ -31,7 +32,7 @@ async def installed(api: Client, namespace: str) -> str:
     """The path of dead letters, once they are served."""
     definition = yaml.safe_load((BASE / "dead-letter-crd.yaml").read_text())
     assert (await api.post(CRDS, definition)).status in (201, 409)
-    path = DEAD_LETTERS.path(namespace=namespace)
+    path = path_of(DEAD_LETTERS, namespace=namespace)
 
     async def is_served() -> bool:
         return (await api.get(path)).status == 200

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.common.breaker import CircuitBreaker
 from core.common.clock import RealClock
+from core.common.resilience import CircuitBreaker
 from core.kube.client import KubeClient
 from core.kube.transport import HttpTransport, StaticToken
 from core.local.doctor import Finding, Level, Visit, examine

@@ -20,6 +20,7 @@ from functions_framework.aio import create_asgi_app
 
 from core.gateway import build_gateway
 from core.kube import access
+from core.kube.client import path_of
 from core.kube.transport import ApiRequest
 from core.local.embedded import EmbeddedApi, load_crd
 from core.logs import LOGGER_NAME
@@ -152,5 +153,5 @@ def _definitions() -> list[Any]:
 
 
 async def _all(api: Any, resource: Resource) -> list[Any]:
-    answer = await deliver(api, ApiRequest(method="GET", path=resource.path(namespace=NAMESPACE)))
+    answer = await deliver(api, ApiRequest(method="GET", path=path_of(resource, namespace=NAMESPACE)))
     return list(json.loads(answer.body)["items"])

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from core.common.text import parse_rfc3339
 from core.local import commands
-from core.protocol import sweeping
+from core.protocol import pruning
 from tests.apiserver import KubeApiserver
 from tests.contract.objects import request
 from tests.manifests.building import ROOT
@@ -73,7 +73,7 @@ def command_of_the_job(*more: str) -> list[str]:
 def test_job_deletes_what_is_over_page_by_page(
     server: KubeApiserver, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeping, "_PAGE", 2)
+    monkeypatch.setattr(pruning, "_PAGE", 2)
     make(server, "rr-at-work")
     make(server, "rr-cooling-down", overallPhase="Failed", nextAllowedExecution="2999-01-01T00:00:00Z")
     make(server, "rr-for-people", overallPhase="Failed", outcome="ManualReviewRequired")
@@ -98,8 +98,8 @@ def test_age_counts_from_the_phase_and_not_from_other_writes(server: KubeApiserv
     of_phase = next(each for each in found["metadata"]["managedFields"] if "f:status" in each["fieldsV1"])
     of_phase["time"] = "2026-01-01T00:00:00Z"
     now = parse_rfc3339("2026-01-02T00:00:00Z")
-    assert sweeping._ended_for(found, now, cooldown=86_400) == 86_400
-    assert sweeping._ended_for(found, now, cooldown=86_401) == -1  # it still takes signals
+    assert pruning._ended_for(found, now, cooldown=86_400) == 86_400
+    assert pruning._ended_for(found, now, cooldown=86_401) == -1  # it still takes signals
     server.request("DELETE", f"{RRS}/rr-touched")
 
 

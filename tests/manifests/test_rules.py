@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from core.common.clock import Deadline, RealClock
 from core.errors import SluiceError
 from core.gateway import Gateway, build_gateway
+from core.kube.client import path_of
 from core.kube.transport import HttpTransport, StaticToken
 from core.metrics import Metrics
 from core.protocol.lease import lease_name
@@ -256,7 +257,7 @@ async def test_sink_needs_each_of_its_rules(
     cluster.set_rules("sluice", [rule(*each) for each in single(SINK_RULES) if each != missing])
     async with scene_with(cluster) as scene:
         old = {"metadata": {"name": "old"}, "spec": {"type": "t", "source": "s", "id": "old"}}
-        path = DEAD_LETTERS.path(namespace=cluster.namespace)
+        path = path_of(DEAD_LETTERS, namespace=cluster.namespace)
 
         async def said() -> str:
             if not any(each["metadata"]["name"] == "old" for each in cluster.call("GET", path).body["items"]):

@@ -8,12 +8,11 @@ from core.answers import answer, problem
 from core.pipeline import EarlierDeliveries
 from core.protocol.creator import CRDCreator
 from core.protocol.lease import LeaseStore
-from core.protocol.lock import DistributedLockManager
+from core.protocol.lock import DistributedLockManager, LeaseSweeper
 from core.protocol.placement import Placement, _Search
 from core.protocol.recorder import Recorder, RemediationRequestMemory, Rounds
 from core.protocol.remediation_request import _holds, holds_its_problem, is_terminal_phase
 from core.protocol.status import StatusUpdater, _state_after
-from core.protocol.sweeping import LeaseSweeper
 from core.results import is_poison
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json, to_json
 
 from core.common.text import rfc3339
+from core.kube.client import path_of
 from core.kube.resources import LEASES, Resource, remediation_requests
 from core.kube.transport import ApiRequest, ApiResponse
 from core.protocol.lease import lease_name
@@ -37,7 +38,7 @@ class Caller:
 
     def call(self, method: str, resource: Resource, name: str = "", body: Any = None, *, status: bool = False) -> Any:
         """Call; return the decoded body, or the status code of a refusal."""
-        path = resource.path(namespace=NAMESPACE, name=name, subresource="status" if status else "")
+        path = path_of(resource, namespace=NAMESPACE, name=name, subresource="status" if status else "")
         request = ApiRequest(method=method, path=path, body=None if body is None else to_json(body))
         given: ApiResponse = self._world.api.handle(request, actor=self._actor, replica=self._world.replicas[0])
         return from_json(given.body) if given.status < 300 else given.status

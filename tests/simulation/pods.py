@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.common.clock import Deadline
 from core.errors import SluiceError
 from core.protocol.lease import LeaseStore
-from core.protocol.sweeping import prune
+from core.protocol.pruning import prune
 from tests.simulation.machine import MACHINE, Machine, MachineClock
 from tests.simulation.scenario import dice
 from tests.simulation.wire import Wire

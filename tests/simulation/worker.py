@@ -31,7 +31,11 @@ class SimulatedWorker(Worker):
 
     given: Gateway
 
-    async def gateway(self) -> Gateway:
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.gateway = self._given
+
+    async def _given(self) -> Gateway:
         return self.given
 
 

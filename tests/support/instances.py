@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from core.common.clock import Deadline, MockClock
 from core.gateway import Gateway, build_gateway
+from core.kube.client import path_of
 from core.kube.resources import LEASES, Resource, remediation_requests
 from core.kube.transport import ApiRequest
 from core.metrics import Metrics
@@ -141,7 +142,7 @@ class World:
         """Talk to the API as somebody else; returns the decoded body."""
         request = ApiRequest(
             method=method,
-            path=resource.path(namespace=namespace, name=name, subresource=subresource),
+            path=path_of(resource, namespace=namespace, name=name, subresource=subresource),
             query={"fieldManager": "somebody-else"} if method in ("POST", "PUT", "PATCH") else {},
             body=json.dumps(body).encode() if body else None,
             content_type=MERGE_PATCH if method == "PATCH" else "application/json",

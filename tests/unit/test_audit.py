@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from core import audit as module
 from core.audit import AuditTrail
-from core.common.backoff import Backoff
 from core.common.clock import RealClock
+from core.common.resilience import Backoff
 from core.common.trace_context import TraceContext, current_trace, request_id, sent_by
 from core.errors import ConfigurationError
 from core.metrics import Metrics

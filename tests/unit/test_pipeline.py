@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from core.common.clock import Deadline, MockClock
-from core.common.concurrency import STEPS_IN_A_ROW
+from core.common.resilience import STEPS_IN_A_ROW
 from core.errors import DeadlineExceededError
 from core.metrics import Metrics
 from core.pipeline import GROUPS_AT_ONCE, REMEMBERED_DELIVERY_SECONDS, EarlierDeliveries, Judgement, Pipeline
@@ -20,8 +20,8 @@ from core.results import SignalResult, Status
 from core.signals.signal import Batch, Entry, Ignored, NormalizedSignal, Poison
 from core.workloads.clusters import Clusters
 from core.workloads.objects import Kinds
+from core.workloads.ownership import OwnDoing
 from core.workloads.qualification import Qualification
-from core.workloads.scope import OwnDoing
 from tests.support.instances import fingerprint, signal
 
 

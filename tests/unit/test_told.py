@@ -10,6 +10,7 @@ import pytest
 from core import errors
 from core.errors import SluiceError, told_of
 from core.kube import errors as kube_errors
+from core.kube.client import path_of
 from core.kube.errors import ApiStatusError, ApiUnreachableError, KubernetesError, refusal
 from core.kube.resources import remediation_requests
 from core.kube.transport import ApiRequest, ApiResponse
@@ -21,7 +22,7 @@ WORDS = 'Post "https://api.shop.internal:6443/x": dial tcp 10.96.0.7:6443: conne
 CAUSE = ApiUnreachableError(f"the Kubernetes API at https://api.shop.internal:6443 did not answer: {WORDS}")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RR = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
-CALL = ApiRequest(method="POST", path=RR.path(namespace="ns"))
+CALL = ApiRequest(method="POST", path=path_of(RR, namespace="ns"))
 
 OF_AN_OPERATION: Any = {
     "fingerprint": "f" * 64,

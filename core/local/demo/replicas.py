@@ -47,7 +47,7 @@ class _Maker:
 
     async def make(self, kind: str, namespace: str, name: str, *, owner: JsonObject | None = None) -> JsonObject:
         """Return the object by that name, made where it is missing."""
-        resource = KINDS[kind].resource
+        resource = KINDS[kind]
         metadata: JsonObject = {"name": name} | ({"ownerReferences": [_reference(owner)]} if owner else {})
         body = {"apiVersion": resource.api_version, "kind": kind, "metadata": metadata}
         try:

@@ -20,9 +20,13 @@ OLDEST = (1, 31)
 MOST_OFFSET_SECONDS = 5.0
 SLOW_CALL_SECONDS = 0.5
 
-DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
-FLOW_SCHEMAS = Resource("flowcontrol.apiserver.k8s.io", "v1", "flowschemas", "FlowSchema")
-PRIORITY_LEVELS = Resource("flowcontrol.apiserver.k8s.io", "v1", "prioritylevelconfigurations", "PriorityLevel")
+DEFINITIONS = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
+)
+FLOW_SCHEMAS = Resource("flowcontrol.apiserver.k8s.io", "v1", "flowschemas", "FlowSchema", namespaced=False)
+PRIORITY_LEVELS = Resource(
+    "flowcontrol.apiserver.k8s.io", "v1", "prioritylevelconfigurations", "PriorityLevel", namespaced=False
+)
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _COUNTED = ("occurrenceCount", "firstSeenAt", "lastSeenAt")
@@ -45,7 +49,7 @@ async def check_server(visit: Visit) -> list[Finding]:
 async def check_namespace(visit: Visit) -> list[Finding]:
     """Look for the namespace of the RRs."""
     try:
-        await visit.client.get(KINDS["Namespace"].resource, name=visit.namespace, deadline=visit.deadline())
+        await visit.client.get(KINDS["Namespace"], name=visit.namespace, deadline=visit.deadline())
     except (NotFoundError, NamespaceNotFoundError):
         remedy = f"kubectl create namespace {visit.namespace}, or set SLUICE_NAMESPACE to one that exists"
         return [failure("namespace", f"the namespace {visit.namespace} does not exist", remedy)]

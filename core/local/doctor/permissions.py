@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from core.local.doctor.visit import Visit
 
-SELF_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview")
+SELF_REVIEWS = Resource(
+    "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +67,8 @@ def _needed(visit: Visit) -> Iterator[Needed]:
         yield Needed(verb="create", resource=TOKEN_REVIEWS)
         yield Needed(verb="create", resource=SUBJECT_ACCESS_REVIEWS)
     if visit.settings.owners == "resolve":
-        for kind in KINDS.values():
-            yield Needed(verb="get", resource=kind.resource, vital=False)
+        for resource in KINDS.values():
+            yield Needed(verb="get", resource=resource, vital=False)
 
 
 async def _allowed(visit: Visit, needed: Needed) -> bool:

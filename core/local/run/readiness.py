@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Obstacle = Callable[[], Awaitable[str]]
 
 
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 
 _POLL_SECONDS = 0.1
 _ANSWER_SECONDS = 5.0  # longer than SLUICE_API_TIMEOUT, which bounds what /readyz does

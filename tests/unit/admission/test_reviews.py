@@ -16,8 +16,8 @@ from core.admission.reviews import (
     REFUSALS_PER_SECOND,
     KubernetesReviews,
 )
-from core.common.breaker import CircuitBreaker
 from core.common.clock import Deadline, MockClock
+from core.common.resilience import CircuitBreaker
 from core.errors import (
     CircuitOpenError,
     DeadlineExceededError,

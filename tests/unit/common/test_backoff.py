@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.common.backoff import (
+from core.common.resilience import (
     CONFLICT_BACKOFF,
     CREATE_RETRY_BACKOFF,
     GATEWAY_RETRY_BACKOFF,

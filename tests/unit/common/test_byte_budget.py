@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from core.common.budget import ByteBudget
+from core.common.resilience import ByteBudget
 from core.errors import OverloadedError
 
 NOW, LONG = 0.0, 60.0

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.common.breaker import BreakerState, CircuitBreaker
 from core.common.clock import MockClock
+from core.common.resilience import BreakerState, CircuitBreaker
 from core.errors import CircuitOpenError
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.common.concurrency import PerLoop
+from core.common.memory import PerLoop
 
 
 class Connections:

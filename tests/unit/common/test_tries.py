@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.common.backoff import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF
+from core.common.resilience import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF
 from core.kube.errors import ApiUnreachableError, ConflictError, NotFoundError, ThrottledError
 from core.protocol.status import Tries
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from core.kube.client import path_of
 from core.kube.transport import ApiRequest
 from tests.support.instances import REQUESTS
 from tests.support.wire import deliver
@@ -39,7 +40,7 @@ def comes_again(answer: Answered) -> str:
 
 async def stored(wire: Wire) -> list[Any]:
     """All RemediationRequests."""
-    answer = await deliver(wire.app, ApiRequest(method="GET", path=REQUESTS.path(namespace=NAMESPACE)))
+    answer = await deliver(wire.app, ApiRequest(method="GET", path=path_of(REQUESTS, namespace=NAMESPACE)))
     return list(json.loads(answer.body)["items"])
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from core.common.budget import ByteBudget
+from core.common.resilience import ByteBudget
 from core.errors import OverloadedError
 from tests.unit.functions.webhooks import alert, webhook
 

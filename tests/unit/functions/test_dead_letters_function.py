@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from core.kube.client import path_of
 from core.kube.errors import ApiUnreachableError
 from core.kube.transport import ApiRequest
 from core.local.embedded import EmbeddedApi, load_crd
@@ -44,7 +45,7 @@ def wire(function: Function) -> Wire:
 
 
 async def kept(wire: Wire) -> list[Any]:
-    answer = await deliver(wire.app, ApiRequest(method="GET", path=DEAD_LETTERS.path(namespace=NAMESPACE)))
+    answer = await deliver(wire.app, ApiRequest(method="GET", path=path_of(DEAD_LETTERS, namespace=NAMESPACE)))
     return list(json.loads(answer.body)["items"])
 
 

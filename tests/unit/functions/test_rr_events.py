@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from core.kube.client import path_of
 from core.kube.resources import CORE_EVENTS
 from core.kube.transport import ApiRequest
 from tests.support.scripted import refused
@@ -61,7 +62,7 @@ def test_event_that_is_being_written_when_the_worker_ends_is_written_all_the_sam
 
     assert asyncio.run(function.post(webhook(alert()))).status == 201
 
-    path = CORE_EVENTS.path(namespace=NAMESPACE)
+    path = path_of(CORE_EVENTS, namespace=NAMESPACE)
     events = json.loads(asyncio.run(deliver(wire.app, ApiRequest(method="GET", path=path))).body)["items"]
     assert [event["reason"] for event in events] == ["Created"]
     assert wire.closed

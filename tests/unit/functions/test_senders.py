@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from core.kube.client import path_of
 from core.kube.errors import ApiUnreachableError
 from core.kube.resources import remediation_requests
 from core.kube.transport import ApiRequest
@@ -109,7 +110,7 @@ class TestRR:
         return admit
 
     async def annotations(self, wire: Wire) -> dict[str, str]:
-        path = self.KIND.path(namespace=NAMESPACE)
+        path = path_of(self.KIND, namespace=NAMESPACE)
         (rr,) = json.loads((await deliver(wire.app, ApiRequest(method="GET", path=path))).body)["items"]
         annotations: dict[str, str] = rr["metadata"]["annotations"]
         return annotations

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from core.common.trace_context import current_span
+from core.kube.client import path_of
 from core.kube.resources import remediation_requests
 from core.kube.transport import ApiRequest
 from core.settings import traces_asked_for
@@ -319,7 +320,7 @@ class TestWrongVariables:
 
 
 def stored(wire: Any) -> list[Any]:
-    path = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1").path(namespace=NAMESPACE)
+    path = path_of(remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1"), namespace=NAMESPACE)
     items: list[Any] = json.loads(asyncio.run(deliver(wire.app, ApiRequest(method="GET", path=path))).body)["items"]
     return items
 

@@ -10,6 +10,7 @@ from prometheus_client import mmap_dict
 from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.parser import text_string_to_metric_families
 
+from core.kube.client import path_of
 from core.kube.resources import remediation_requests
 from core.kube.transport import ApiRequest
 from functions import _worker
@@ -147,7 +148,7 @@ async def test_settings_reach_what_they_set(function, wire):
     function.set(max_concurrent=7, payload_encoding="raw", signal_type="alert")
     await function.post(webhook(alert()))
     assert function.transports[0]["connections"] == 7
-    path = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1").path(namespace=NAMESPACE)
+    path = path_of(remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1"), namespace=NAMESPACE)
     stored = await deliver(wire.app, ApiRequest(method="GET", path=path))
     (item,) = json.loads(stored.body)["items"]
     assert item["spec"]["signalType"] == "alert"

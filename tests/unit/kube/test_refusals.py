@@ -3,6 +3,7 @@
 import pytest
 
 from core.kube import errors
+from core.kube.client import path_of
 from core.kube.errors import refusal
 from core.kube.resources import LEASES, TOKEN_REVIEWS, Resource, remediation_requests
 from core.kube.transport import ApiRequest
@@ -12,7 +13,7 @@ REQUESTS = remediation_requests(group="remediation.kubernaut.ai", version="v1alp
 
 
 def call(method: str, resource: Resource = REQUESTS, *, name: str = "", subresource: str = "") -> ApiRequest:
-    return ApiRequest(method=method, path=resource.path(namespace="ops", name=name, subresource=subresource))
+    return ApiRequest(method=method, path=path_of(resource, namespace="ops", name=name, subresource=subresource))
 
 
 def test_sentence_names_status_call_and_the_servers_own_words():
@@ -97,7 +98,7 @@ def test_refusal_ends_with_what_to_do_where_the_servers_words_do_not_say_it(stat
 
 
 def test_field_that_cannot_be_selected_names_the_file_to_apply():
-    look = ApiRequest(method="GET", path=REQUESTS.path(namespace="ops"), query={"fieldSelector": "spec.a=b"})
+    look = ApiRequest(method="GET", path=path_of(REQUESTS, namespace="ops"), query={"fieldSelector": "spec.a=b"})
     error = refusal(REQUESTS, look, refused(400, "BadRequest", message="field label not supported: spec.a"))
     assert str(error).endswith("which takes Kubernetes 1.31: apply knative/cluster/crd.yaml")
 

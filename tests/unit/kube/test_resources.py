@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.kube.client import path_of
 from core.kube.resources import LEASES, SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Resource, remediation_requests
 
 PODS = Resource("", "v1", "pods", "Pod")
@@ -24,7 +25,7 @@ REQUESTS = remediation_requests(group="kubernaut.ai", version="v1alpha1")
     ],
 )
 def test_path_has_the_parts_that_are_given(resource, parts, path):
-    assert resource.path(**parts) == path
+    assert path_of(resource, **parts) == path
 
 
 def test_group_and_version_name_the_api():

@@ -32,7 +32,7 @@ class World:
         self._deadline = Deadline(clock=RealClock(), seconds=60)
 
     async def make(self, kind: str, name: str, spec: dict[str, Any], **metadata: Any) -> Any:
-        resource = KINDS[kind].resource
+        resource = KINDS[kind]
         obj = {
             "apiVersion": resource.api_version,
             "kind": kind,

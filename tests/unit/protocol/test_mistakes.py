@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.protocol.lock import DistributedLockManager
+from core.protocol.lock import DistributedLockManager, LeaseSweeper
 from core.protocol.placement import Placement, _Search, _surely_refused
+from core.protocol.pruning import _unneeded
 from core.protocol.recorder import Recorder
 from core.protocol.remediation_request import _holds, _only_implied, ended_at, holds_its_problem
 from core.protocol.status import StatusUpdater, Write, _state_after, changes_by, firing_after
-from core.protocol.sweeping import LeaseSweeper, _unneeded
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace, applied
 from tests.unit.protocol import test_holding as holding
 from tests.unit.protocol import test_meeting as meeting

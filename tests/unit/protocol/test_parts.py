@@ -4,13 +4,13 @@ from itertools import cycle
 
 import pytest
 
-from core.common.backoff import CONFLICT_BACKOFF
 from core.common.clock import Deadline
+from core.common.resilience import CONFLICT_BACKOFF
 from core.kube.errors import ConflictError, ForbiddenError, ServerError, UnreadableAnswerError
 from core.kube.transport import ApiResponse
-from core.protocol.deduplication import PhaseBasedDeduplicationChecker
 from core.protocol.lease import LeaseStore
 from core.protocol.lock import DistributedLockManager
+from core.protocol.placement import PhaseBasedDeduplicationChecker
 from core.protocol.remediation_request import RemediationRequest
 from core.protocol.status import StatusUpdater
 from core.results import Status

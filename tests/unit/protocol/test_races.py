@@ -10,8 +10,8 @@ from core.kube.resources import LEASES
 from core.local.embedded import EmbeddedApi
 from core.local.embedded.store import Lag
 from core.protocol.lease import lease_name
+from core.protocol.lock import DONE_LEASE_SECONDS
 from core.protocol.remediation_request import fenced_name
-from core.protocol.sweeping import DONE_LEASE_SECONDS
 from core.results import SignalResult, Status
 from tests.support.instances import REQUESTS, World, at_once, count, fingerprint, signal
 from tests.unit.protocol.test_new_and_repeated import NEW, NEW_OF_SEVERAL

@@ -7,7 +7,8 @@ import pytest
 from core.common.clock import Deadline
 from core.kube.resources import LEASES
 from core.protocol.lease import LeaseStore, lease_name
-from core.protocol.sweeping import DONE_LEASE_SECONDS, Pruned, prune
+from core.protocol.lock import DONE_LEASE_SECONDS
+from core.protocol.pruning import Pruned, prune
 from core.results import Status
 from tests.support.instances import NAMESPACE, REQUESTS, Instance, World, fingerprint, signal
 

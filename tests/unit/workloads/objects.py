@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry
 
-from core.common.breaker import CircuitBreaker
 from core.common.clock import Deadline, MockClock
+from core.common.resilience import CircuitBreaker
 from core.kube.client import METADATA_ONLY, KubeClient
 from core.kube.transport import ApiRequest, ApiResponse
 from core.metrics import Metrics
 from core.signals.signal import TargetResource
 from core.workloads.objects import Kinds, MetadataReader
-from core.workloads.owners import OwnerResolver
+from core.workloads.ownership import OwnerResolver, Scope
 from core.workloads.qualification import TargetFinder
-from core.workloads.scope import Scope
 from core.workloads.silence import Silence
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Collection, Mapping
 
-    from core.workloads.owners import Lineage
+    from core.workloads.ownership import Lineage
 
 _ROOTS = {
     "Pod": "/api/v1",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.signals.signal import TargetResource
-from core.workloads.owners import likely_parents
+from core.workloads.ownership import likely_parents
 
 
 def parents(kind: str, name: str) -> list[str]:
