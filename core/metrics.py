@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from core.signals.names import SEVERITIES
 from core.version import VERSION
 
 # Nobody graphs when a counter began, and it is another line for each series.
@@ -38,12 +39,7 @@ SHED_REASONS = ("bodies", "connections", "reviews")
 
 _LONGEST_NAME = 100
 
-SEVERITIES = frozenset(
-    (
-        *("emergency", "alert", "critical", "page", "error", "major", "high", "warning", "minor", "medium", "ticket"),
-        *("low", "notice", "info", "information", "debug", "none", "unknown", "normal", "p1", "p2", "p3", "p4", "p5"),
-    )
-)
+_SEVERITIES = frozenset(("unknown", "normal")).union(*SEVERITIES)
 """The ones in use, in lower case."""
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -71,9 +67,9 @@ class Bounded:
 
 
 def severity_label(severity: str) -> str:
-    """Return a severity of SEVERITIES, or `other`."""
+    """Return a severity that is in use, in lower case, or `other`."""
     known = severity.lower()
-    return known if known in SEVERITIES else OTHER
+    return known if known in _SEVERITIES else OTHER
 
 
 def method_label(method: str) -> str:

@@ -66,43 +66,28 @@ _REFUSED_BY_API = "refused_by_api"
 _LEVELS = {Status.REJECTED: logging.INFO, Status.INVALID: logging.ERROR, Status.FAILED: logging.ERROR}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reporter:
     """Tells of batches. `notices` remembers what was logged within the hour; `audit` is there where it is asked for."""
 
-    def __init__(
-        self,
-        *,
-        metrics: Metrics,
-        logger: logging.Logger,
-        notices: Notices,
-        clock: Clock,
-        audit: AuditTrail | None = None,
-    ) -> None:
-        self._audit = audit
-        self._metrics = metrics
-        self._logger = logger
-        self._notices = notices
-        self._clock = clock
+    metrics: Metrics
+    logger: logging.Logger
+    notices: Notices
+    clock: Clock
+    audit: AuditTrail | None = None
 
     def opened(self, batch: Batch) -> BatchReport:
         """Tell what is known before any alert is looked at; return what tells of each alert."""
         for warning in batch.warnings:
-            self._logger.warning(warning, extra={"source": batch.source})
+            self.logger.warning(warning, extra={"source": batch.source})
         if batch.truncated:
-            self._metrics.parse_dropped.labels(reason="truncated").inc(batch.truncated)
-            self._logger.warning(
+            self.metrics.parse_dropped.labels(reason="truncated").inc(batch.truncated)
+            self.logger.warning(
                 "%d alerts were cut off by the sender and are lost to us; set max_alerts: 0 in its webhook_config",
                 batch.truncated,
                 extra={"source": batch.source, "truncated": batch.truncated},
             )
-        return BatchReport(
-            metrics=self._metrics,
-            logger=self._logger,
-            notices=self._notices,
-            clock=self._clock,
-            source=batch.source,
-            audit=self._audit,
-        )
+        return BatchReport(self, source=batch.source)
 
 
 @dataclass(slots=True)
@@ -120,23 +105,14 @@ class BatchReport:
     An RR's creation is told where it is created (core.protocol.creator): also when its sender has gone by then.
     """
 
-    def __init__(
-        self,
-        *,
-        metrics: Metrics,
-        logger: logging.Logger,
-        notices: Notices,
-        clock: Clock,
-        source: str,
-        audit: AuditTrail | None = None,
-    ) -> None:
-        self._audit = audit
-        self._metrics = metrics
-        self._logger = logger
-        self._notices = notices
-        self._clock = clock
+    def __init__(self, reporter: Reporter, *, source: str) -> None:
+        self._audit = reporter.audit
+        self._metrics = reporter.metrics
+        self._logger = reporter.logger
+        self._notices = reporter.notices
+        self._clock = reporter.clock
         self._source = source
-        self._since = clock.monotonic()
+        self._since = reporter.clock.monotonic()
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
     def received(self, entries: Iterable[Entry]) -> None:

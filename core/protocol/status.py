@@ -23,6 +23,7 @@ from core.protocol.remediation_request import (
     is_written,
     read_remediation_request,
 )
+from core.signals.names import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,16 +41,7 @@ if TYPE_CHECKING:
 MOST_FIRING = 200
 """Alerts of one RR whose state is kept. With more, nobody is told that all are resolved."""
 
-_RANKS = (
-    ("none", "debug"),
-    ("info", "information", "notice", "low", "p5"),
-    ("minor", "ticket", "p4"),
-    ("warning", "medium", "p3"),
-    ("major", "high", "error", "p2"),
-    ("critical", "page", "alert", "p1"),
-    ("emergency",),
-)
-_RANK = {severity: rank for rank, alike in enumerate(_RANKS, 1) for severity in alike}
+_RANK = {severity: rank for rank, alike in enumerate(SEVERITIES, 1) for severity in alike}
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,3 +87,14 @@ NEVER_A_KIND = frozenset(KIND_LABELS) | {
     *("priority", "quantile", "region", "state", "tier", "type", "uid", "verb", "version", "zone"),
 }
 """Labels that are a kind's singular name somewhere, and say how a sample was scraped, or something else."""
+
+SEVERITIES = (
+    ("none", "debug"),
+    ("info", "information", "notice", "low", "p5"),
+    ("minor", "ticket", "p4"),
+    ("warning", "medium", "p3"),
+    ("major", "high", "error", "p2"),
+    ("critical", "page", "alert", "p1"),
+    ("emergency",),
+)
+"""Names of severities that are in use, in lower case: alike ones beside each other, the least first."""

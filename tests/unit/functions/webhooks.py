@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from tests.unit.signals.webhooks import webhook as document
+
 
 def alert(pod: str = "web-1", **fields: Any) -> dict[str, Any]:
     """A firing alert on a pod; `fields` replace the alert's own."""
@@ -19,16 +21,4 @@ def alert(pod: str = "web-1", **fields: Any) -> dict[str, Any]:
 
 def webhook(*alerts: Any, **fields: Any) -> bytes:
     """The body of version 4."""
-    body = {
-        "version": "4",
-        "groupKey": '{}:{alertname="HighMemoryUsage"}',
-        "truncatedAlerts": 0,
-        "status": "firing",
-        "receiver": "sluice",
-        "groupLabels": {"alertname": "HighMemoryUsage"},
-        "commonLabels": {},
-        "commonAnnotations": {},
-        "externalURL": "http://alertmanager.example.com",
-        "alerts": list(alerts),
-    }
-    return json.dumps(body | fields).encode()
+    return json.dumps(document(*alerts, **fields)).encode()
