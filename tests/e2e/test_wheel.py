@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from typing import TYPE_CHECKING
@@ -54,6 +55,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     install = [str(SCRIPTS / "uv"), "pip", "install", "--quiet", "--python", str(scripts / "python")]
     run([*install, "--constraint", str(constraints), f"{wheel}[local]"], folder=folder)
     return scripts
+
+
+def pythons() -> list[str]:
+    """The versions that the package says it is for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = (each.removeprefix("Programming Language :: Python :: ") for each in project["classifiers"])
+    return [each for each in named if each[0].isdecimal()]
 
 
 def run(command: list[str], *, folder: Path) -> str:
@@ -126,3 +134,19 @@ def test_installed_function_starts(installed: Path, tmp_path: Path, name: str) -
     command = (str(installed / "functions-framework"), "--asgi", "--source", str(source), "--target", name)
     with FunctionProcess(folder=tmp_path, environment=NO_CLUSTER, command=command) as function:
         assert function.url
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_locked_versions_have_wheels_for_each_python_that_the_package_is_for(python: str, tmp_path: Path) -> None:
+    resolve = [
+        str(SCRIPTS / "uv"),
+        "pip",
+        "install",
+        "--dry-run",
+        "--target",
+        str(tmp_path),
+        "--python-version",
+        python,
+    ]
+    lock = str(ROOT / "requirements-dev.txt")  # with all that a deployment has
+    run([*resolve, "--only-binary", ":all:", "--require-hashes", "-r", lock], folder=tmp_path)
