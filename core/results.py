@@ -85,7 +85,7 @@ class SignalResult:
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What became of a round, one result for each signal in order; `contended` is whether another instance was
-    seen to write to the same request."""
+    seen to write to the same RR."""
 
     results: Sequence[SignalResult]
     contended: bool = False

@@ -58,14 +58,14 @@ class RemediationRequestMemory:
             return None
         return rr
 
-    def remember(self, request: RemediationRequest) -> None:
+    def remember(self, rr: RemediationRequest) -> None:
         """Keep an active RR; a terminal one is forgotten instead."""
-        if request.conditions:  # of any size: who writes conditions reads those of others again
-            request = replace(request, conditions=None)
-        if not request.active:  # one that has ended and still holds does so for a time: it is looked up each time
-            self.forget(request.fingerprint)
+        if rr.conditions:  # of any size: who writes conditions reads those of others again
+            rr = replace(rr, conditions=None)
+        if not rr.active:  # one that has ended and still holds does so for a time: it is looked up each time
+            self.forget(rr.fingerprint)
             return
-        self._rrs.put(request.fingerprint, request)
+        self._rrs.put(rr.fingerprint, rr)
 
     def forget(self, fingerprint: str) -> None:
         """Drop what is remembered of a fingerprint."""

@@ -27,7 +27,7 @@ TERMINAL_PHASES = frozenset({"Completed", "Failed", "TimedOut", "Skipped", "Canc
 """Which phases end it (kubernaut: IsTerminalPhase)."""
 
 ATTEMPT_ANNOTATION = "gateway.kubernaut.ai/attempt-id"
-"""Names the try that created the request, so that a creator whose answer was lost knows its own work."""
+"""Names the attempt that created the RR, so that a creator whose answer was lost knows its own work."""
 
 TRACE_ANNOTATION = "gateway.kubernaut.ai/trace-id"
 """The trace of the request that created the RR (W3C Trace Context): 32 hex digits."""
@@ -66,10 +66,10 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def is_terminal_phase(phase: str) -> bool:
-    """Tell whether `phase` allows a new request for the same fingerprint.
+    """Tell whether `phase` allows a new RR for the same fingerprint.
 
     A whitelist: an unknown phase, an empty one, Blocked and Verifying count as active, for the worst
-    an unknown phase can then do is to count a repeat where a new request was wanted.
+    an unknown phase can then do is to count a repeat where a new RR was wanted.
     """
     return phase in TERMINAL_PHASES
 
