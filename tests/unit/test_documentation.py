@@ -83,6 +83,11 @@ def test_architecture_names_every_room_and_no_file_that_is_gone():
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
 
 
+def test_architecture_names_every_module_at_the_top_of_core():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert [path.name for path in (ROOT / "core").glob("[!_]*.py") if f"`core/{path.name}`" not in text] == []
+
+
 def test_readme_is_the_first_ten_minutes():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
 FILES_OF_A_NEW_ALERT = 30
 FILES_OF_A_REPEAT = 27
 
@@ -36,6 +37,8 @@ async def test_an_alert_passes_few_files(function):
         repeat = await _files_passed(function, alert("web-1"))
     assert len(new) <= FILES_OF_A_NEW_ALERT, _listed(new)
     assert len(repeat) <= FILES_OF_A_REPEAT, _listed(repeat)
+    assert {file for file in new | repeat if f"{Path(file).name}`" not in PAGE} == set()
+    assert f"A repeat passes {len(repeat)} files of `core/` and `functions/`, a new alert {len(new)};" in PAGE
 
 
 async def _make_pod_of_a_deployment(api: EmbeddedApi, name: str) -> None:
