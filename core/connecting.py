@@ -59,7 +59,7 @@ class Connected:
             body: Alertmanager's webhook, version 4, as JSON.
             seconds: until it is given up and answered 503; SLUICE_REQUEST_DEADLINE without.
             headers: of the request that brought it, names in lower case or any: its trace (`traceparent`,
-                `tracestate`) is gone on with.
+                `tracestate`) is gone on with, and SLUICE_PROFILE=kubernaut looks for `x-timestamp`.
             sender: who sent it, as the program knows it; stands on the RR that it creates.
         """
         gateway = self.gateway
@@ -68,7 +68,7 @@ class Connected:
         with gateway.tracer.span("receive", kind="server", caller=caller) as span, sent_by(sender):
             token = current_trace.set(span.context or caller)
             try:
-                given = await self._answered(body, deadline)
+                given = await self._answered(headers, body, deadline)
             finally:
                 current_trace.reset(token)
             span.describe({"http.response.status_code": given.status})
@@ -76,9 +76,9 @@ class Connected:
                 span.fail(f"answered {given.status}")
         return given
 
-    async def _answered(self, body: bytes, deadline: Deadline) -> Answer:
+    async def _answered(self, headers: Mapping[str, str], body: bytes, deadline: Deadline) -> Answer:
         try:
-            return await self._receiver.receive({}, body, deadline=deadline)
+            return await self._receiver.receive(headers, body, deadline=deadline)
         except PayloadError as error:
             return problem(error.status, error.told)
         except (KubernetesError, TransientError) as error:

@@ -50,6 +50,20 @@ STANDARD = {
 }
 """On every answer. No browser is meant to read one; these keep it from making more of it than data."""
 
+KUBERNAUTS = {"X-XSS-Protection": "1; mode=block"}
+"""On every answer with SLUICE_PROFILE=kubernaut: browsers of today know it no more (kubernaut: SecurityHeaders)."""
+
+CROSS_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+"""A page of any origin may read such an answer, and sends no credentials of its own (Fetch standard, CORS protocol;
+kubernaut: cors.DefaultOptions)."""
+
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "POST",
+    "Access-Control-Allow-Headers": f"Accept, Authorization, Content-Type, {REQUEST_ID}, {TIMESTAMP}",
+    "Access-Control-Max-Age": "300",
+}
+"""What a browser is told that asks before it lets a page send."""
+
 _IDENTITY = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _SECONDS = re.compile(r"[0-9]{1,12}")
 
@@ -80,6 +94,11 @@ def request_id_of(headers: Mapping[str, str]) -> str:
     return given if _IDENTITY.fullmatch(given) else os.urandom(16).hex()
 
 
+def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
+    """Tell whether a browser asks what a page of another origin may send."""
+    return method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
+
+
 def check_timestamp(headers: Mapping[str, str], *, now: datetime) -> None:
     """Refuse a request whose X-Timestamp says that it is a recorded one, or that its sender's clock is wrong.
 
@@ -96,17 +115,19 @@ def check_timestamp(headers: Mapping[str, str], *, now: datetime) -> None:
     if given is None:
         return
     if not _SECONDS.fullmatch(given):
-        raise _refused(f"{TIMESTAMP} is {excerpt(given)}; send whole seconds since 1970 (UTC), or leave it out")
+        raise _refused(
+            f"{TIMESTAMP} is {excerpt(given)}, an invalid format; send whole seconds since 1970 (UTC), or leave it out"
+        )
     age = now.timestamp() - int(given)
     if age > TIMESTAMP_TOLERANCE_SECONDS:
         raise _refused(
-            f"{TIMESTAMP} is {given}, {age:.0f} seconds ago; more than {TIMESTAMP_TOLERANCE_SECONDS} are taken for a "
-            "replay: send a new request, and look at the sender's clock"
+            f"timestamp too old: {TIMESTAMP} is {given}, {age:.0f} seconds ago; more than "
+            f"{TIMESTAMP_TOLERANCE_SECONDS} are taken for a replay: send a new request, and look at the sender's clock"
         )
     if age < -CLOCK_SKEW_SECONDS:
         raise _refused(
-            f"{TIMESTAMP} is {given}, {-age:.0f} seconds in the future, the limit is {CLOCK_SKEW_SECONDS}: look at the "
-            "sender's clock"
+            f"timestamp in future: {TIMESTAMP} is {given}, {-age:.0f} seconds in the future, the limit is "
+            f"{CLOCK_SKEW_SECONDS}: look at the sender's clock"
         )
 
 

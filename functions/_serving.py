@@ -31,7 +31,17 @@ from core.metrics import method_label
 from core.results import retry_after
 from functions._connections import bound_connections
 from functions._metrics_port import MetricsPort
-from functions._request import REQUEST_ID, STANDARD, check_timestamp, read_body, request_id_of
+from functions._request import (
+    CROSS_ORIGIN,
+    KUBERNAUTS,
+    PREFLIGHT,
+    REQUEST_ID,
+    STANDARD,
+    check_timestamp,
+    is_preflight,
+    read_body,
+    request_id_of,
+)
 from functions._worker import Worker, start_worker
 
 if TYPE_CHECKING:
@@ -177,7 +187,7 @@ def serve_http(
             given = await endpoint.answer(request)
         finally:
             request_id.reset(token)
-        headers = {**STANDARD, REQUEST_ID: identity, **given.headers}
+        headers = {**endpoint.standard(request.scope["path"]), REQUEST_ID: identity, **given.headers}
         return Response(given.body, given.status, headers, given.media_type)
 
     function.__name__ = name
@@ -206,6 +216,14 @@ class Endpoint:
         self._by_itself = {"/healthz": self._health, "/metrics": self._metrics}
         if routes.description:
             self._by_itself[DESCRIPTION] = self._describe
+        as_kubernaut = worker.settings.profile == "kubernaut"
+        self._standard = STANDARD | KUBERNAUTS if as_kubernaut else STANDARD
+        # Where nobody has to prove who they are, any page that a browser shows could send alerts.
+        self._cross_origin = as_kubernaut and "none" not in worker.settings.auth_ways
+
+    def standard(self, path: str) -> Mapping[str, str]:
+        """Return the headers that every answer at `path` has."""
+        return self._standard | CROSS_ORIGIN if self._cross_origin and path in self._routes.told else self._standard
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request, whatever happens in it."""
@@ -225,6 +243,8 @@ class Endpoint:
         allowed = self._routes.methods(path)
         if not allowed:
             return problem(404, f"nothing is served at {path}; send signals to {' or '.join(self._routes.told)}")
+        if self._cross_origin and path in self._routes.told and is_preflight(method, request.headers):
+            return Answer(204, b"", None, PREFLIGHT)
         if method not in allowed.split(", "):
             return problem(405, f"{path} does not take {method}, only {allowed}", headers={"Allow": allowed})
         if path in self._by_itself:

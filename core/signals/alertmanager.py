@@ -76,6 +76,7 @@ class AlertReader:
         untargeted: `namespace` makes the Namespace the target of an alert that names no other object.
         rules: decide before labels are read.
         cluster_labels: those that name an alert's cluster, the first that is not empty.
+        needs_start: an alert that fires and does not say since when is poison.
     """
 
     def __init__(
@@ -87,8 +88,10 @@ class AlertReader:
         untargeted: str,
         rules: Rules,
         cluster_labels: Sequence[str] = CLUSTER_LABELS,
+        needs_start: bool = False,
     ) -> None:
         self._rules = rules
+        self._needs_start = needs_start
         self._cluster_labels = cluster_labels
         self._to_namespace = untargeted == "namespace"
         self._group_status = envelope.get("status")
@@ -108,6 +111,13 @@ class AlertReader:
         if (alert.status or self._group_status) == "resolved":
             return Ignored(
                 RESOLVED, ended=replace(signal, resolved=True) if isinstance(signal, NormalizedSignal) else None
+            )
+        if self._needs_start and _moment(alert.starts_at) is None:
+            return Poison(
+                "malformed_alert",
+                f"alerts[{index}].startsAt is {excerpt(alert.starts_at)}; send when it began (RFC 3339), or when the "
+                "request was sent in the header X-Timestamp",
+                alert.labels,
             )
         return signal
 
@@ -182,6 +192,7 @@ def decode_alertmanager(
     untargeted: str = "ignore",
     rules: Rules | None = None,
     cluster_labels: Sequence[str] = CLUSTER_LABELS,
+    needs_start: bool = False,
 ) -> Batch:
     """Decode a webhook (Alertmanager configuration, `webhook_config`).
 
@@ -193,6 +204,7 @@ def decode_alertmanager(
         untargeted: `namespace` makes the Namespace the target of an alert that names no other object.
         rules: decide before labels are read; None: those that are built in.
         cluster_labels: those that name an alert's cluster, the first that is not empty.
+        needs_start: an alert that fires and does not say since when is poison.
 
     Returns:
         One entry for each alert, in order, read when it is asked for; a broken alert is Poison in its place.
@@ -231,6 +243,7 @@ def decode_alertmanager(
         untargeted=untargeted,
         rules=rules or default_rules(),
         cluster_labels=cluster_labels,
+        needs_start=needs_start,
     )
     return Batch(
         entries=Unread(alerts, partial(_entry, reader, clean)),

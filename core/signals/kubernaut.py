@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from core.signals.alertmanager import SOURCE as ALERTMANAGER
 from core.signals.signal import Entry, NormalizedSignal, Poison
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SIGNAL_TYPE = "alert"
 """Of every signal; `spec.signalSource` tells where it comes from (kubernaut: SourceTypeAlert)."""
@@ -16,6 +20,19 @@ PROMETHEUS = "prometheus"
 
 CLOCK_SKEW = timedelta(minutes=2)
 """How far in the future an alert may begin (kubernaut: clockSkewTolerance)."""
+
+
+TIMESTAMP = "x-timestamp"
+
+
+def needs_start(headers: Mapping[str, str]) -> bool:
+    """Tell whether the alerts of a webhook must say since when they fire: nothing else tells how old it is, where its
+    sender has not said when it sent it (kubernaut: AlertManagerFreshnessValidator).
+
+    Args:
+        headers: of the request; names in any case, or in lower case.
+    """
+    return TIMESTAMP not in headers
 
 
 def as_kubernaut(entry: Entry) -> Entry:

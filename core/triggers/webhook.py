@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Protocol
 
 from core.answers import Answer, answer
+from core.signals.kubernaut import needs_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ class Decode(Protocol):
         untargeted: str,
         rules: Rules,
         cluster_labels: Sequence[str],
+        needs_start: bool,
     ) -> Batch:
         """Decode `body`."""
 
@@ -42,7 +44,7 @@ class WebhookReceiver:
         self._decode = decode
         self._cluster_labels = gateway.settings.cluster_label_list
 
-    async def receive(self, _headers: Mapping[str, str], body: bytes, /, *, deadline: Deadline) -> Answer:
+    async def receive(self, headers: Mapping[str, str], body: bytes, /, *, deadline: Deadline) -> Answer:
         """Store the alerts of one webhook.
 
         Raises:
@@ -59,6 +61,7 @@ class WebhookReceiver:
             untargeted=settings.untargeted,
             rules=gateway.rules,
             cluster_labels=self._cluster_labels,
+            needs_start=settings.profile == "kubernaut" and needs_start(headers),
         )
         digest = hashlib.sha256(body).digest()
         results = await gateway.pipeline.process(batch, digest=digest, deadline=deadline)

@@ -68,8 +68,8 @@ class Function:
         """Send a CloudEvent."""
         return await call(self.load(), "POST", path, body=event.body, headers=event.headers)
 
-    async def call(self, method: str, path: str = "/") -> Answered:
-        return await call(self.load(), method, path)
+    async def call(self, method: str, path: str = "/", **headers: str) -> Answered:
+        return await call(self.load(), method, path, headers=headers)
 
 
 @pytest.fixture

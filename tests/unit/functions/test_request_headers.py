@@ -51,8 +51,8 @@ class TestTimestamps:
     @pytest.mark.parametrize(
         ("ago", "said"),
         [
-            (TIMESTAMP_TOLERANCE_SECONDS + 1, "301 seconds ago; more than 300 are taken for a replay"),
-            (-CLOCK_SKEW_SECONDS - 1, "121 seconds in the future, the limit is 120"),
+            (TIMESTAMP_TOLERANCE_SECONDS + 1, "timestamp too old: .* 301 seconds ago; more than 300 are taken for a replay"),
+            (-CLOCK_SKEW_SECONDS - 1, "timestamp in future: .* 121 seconds in the future, the limit is 120"),
         ],
     )
     def test_of_long_ago_and_of_the_future_is_refused(self, ago, said):
@@ -62,12 +62,12 @@ class TestTimestamps:
 
     @pytest.mark.parametrize("odd", ["", "-1", "now", "1.5", "2026-04-01T12:00:00Z", "9" * 13, "٣", " 1", "1_000"])
     def test_that_is_no_count_of_seconds_is_refused(self, odd):
-        with pytest.raises(PayloadError, match="send whole seconds since 1970"):
+        with pytest.raises(PayloadError, match="an invalid format; send whole seconds since 1970"):
             check_timestamp({"X-Timestamp": odd}, now=NOW)
 
     async def test_refused_request_is_answered_400_and_nothing_of_it_is_stored(self, function, wire):
         answer = await function.post(webhook(alert()), X_Timestamp="1")
-        assert answer.problem(400).startswith("X-Timestamp is 1, ")
+        assert answer.problem(400).startswith("timestamp too old: X-Timestamp is 1, ")
         assert wire.log == []
         stamp = str(int(datetime.now(UTC).timestamp()))
         assert (await function.post(webhook(alert()), X_Timestamp=stamp)).status == 201
