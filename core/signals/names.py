@@ -33,11 +33,39 @@ KIND_LABELS = WORKLOADS | {"pod": KINDS["Pod"], "node": KINDS["Node"]}
 BY_SINGULAR = {named.kind.lower(): named for named in KIND_LABELS.values()}
 """By a kind's singular name: in the values of `target_kind` and `workload_type`."""
 
-POD_NAMES = ("kubernetes_pod_name", "pod_name")
-"""Labels that name a Pod besides `pod`: older relabelling, Google's and Datadog's."""
+_CADVISOR = "container_label_io_kubernetes_pod_"
+"""Before the kubelet's own labels on containers, where a cAdvisor of one's own measures them."""
 
-NAMESPACES = ("exported_namespace", "namespace", "kubernetes_namespace", "namespace_name", "pod_namespace")
+POD_NAMES = ("kubernetes_pod_name", "pod_name", f"{_CADVISOR}name")
+"""Labels that name a Pod besides `pod`: older relabelling, Google's, Datadog's, and log collectors'."""
+
+NAMESPACES = (
+    "exported_namespace",
+    "namespace",
+    "kubernetes_namespace",
+    "kubernetes_namespace_name",
+    "namespace_name",
+    "pod_namespace",
+    f"{_CADVISOR}namespace",
+)
 """Labels that say in which namespace a plain label's object is, the first that is there."""
+
+NODE_NAMES = ("nodename", "node_name", "kubernetes_node", "kubernetes_host", "Hostname")
+"""Labels that name a Node besides `node`: node_uname_info, log collectors, older relabelling, NVIDIA's DCGM."""
+
+KIND_AND_NAME = {
+    "involved_object": ("involved_object_kind", "involved_object_name", "involved_object_namespace"),
+    "object": ("object_kind", "object_name", "object_namespace"),
+    "resource": ("resource_kind", "resource_name", "resource_namespace"),
+    "customresource": ("customresource_kind", "name", ""),
+    "kind": ("kind", "name", ""),
+    "owner": ("owner_kind", "owner_name", ""),
+}
+"""Pairs of labels that name an object of whatever kind, and the label that has its namespace if it is not the alert's:
+exporters of Events, scanners, kube-state-metrics (custom resources, owners), Flux."""
+
+NAMESPACES_OF_OTHERS = (*filter(None, (namespace for _, _, namespace in KIND_AND_NAME.values())), "dest_namespace")
+"""Labels that say in which namespace the measured object is, where that is not the measuring pod's. Argo CD's too."""
 
 # OpenTelemetry's resource attributes (semantic conventions, k8s.*), with dots as they are or as Prometheus writes them.
 OPENTELEMETRY_NAMESPACE = "k8s_namespace_name"

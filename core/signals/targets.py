@@ -5,15 +5,20 @@
    target carries the same ones, and the plain ones then belong to the exporter: never used instead.
 3. OpenTelemetry's names come next, then the plain ones. Among each, workloads come before the Pod and the Pod before
    the Node: kube-state-metrics measures workloads beside its own pod, and most samples say on which node they arose.
-4. A plain `pod` does not count where it names the exporter that measured another object: the scrape's `job` or
+4. Two labels may name kind and name of any object (`resource_kind` and `resource_name`).
+5. A plain `pod` does not count where it names the exporter that measured another object: the scrape's `job` or
    `service` ends in kube-state-metrics or `-exporter`, and the pod's name has it as whole words, after a Helm
-   release's name too. Where a `uid` label stands beside it, kube-state-metrics speaks about that very pod, be
-   it its own. Beside `exported_namespace` it counts only where that namespace has such a pod.
-5. A plain `node` counts where the alert is about a node: the kubelet, kube-state-metrics or a node's own exporter
+   release's name too; or the pod's own name says that it is an exporter. Where a `uid` label stands beside it,
+   kube-state-metrics speaks about that very pod, be it its own. Beside `exported_namespace` it counts only where that
+   namespace has such a pod; where that is the exporter's own namespace and `endpoint` is there too, never, for then
+   Prometheus' operator has written `pod`, and a pod that was measured would be `exported_pod`. Nor does it where a
+   label says in which namespace the measured object is (`resource_namespace`). Where labels name another object's kind
+   and name, it counts only where there is such a pod.
+6. A plain `node` counts where the alert is about a node: the kubelet, kube-state-metrics or a node's own exporter
    measured it, or no namespace is named. Elsewhere it says on which node the scraped pod runs.
-6. What node-exporter and node-problem-detector measure is the Node that `instance` names, or that their pod runs on.
-7. Any other label may be a kind's singular name (`rollout`, `certificate`): the API server knows.
-8. `job`, `service`, `instance`, `endpoint`, `container` and `namespace` say how a sample was scraped, or
+7. What node-exporter and its like measure is the Node that `instance` names, or that their pod runs on.
+8. Any other label may be a kind's singular name (`rollout`, `certificate`): the API server knows.
+9. `job`, `service`, `instance`, `endpoint`, `container` and `namespace` say how a sample was scraped, or
    where: they never name the target.
 
 An alert whose labels name no object is well-formed: label values are free text, and many alerts are about no
@@ -45,9 +50,12 @@ _SUBDOMAIN = re.compile(rf"{DNS_SUBDOMAIN}\Z")
 _KIND_LABEL = re.compile(r"[a-z]{3,63}\Z")
 _ADDRESS = re.compile(r"[0-9.]+\Z")
 _LONGEST_NAME = 253
-_EXPORTERS = ("kube-state-metrics", "-exporter")
-_NODE_EXPORTERS = ("node-exporter", "node-problem-detector")
-_ABOUT_NODES = (*_NODE_EXPORTERS, "kubelet", "cadvisor", "kube-state-metrics")
+_EXPORTERS = ("kube-state-metrics", "-exporter", "ceph-mgr")
+_EXPORTERS_POD = re.compile(r"(^|-)(exporter|pushgateway)(-|$)")
+_NODE_EXPORTERS = ("node-exporter", "node-problem-detector", "dcgm-exporter", "smartctl-exporter")
+_LONGHORN = "longhorn-backend"
+_ABOUT_PODS = ("kubelet", "cadvisor", "kube-state-metrics")
+_ABOUT_NODES = (*_NODE_EXPORTERS, *_ABOUT_PODS, _LONGHORN)
 
 
 def target_of(labels: Mapping[str, str]) -> TargetResource | Ignored:
@@ -88,6 +96,7 @@ class _Reading:
             *self._exported(),
             *self._by_opentelemetry(),
             *self._workloads(),
+            *self._by_kind_and_name(),
             *self._pods(),
             *self._nodes(),
             *self._by_singular_name(),
@@ -159,22 +168,32 @@ class _Reading:
             named = names.BY_SINGULAR[kind]
             yield from self._named(names.MESH_WORKLOAD, name, named, "mesh", namespace, must_exist=True)
 
+    def _by_kind_and_name(self) -> Iterator[Candidate]:
+        for kind_label, name_label, namespace_label in names.KIND_AND_NAME.values():
+            kind, name = self._text(kind_label).lower(), self._text(name_label)
+            namespace = self._text(namespace_label) or self._namespace
+            if named := names.BY_SINGULAR.get(kind):
+                yield from self._named(name_label, name, named, "kind_and_name", namespace, must_exist=True)
+            elif _KIND_LABEL.match(kind):
+                yield from self._singular(name_label, kind, name, namespace, "kind_and_name")
+
     def _pods(self) -> Iterator[Candidate]:
         if not self._text("exported_pod") and not self._is_exporters_own():
-            elsewhere = self._text("exported_namespace") not in ("", self._text("namespace"))
-            yield from self._labelled("pod", KINDS["Pod"], "pod", must_exist=elsewhere and "uid" not in self._labels)
+            yield from self._labelled("pod", KINDS["Pod"], "pod", must_exist=self._may_be_elsewhere())
         for label in names.POD_NAMES:
             yield from self._labelled(label, KINDS["Pod"], "pod_name")
 
     def _nodes(self) -> Iterator[Candidate]:
         if not self._text("exported_node") and self._is_about_a_node():
             yield from self._labelled("node", KINDS["Node"], "node")
+            for label in names.NODE_NAMES:
+                yield from self._labelled(label, KINDS["Node"], "node_name", must_exist=True)
         if self._is_scraped_from(_NODE_EXPORTERS):
             yield from self._node_of_the_exporter()
 
     def _node_of_the_exporter(self) -> Iterator[Candidate]:
         host = self._text("instance").partition(":")[0]
-        if host and not _ADDRESS.match(host) and _is_name(host):
+        if not _ADDRESS.match(host) and _is_name(host):
             yield from self._named("instance", host, KINDS["Node"], "node_exporter", "", must_exist=True)
         pod, namespace = self._text("pod"), self._text("namespace")
         if _is_name(pod) and names.NAMESPACE_PATTERN.match(namespace):
@@ -185,10 +204,10 @@ class _Reading:
 
     def _by_singular_name(self) -> Iterator[Candidate]:
         for label, name in self._labels.items():
-            plain = label.removeprefix("exported_")
+            plain = label.removeprefix("exported_").lower()  # KEDA's is scaledObject
             if plain in names.NEVER_A_KIND or not _KIND_LABEL.match(plain) or not _is_name(name):
                 continue
-            if plain == label and self._text(f"exported_{label}"):
+            if not label.startswith("exported_") and self._text(f"exported_{label}"):
                 continue
             yield from self._singular(label, plain, name, self._namespace, "kind")
 
@@ -235,11 +254,29 @@ class _Reading:
     def _is_exporters_own(self) -> bool:
         if "uid" in self._labels:
             return False
-        pod = f"-{self._text('pod')}"
-        return any(f"-{name}-" in pod for name in self._scraped() if name.endswith((*_EXPORTERS, *_NODE_EXPORTERS)))
+        if any(map(self._text, names.NAMESPACES_OF_OTHERS)):
+            return True
+        if self._text("endpoint") and self._text("exported_namespace") == self._text("namespace") != "":
+            return True
+        pod, scraped = f"-{self._text('pod')}", self._scraped()
+        if any(f"-{name}-" in pod for name in scraped if name.endswith((*_EXPORTERS, *_NODE_EXPORTERS))):
+            return True
+        if _LONGHORN in scraped:
+            return True
+        # What the kubelet and kube-state-metrics say of an exporter's pod is about that pod.
+        return any(scraped) and not self._is_scraped_from(_ABOUT_PODS) and _EXPORTERS_POD.search(pod) is not None
+
+    def _may_be_elsewhere(self) -> bool:
+        """Tell whether `pod` may be in another namespace than the one that counts, for it may be what measured."""
+        if "uid" in self._labels:
+            return False
+        if self._text("exported_namespace") not in ("", self._text("namespace")):
+            return True
+        pairs = (pair for whose, pair in names.KIND_AND_NAME.items() if whose != "owner")
+        return any(self._text(kind) and self._text(name) for kind, name, _ in pairs)
 
     def _is_about_a_node(self) -> bool:
-        if self._text("exported_namespace"):
+        if self._text("exported_namespace") or self._text("volume"):
             return False
         return not self._namespace or self._is_scraped_from(_ABOUT_NODES)
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,14 @@ from tests.cases.cluster import cluster_of
 from tests.support.instances import START
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.results import SignalResult
     from tests.support.instances import World
 
-CASES: Any = json.loads((Path(__file__).parent / "kube-prometheus.json").read_text())
+FILES = ("kube-prometheus", "other-rules")
 PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
-BEGIN, END = "<!-- made by python -m tests.cases.page -->", "<!-- end -->"
+END = "<!-- end -->"
 
 REASONS = {
     "no_target": "names no object",
@@ -30,23 +33,38 @@ REASONS = {
 """Why alerts of the cases are ignored, in words."""
 
 
-def written(page: str, tables: str) -> str:
-    """Return the page with `tables` between its marks."""
-    before, _, rest = page.partition(BEGIN)
+def written(page: str, file: str, tables: str) -> str:
+    """Return the page with the `tables` of a file between its marks."""
+    begin = f"<!-- made of {file} by python -m tests.cases.page -->"
+    before, _, rest = page.partition(begin)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables}\n{END}{after}"
+    return f"{before}{begin}\n\n{tables}\n{END}{after}"
 
 
-async def tables() -> str:
-    """Return the figures and the table, as the gateway of this folder answers each case."""
-    world = await cluster_of(CASES["cluster"])
-    leads: dict[tuple[str, str], list[str]] = {}
-    figures: Counter[str] = Counter()
-    for case in CASES["cases"]:
-        outcome, figure = _judged(await _result(world, case), case["problem"])
-        leads.setdefault((case["note"], outcome), []).append(case["name"])
-        figures[figure] += 1
+@dataclass(frozen=True)
+class Led:
+    """Where an alert of a case led: an outcome in words, and whether it is `right`, `ignored` on purpose or `wrong`."""
+
+    case: Any
+    outcome: str
+    figure: str
+
+
+async def led(file: str) -> list[Led]:
+    """Return where the gateway of this folder leads each alert of a file, all in one cluster."""
+    data = json.loads((Path(__file__).parent / f"{file}.json").read_text())
+    world = await cluster_of(data["cluster"], data.get("kinds", ()))
+    found = [Led(case, *_judged(await _result(world, case), case["problem"])) for case in data["cases"]]
     await world.close()
+    return found
+
+
+def tables(found: Sequence[Led]) -> str:
+    """Return the figures and the table."""
+    leads: dict[tuple[str, str], list[str]] = {}
+    for each in found:
+        leads.setdefault((each.case["note"], each.outcome), []).append(each.case["name"])
+    figures = Counter(each.figure for each in found)
     total = sum(figures.values())
     lines = [
         "| of its alerts, by name and severity | |",
@@ -88,5 +106,13 @@ async def _result(world: World, case: Any) -> SignalResult:
     return result
 
 
+def write() -> None:
+    """Write the page anew."""
+    page = PAGE.read_text()
+    for file in FILES:
+        page = written(page, file, tables(asyncio.run(led(file))))
+    PAGE.write_text(page)
+
+
 if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text(), asyncio.run(tables())))
+    write()

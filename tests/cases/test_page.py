@@ -12,19 +12,18 @@ from core.results import SignalResult, Status
 from core.signals.rules import FEW_OCCURRENCES, IGNORED_BY_RULE
 from core.signals.targets import NO_TARGET
 from core.workloads.qualification import BEYOND_REACH, OUT_OF_SCOPE, OWN, SILENCED
-from tests.cases.page import PAGE, tables, written
+from tests.cases.page import FILES, PAGE, led, tables, written
 
 CORE = Path(__file__).parents[2] / "core"
 TEXT = PAGE.read_text()
 ROWS = re.findall(r"^\| [^|]+ \| [^|]+ \| `(\w+)`[^|]* \| (\d+) \|$", TEXT, re.MULTILINE)
 
 
-async def test_tables_are_those_of_the_cases() -> None:
-    assert written(TEXT, await tables()) == TEXT, "they have drifted: python -m tests.cases.page"
-
-
-def test_no_alert_of_kube_prometheus_is_wrong() -> None:
-    assert "| wrong | 0 |" in TEXT
+@pytest.mark.parametrize("file", FILES)
+async def test_no_alert_is_wrong_and_the_tables_are_those_of_the_cases(file: str) -> None:
+    found = await led(file)
+    assert {each.case["name"]: each.outcome for each in found if each.figure == "wrong"} == {}
+    assert written(TEXT, file, tables(found)) == TEXT, "they have drifted: python -m tests.cases.page"
 
 
 def test_outcomes_are_all_there() -> None:

@@ -72,12 +72,13 @@ async def test_without_the_profile_no_alert_needs_a_start(function, wire):
     assert (await function.post(without_start())).status == 201
 
 
-class TestPagesOfOtherOrigins:
-    ASKED = {"Origin": "https://dashboard.example.com", "Access-Control-Request-Method": "POST"}
+PREFLIGHT = {"Origin": "https://dashboard.example.com", "Access-Control-Request-Method": "POST"}
 
+
+class TestPagesOfOtherOrigins:
     async def test_are_told_that_they_may_send(self, kubernaut, secret):
         for path in ("/", "/api/v1/signals/prometheus", "/api/v1/signals/kubernetes-event"):
-            answer = await kubernaut.call("OPTIONS", path, **self.ASKED)
+            answer = await kubernaut.call("OPTIONS", path, **PREFLIGHT)
             assert (answer.status, answer.body) == (204, b"")
             assert answer.headers["Access-Control-Allow-Origin"] == "*"
             assert answer.headers["Access-Control-Allow-Methods"] == "POST"
@@ -94,17 +95,17 @@ class TestPagesOfOtherOrigins:
         for path in ("/healthz", "/readyz", "/metrics", "/nothing"):
             answer = await kubernaut.call("GET", path, Origin="https://dashboard.example.com")
             assert "Access-Control-Allow-Origin" not in answer.headers
-            assert (await kubernaut.call("OPTIONS", path, **self.ASKED)).status in (404, 405)
+            assert (await kubernaut.call("OPTIONS", path, **PREFLIGHT)).status in (404, 405)
 
     async def test_may_not_where_nobody_has_to_prove_who_he_is(self, kubernaut):
-        answer = await kubernaut.call("OPTIONS", "/", **self.ASKED)
+        answer = await kubernaut.call("OPTIONS", "/", **PREFLIGHT)
         assert answer.status == 405
         assert "Access-Control-Allow-Origin" not in answer.headers
 
     async def test_may_not_without_the_profile(self, function, wire, tmp_path):
         (tmp_path / "secret").write_text("0123456789abcdef0123456789abcdef\n")
         function.set(auth="secret", secret_file=tmp_path / "secret")
-        answer = await function.call("OPTIONS", "/", **self.ASKED)
+        answer = await function.call("OPTIONS", "/", **PREFLIGHT)
         assert answer.status == 405
         assert not {"Access-Control-Allow-Origin", "X-XSS-Protection"} & answer.headers.keys()
 

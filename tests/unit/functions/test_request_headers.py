@@ -51,7 +51,7 @@ class TestTimestamps:
     @pytest.mark.parametrize(
         ("ago", "said"),
         [
-            (TIMESTAMP_TOLERANCE_SECONDS + 1, "timestamp too old: .* 301 seconds ago; more than 300 are taken for a replay"),
+            (TIMESTAMP_TOLERANCE_SECONDS + 1, "timestamp too old: .* 301 seconds ago; more than 300 are"),
             (-CLOCK_SKEW_SECONDS - 1, "timestamp in future: .* 121 seconds in the future, the limit is 120"),
         ],
     )

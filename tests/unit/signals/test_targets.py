@@ -326,3 +326,98 @@ class TestOtherNames:
         assert offered(**{f"exported_{kind}": "web", "namespace": "x", "exported_namespace": "shop"})[0] == (
             f"{kind} shop/web by exported_{kind}, kind? (singular)"
         )
+
+    def test_singular_name_may_be_written_as_in_code(self):
+        assert offered(scaledObject="web", namespace="shop") == [
+            "scaledobject shop/web by scaledObject, kind? (singular)"
+        ]
+        refused(nodeName="n1", Job="web", namespace="shop")
+
+    def test_own_cadvisors_names_of_a_pod(self):
+        labels = {
+            "container_label_io_kubernetes_pod_name": "web-1",
+            "container_label_io_kubernetes_pod_namespace": "shop",
+        }
+        assert str(named(**labels, job="cadvisor")) == "Pod shop/web-1"
+
+    def test_log_collectors_names_of_a_pod(self):
+        labels = {"kubernetes_pod_name": "web-1", "kubernetes_namespace_name": "shop", "kubernetes_host": "n1"}
+        assert offered(**labels) == ["Pod shop/web-1 by kubernetes_pod_name, pod_name"]
+
+    @pytest.mark.parametrize("label", ["nodename", "node_name", "kubernetes_node", "kubernetes_host", "Hostname"])
+    def test_names_of_a_node_count_where_there_is_such_a_node(self, label):
+        assert f"Node n1 by {label}, node_name?" in offered(**{label: "n1"})
+        refused(**{label: "n1"})
+        assert "Node" not in str(candidates_of({label: "n1", "namespace": "shop", "pod": "web-1"}))
+
+
+class TestKindAndName:
+    @pytest.mark.parametrize("pair", ["involved_object", "object", "resource"])
+    def test_pair_names_an_object_of_its_own_namespace(self, pair):
+        labels = {f"{pair}_kind": "StatefulSet", f"{pair}_name": "db", f"{pair}_namespace": "shop"}
+        scanner = {"namespace": "scanners", "pod": "scanner-1", "job": "scanner"}
+        assert offered(**labels, **scanner) == [f"StatefulSet shop/db by {pair}_name, kind_and_name?"]
+
+    def test_pod_beside_a_pair_counts_only_where_it_is(self):
+        labels = {"resource_kind": "ReplicaSet", "resource_name": "web-1", "namespace": "shop", "pod": "scanner-1"}
+        assert offered(**labels) == [
+            "ReplicaSet shop/web-1 by resource_name, kind_and_name?",
+            "Pod shop/scanner-1 by pod, pod?",
+        ]
+
+    def test_owner_speaks_of_the_pod_beside_it(self):
+        labels = {"owner_kind": "ReplicaSet", "owner_name": "web-6f5d", "namespace": "shop", "pod": "web-6f5d-abcde"}
+        assert offered(**labels) == [
+            "ReplicaSet shop/web-6f5d by owner_name, kind_and_name?",
+            "Pod shop/web-6f5d-abcde by pod, pod",
+        ]
+
+    @pytest.mark.parametrize("label", ["customresource_kind", "kind"])
+    def test_custom_kind_is_for_the_api_server_to_know(self, label):
+        labels = {label: "Kustomization", "name": "apps", "exported_namespace": "flux", "namespace": "monitoring"}
+        assert offered(**labels) == ["kustomization flux/apps by name, kind_and_name? (singular)"]
+
+    def test_kind_without_a_name_and_name_without_a_kind_are_nothing(self):
+        refused(kind="Deployment", namespace="shop")
+        refused(name="web", namespace="shop")
+        refused(kind="not a kind", name="web", namespace="shop")
+
+
+class TestExporters:
+    """A pod that measures others is never what an alert is about."""
+
+    POD = "my-cluster-kafka-exporter-5f6d8c7b9-q8w2e"
+
+    @pytest.mark.parametrize("pod", [POD, "blackbox-exporter-0", "exporter-x1y2z", "prometheus-pushgateway-7d8f-b2c3d"])
+    def test_pod_whose_name_says_so_whatever_its_job_is_called(self, pod):
+        refused(namespace="kafka", pod=pod, job="kafka/kafka-resources-metrics")
+        refused(namespace="kafka", pod=pod, service="metrics")
+
+    @pytest.mark.parametrize("job", ["kube-state-metrics", "kubelet", "x/cadvisor"])
+    def test_what_kubernetes_itself_says_of_such_a_pod_is_about_it(self, job):
+        assert named(namespace="kafka", pod=self.POD, job=job).name == self.POD
+
+    def test_such_a_pod_that_nothing_is_said_to_have_scraped_is_a_target(self):
+        assert named(namespace="kafka", pod=self.POD, container="x").name == self.POD
+
+    @pytest.mark.parametrize("pod", ["exporters-1", "web-1", "myexporter-1"])
+    def test_pod_whose_name_only_resembles_theirs_is_a_target(self, pod):
+        assert named(namespace="kafka", pod=pod, job="web").name == pod
+
+    def test_pod_in_the_namespace_of_what_it_measured_where_prometheus_operator_wrote_its_name(self):
+        labels = {"exported_namespace": "argocd", "namespace": "argocd", "pod": "argocd-application-controller-0"}
+        refused(**labels, endpoint="metrics", job="argocd-metrics")
+        assert named(**labels, job="argocd-metrics").kind == "Pod"
+        assert named(**labels, endpoint="metrics", uid="u-1").kind == "Pod"
+
+    @pytest.mark.parametrize("label", ["dest_namespace", "resource_namespace", "involved_object_namespace"])
+    def test_pod_beside_the_namespace_of_what_it_measured(self, label):
+        refused(**{label: "shop"}, namespace="policies", pod="controller-1", job="policies")
+
+    def test_ceph_manager_is_not_the_daemon_that_it_measured(self):
+        refused(namespace="rook-ceph", pod="rook-ceph-mgr-a-58c7d9f6b-7hj2k", job="rook-ceph-mgr", ceph_daemon="osd.3")
+
+    def test_longhorn_manager_speaks_of_any_node_and_of_no_volume_by_its_node(self):
+        labels = {"namespace": "longhorn-system", "pod": "longhorn-manager-tt5xk", "job": "longhorn-backend"}
+        assert offered(**labels, node="worker-2") == ["Node worker-2 by node, node"]
+        assert "Node" not in str(candidates_of({**labels, "node": "worker-2", "volume": "v"}))
