@@ -78,11 +78,17 @@ class Deadline:
 
     def __init__(self, *, clock: Clock, seconds: float) -> None:
         self._clock = clock
-        self._at = clock.monotonic() + seconds
+        self._started = clock.monotonic()
+        self._at = self._started + seconds
 
     def remaining(self) -> float:
         """Return the seconds left, never below zero."""
         return max(0.0, self._at - self._clock.monotonic())
+
+    @property
+    def elapsed(self) -> float:
+        """The seconds since it was set, which is when the request came."""
+        return self._clock.monotonic() - self._started
 
     @property
     def passed(self) -> bool:

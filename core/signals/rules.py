@@ -294,6 +294,11 @@ BUILT_IN_RULES = (
         matchers=parse_matchers('alertname=~"Sluice.*"'),
         ignore="it is about Sluice, which must not work on itself",
     ),
+    Rule(
+        name="failed-query",
+        matchers=parse_matchers('alertname="DatasourceError"'),
+        ignore="Grafana could not ask its data source: it knows nothing of the object that the rule's labels name",
+    ),
     # A probe may fail while a container starts, or once: the kubelet restarts what stays so.
     Rule(
         name="failing-probes",

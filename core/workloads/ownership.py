@@ -260,8 +260,7 @@ SCOPE_SECONDS = 60.0
 """How long a label that lets a signal in is believed."""
 
 REFUSAL_SECONDS = 1.0
-"""The same for refusing one: after a 200 that says rejected the sender does not ask again. Who has just set the label
-is in scope, and a flood from outside costs one read of each object a second."""
+"""The most for what holds a signal back: after a 200 that says rejected the sender does not ask again."""
 
 
 def namespace_of(lineage: Lineage) -> TargetResource | None:
@@ -291,11 +290,14 @@ class Scope:
     async def refusal(self, lineage: Lineage, *, deadline: Deadline) -> str:
         """Return why a target is out of scope, or nothing where it is in.
 
+        Nothing is refused by what was read before its request came: who has just set the label is in scope at once.
+        What comes at the same time reads each object once.
+
         Raises:
             KubernetesError, TransientError: the API server could not be asked.
         """
         refused = await self._judged(lineage, SCOPE_SECONDS, deadline)
-        return refused and await self._judged(lineage, REFUSAL_SECONDS, deadline)
+        return refused and await self._judged(lineage, min(REFUSAL_SECONDS, deadline.elapsed), deadline)
 
     async def _judged(self, lineage: Lineage, max_age: float, deadline: Deadline) -> str:
         namespace = namespace_of(lineage)

@@ -82,7 +82,13 @@ def test_deadline_counts_down_to_zero_and_no_further(clock):
 def test_deadline_does_not_move_with_the_wall_clock(clock):
     deadline = Deadline(clock=clock, seconds=8.0)
     clock.set(START + timedelta(days=1))
-    assert deadline.remaining() == 8.0
+    assert (deadline.remaining(), deadline.elapsed) == (8.0, 0.0)
+
+
+def test_deadline_knows_when_it_was_set(clock):
+    deadline = Deadline(clock=clock, seconds=8.0)
+    clock.advance(timedelta(seconds=9))
+    assert deadline.elapsed == 9.0
 
 
 @pytest.mark.parametrize("duration", [1, 0.5, None, "1s"])

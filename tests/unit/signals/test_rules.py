@@ -18,7 +18,8 @@ def decided(text: str, **labels: str) -> Decision:
 
 class TestBuiltIn:
     @pytest.mark.parametrize(
-        "name", ["Watchdog", "InfoInhibitor", "AlertmanagerFailedToSendAlerts", "SluiceFailingToStore"]
+        "name",
+        ["Watchdog", "InfoInhibitor", "AlertmanagerFailedToSendAlerts", "SluiceFailingToStore", "DatasourceError"],
     )
     def test_alert_that_asks_for_nothing_is_ignored(self, name):
         assert default_rules().decide({"alertname": name}).ignored

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.kube.resources import Resource
+from core.kube.resources import CORE_EVENTS, Resource
 from core.results import Status
 from core.signals.alertmanager import decode_alertmanager
 from core.signals.pubsub import MESSAGE_PUBLISHED
 from core.triggers.cloud_events import CloudEvent
+from core.triggers.kept_events import DEAD_LETTERS
 from core.triggers.kubernetes_events import KubernetesEventIntake
 from core.triggers.pubsub import PubSubIntake
-from tests.support.instances import NAMESPACE, SHOP, Instance, World
+from tests.support.instances import NAMESPACE, REQUESTS, SHOP, Instance, World
 from tests.support.kubernetes_events import kubelet_event, metadata
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ COUNTER = "gateway_signals_ignored_total"
 RR = {"apiVersion": "remediation.kubernaut.ai/v1alpha1", "kind": "RemediationRequest", "name": "rr-1"}
 LEASE = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "name": "gw-lock-1"}
 ANALYSIS = {"apiVersion": "kubernaut.ai/v1alpha1", "kind": "AIAnalysis", "name": "ai-rr-1"}
+DEAD_LETTER = {"apiVersion": DEAD_LETTERS.api_version, "kind": DEAD_LETTERS.kind, "name": "letter-1"}
+OWN_KINDS = [RR, LEASE, ANALYSIS, DEAD_LETTER]
 
 
 def event_about(about: dict[str, str], *, namespace: str = SHOP) -> dict[str, Any]:
@@ -73,14 +76,14 @@ def resolving(world: World) -> Instance:
     return world.instance(owners="resolve")
 
 
-@pytest.mark.parametrize("about", [RR, LEASE, ANALYSIS], ids=lambda about: about["kind"])
+@pytest.mark.parametrize("about", OWN_KINDS, ids=lambda about: about["kind"])
 @pytest.mark.parametrize("scope_label", ["", "kubernaut.ai/managed"])
 async def test_event_about_an_own_kind(world: World, deadline: Deadline, about: Any, scope_label: str) -> None:
     instance = world.instance(owners="resolve", scope_label=scope_label)
     assert_ignored(await by_event(instance, event_about(about), deadline), instance)
 
 
-@pytest.mark.parametrize("about", [RR, LEASE, ANALYSIS], ids=lambda about: about["kind"])
+@pytest.mark.parametrize("about", OWN_KINDS, ids=lambda about: about["kind"])
 async def test_event_in_a_message_about_an_own_kind(resolving: Instance, deadline: Deadline, about: Any) -> None:
     assert_ignored(await by_message(resolving, event_about(about), deadline), resolving)
 
@@ -136,6 +139,38 @@ async def test_pod_that_an_own_kind_made_is_its_doing_too(
     assert (result.status, result.reason) == (Status.IGNORED, "own")
     assert "belongs to WorkflowExecution shop/we-1" in result.error
     assert not any("leases" in call or "remediationrequests" in call for call in resolving.calls)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"target_kind": "RemediationRequest", "target_name": "{rr}"},
+        {"involved_object_kind": "RemediationRequest", "involved_object_name": "{rr}"},
+        {"kind": "RemediationRequest", "name": "{rr}"},
+        {"remediationrequest": "{rr}"},
+    ],
+    ids=lambda labels: next(iter(labels)),
+)
+async def test_alert_about_an_rr_whatever_label_names_it(
+    world: World, deadline: Deadline, labels: dict[str, str]
+) -> None:
+    instance = world.instance(owners="resolve", own_namespace="take")
+    created = await by_webhook(instance, deadline, pod="x", namespace=SHOP)
+    named = {label: text.format(rr=created.rr_name) for label, text in labels.items()}
+    result = await by_webhook(instance, deadline, namespace=NAMESPACE, **named)
+    assert (result.status, result.reason) == (Status.IGNORED, "own")
+    assert "is a remediation request" in result.error
+
+
+async def test_its_own_event_on_an_rr_opens_none_be_it_taken_for_a_warning(world: World, deadline: Deadline) -> None:
+    instance = world.instance(owners="resolve", rr_events="write")
+    assert (await by_webhook(instance, deadline, pod="x", namespace=SHOP)).status is Status.CREATED
+    await instance.gateway.close()
+    (written,) = (await world.call("GET", CORE_EVENTS))["items"]
+    reader = world.instance(owners="resolve", own_namespace="take")
+    assert (await by_event(reader, written, deadline)).reason == "normal_event"
+    assert (await by_event(reader, written | {"type": "Warning"}, deadline)).reason == "own"
+    assert len((await world.call("GET", REQUESTS))["items"]) == 1
 
 
 async def test_log_names_the_object_and_why(

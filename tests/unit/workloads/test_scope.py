@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.kube.errors import ServerError
-from core.workloads.ownership import REFUSAL_SECONDS, SCOPE_SECONDS, Scope
+from core.workloads.ownership import SCOPE_SECONDS, Scope
 from tests.unit.workloads.objects import Objects, path_of
 
 KEY = "kubernaut.ai/managed"
@@ -86,7 +86,7 @@ async def test_namespace_that_was_labelled_after_a_refusal_is_in_scope_at_once(s
     shop.add("Namespace", "shop", labels=earlier)
     assert await shop.refusal("Pod", "p", label=LABEL)
     shop.add("Namespace", "shop", labels={KEY: "true"})
-    shop.clock.advance(timedelta(seconds=REFUSAL_SECONDS + 0.1))
+    shop.clock.advance(timedelta(milliseconds=1))
     assert await shop.refusal("Pod", "p", label=LABEL) == ""
 
 
@@ -95,6 +95,17 @@ async def test_flood_from_outside_the_scope_costs_no_call_for_each_alert(shop: O
     before = len(shop.calls)
     for _ in range(100):
         assert await shop.refusal("Pod", "p", label=LABEL)
+    assert len(shop.calls) == before
+
+
+async def test_alerts_of_one_request_are_refused_by_what_was_read_for_the_first_of_them(shop: Objects):
+    scope = Scope(label=LABEL, reader=shop.reader)
+    deadline = shop.deadline()
+    lineage = await shop.resolve("Pod", "p")
+    assert await scope.refusal(lineage, deadline=deadline)
+    before = len(shop.calls)
+    shop.clock.advance(timedelta(milliseconds=900))
+    assert await scope.refusal(lineage, deadline=deadline)
     assert len(shop.calls) == before
 
 
