@@ -100,6 +100,7 @@ def build_gateway(
     closes it.
     """
     clock = clock or RealClock()
+    metrics.follow(settings.profile)
     # Not for secrets: jitter, attempt ids and the mark in lastSeenAt.
     rng = source_of_random or random.Random()  # noqa: S311
     resource = remediation_requests(group=settings.group, version=settings.version)

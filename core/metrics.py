@@ -77,10 +77,14 @@ def method_label(method: str) -> str:
     return method if method in METHODS else OTHER
 
 
+_KUBERNAUTS_REASONS = {"out_of_scope": "unmanaged_resource"}
+
+
 class Metrics:
     """All counters of one process. `registry` is private to tests, the default one in a worker."""
 
     def __init__(self, *, registry: CollectorRegistry) -> None:
+        self._as_kubernaut = False
         self._name = Bounded(MOST_NAMES)
         self._resource = Bounded(MOST_KINDS)
         self._rule = Bounded(MOST_RULES)
@@ -245,6 +249,25 @@ class Metrics:
             registry=registry,
         )
         self.build_info.labels(version=VERSION).set(1)
+
+    def follow(self, profile: str) -> None:
+        """Let labels have the values that dashboards of SLUICE_PROFILE know."""
+        self._as_kubernaut = profile == "kubernaut"
+
+    def source_type(self, *, signal_type: str, signal_source: str) -> str:
+        """Return where signals come from, as label: their type, or kubernaut's name of their source."""
+        return signal_source if self._as_kubernaut else signal_type
+
+    def rejected(self, reason: str) -> None:
+        """Count a signal that can never become an RR (kubernaut: RejectionReasonUnmanagedResource)."""
+        renamed = _KUBERNAUTS_REASONS.get(reason, reason) if self._as_kubernaut else reason
+        self.signals_rejected.labels(reason=renamed).inc()
+
+    def looked_for_owners(self, *, kind: str, outcome: str) -> None:
+        """Count a look for an object's workload: `resolved`, `unchanged` or `vanished`, or an `error`."""
+        if self._as_kubernaut:
+            outcome = "failed" if outcome == "error" else "success"
+        self.owner_resolution.labels(kind=kind, outcome=outcome).inc()
 
     def received(self, *, source_type: str, severity: str) -> None:
         """Count a signal."""

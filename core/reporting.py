@@ -144,14 +144,14 @@ class BatchReport:
     def _settled(self, entry: Entry, result: SignalResult) -> None:
         match entry:
             case NormalizedSignal():
-                self._metrics.received(source_type=entry.signal_type, severity=entry.severity)
+                self._metrics.received(source_type=self._source_type(entry), severity=entry.severity)
                 self._settled_signal(entry, result)
             case Ignored(ended=NormalizedSignal() as ended) if result.status is Status.FAILED:
                 self._settled_signal(ended, result)  # its RR could not be told
             case Ignored():
                 self._ignored(entry.reason, entry.message, entry.signal_name)
             case Poison():
-                self._metrics.signals_rejected.labels(reason=entry.reason).inc()
+                self._metrics.rejected(entry.reason)
                 self._log(
                     logging.WARNING,
                     entry.message,
@@ -161,6 +161,9 @@ class BatchReport:
                     duration_seconds=self._seconds,
                     **_named(entry.labels.get("alertname", ""), entry.labels),
                 )
+
+    def _source_type(self, signal: NormalizedSignal) -> str:
+        return self._metrics.source_type(signal_type=signal.signal_type, signal_source=signal.signal_source)
 
     def _close(self, results: Sequence[SignalResult]) -> None:
         for (status, reason), kind in self._kinds.items():
@@ -191,10 +194,10 @@ class BatchReport:
             )
         elif result.status is not Status.CREATED:
             if result.status in _REFUSED:
-                self._metrics.signals_rejected.labels(reason=result.reason or _REFUSED_BY_API).inc()
+                self._metrics.rejected(result.reason or _REFUSED_BY_API)
             more: dict[str, Any] = {"reason": result.reason} if result.reason else {}
             if result.status is Status.FAILED:
-                self._metrics.signals_failed.labels(signal.signal_type).inc()
+                self._metrics.signals_failed.labels(self._source_type(signal)).inc()
                 more |= ONCE_A_SECOND
             self._log(
                 _LEVELS[result.status],

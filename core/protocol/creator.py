@@ -137,7 +137,8 @@ class CRDCreator:
                 raise
             created = rr.attempt_id == attempt_id
         if created:
-            self._metrics.crds_created.labels(source_type=signal.signal_type, status="created").inc()
+            source = self._metrics.source_type(signal_type=signal.signal_type, signal_source=signal.signal_source)
+            self._metrics.crds_created.labels(source_type=source, status="created").inc()
             seconds = (self._clock.now() - signal.received_time).total_seconds()
             self._observer.on_created(signal, rr.name, seconds=seconds)
         return Creation(rr, created)

@@ -15,6 +15,7 @@ from core.kube.client import METADATA_ONLY
 from core.kube.errors import (
     ApiStatusError,
     ForbiddenError,
+    NamespaceNotFoundError,
     NotFoundError,
     ResourceNotServedError,
     UnreadableAnswerError,
@@ -306,7 +307,7 @@ class MetadataReader:
             reply = await self._client.get(
                 served, namespace=namespace, name=name, deadline=deadline, accept=METADATA_ONLY
             )
-        except NotFoundError:
+        except (NotFoundError, NamespaceNotFoundError):  # the second where `name` is a Namespace's
             return None
         except ForbiddenError:
             if built_in(served.api_version, served.kind):

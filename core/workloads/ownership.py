@@ -93,7 +93,7 @@ class OwnerResolver:
     def __init__(self, *, reader: MetadataReader, remember: float, metrics: Metrics) -> None:
         self._reader = reader
         self._remember = remember
-        self._outcomes = metrics.owner_resolution
+        self._metrics = metrics
 
     async def resolve(self, target: TargetResource, *, deadline: Deadline) -> Lineage:
         """Return the owners of `target`.
@@ -177,7 +177,7 @@ class OwnerResolver:
     def _count(self, target: TargetResource, outcome: str) -> None:
         # Events may name any kind: the series must stay few.
         kind = target.kind if built_in("", target.kind) else "other"
-        self._outcomes.labels(kind=kind, outcome=outcome).inc()
+        self._metrics.looked_for_owners(kind=kind, outcome=outcome)
 
 
 PROJECT_GROUP = "kubernaut.ai"

@@ -52,7 +52,24 @@ async def test_metrics_have_the_names_that_its_dashboards_know(kubernaut, wire):
     await kubernaut.post(webhook(alert()))
     text = (await kubernaut.get("/metrics")).body.decode()
     assert 'gateway_circuit_breaker_state{name="k8s-api"} 0.0' in text
-    assert 'gateway_crds_created_total{source_type="alert",status="created"}' in text
+    assert 'gateway_crds_created_total{source_type="prometheus",status="created"}' in text
+    assert 'gateway_signals_received_total{severity="critical",source_type="prometheus"}' in text
+
+
+async def test_metrics_say_of_scope_and_owners_what_its_dashboards_know(kubernaut, wire):
+    kubernaut.set(owners="resolve", scope_label="kubernaut.ai/managed=true")
+    before = await counted(kubernaut)
+    assert (await kubernaut.post(webhook(alert()))).json["status"] == "rejected"
+    after = await counted(kubernaut)
+    wanted = {'rejected_total{reason="unmanaged_resource"}', 'owner_resolution_total{kind="Pod",outcome="success"}'}
+    assert {name for name in after if after[name] != before.get(name, "")} == wanted
+
+
+async def counted(function):
+    """The series of rejected signals and of looks for owners."""
+    lines = (await function.get("/metrics")).body.decode().splitlines()
+    found = [line.removeprefix("gateway_").removeprefix("signals_").rsplit(" ", 1) for line in lines]
+    return {name: value for name, value in found if name.startswith(("rejected_total", "owner_resolution_total"))}
 
 
 async def test_alert_needs_a_start_where_nothing_else_says_how_old_it_is(kubernaut, wire):

@@ -186,6 +186,12 @@ class TestScope:
         (result,) = await instance.post(on(pods(1)[0]))
         assert result.status is Status.FAILED
 
+    async def test_namespace_that_is_gone_has_no_label(self, deployed: World) -> None:
+        instance = resolving(deployed, scope_label="kubernaut.ai/managed=true")
+        gone = TargetResource(kind="Pod", name="p", namespace="gone", api_version="v1")
+        (result,) = await instance.post(dataclasses.replace(on("p"), target=gone))
+        assert (result.status, result.reason) == (Status.REJECTED, "out_of_scope")
+
     async def test_labelled_owner_is_in_scope(self, deployed: World) -> None:
         metadata = {"labels": {"kubernaut.ai/managed": "true"}}
         await deployed.call("PATCH", DEPLOYMENTS, "cart", namespace=SHOP, metadata=metadata)
