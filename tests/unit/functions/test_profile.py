@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.unit.functions.answered_events import stored
+from tests.unit.functions.conftest import Function
 from tests.unit.functions.webhooks import alert, webhook
 
 
@@ -25,7 +26,7 @@ def secret(kubernaut, tmp_path):
     return {"Authorization": "Bearer 0123456789abcdef0123456789abcdef"}
 
 
-def without_start():
+def without_start() -> bytes:
     timeless = alert()
     del timeless["startsAt"]
     return webhook(timeless)
@@ -65,7 +66,7 @@ async def test_metrics_say_of_scope_and_owners_what_its_dashboards_know(kubernau
     assert {name for name in after if after[name] != before.get(name, "")} == wanted
 
 
-async def counted(function):
+async def counted(function: Function) -> dict[str, str]:
     """The series of rejected signals and of looks for owners."""
     lines = (await function.get("/metrics")).body.decode().splitlines()
     found = [line.removeprefix("gateway_").removeprefix("signals_").rsplit(" ", 1) for line in lines]
