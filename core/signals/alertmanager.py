@@ -129,7 +129,7 @@ class AlertReader:
             return Ignored(IGNORED_BY_RULE, decision.ignored, signal_name)
         candidates = candidates_of({**labels, **decision.hints}, alert.annotations, to_namespace=self._to_namespace)
         if isinstance(candidates, Ignored):
-            return replace(candidates, signal_name=signal_name)
+            return replace(candidates, signal_name=signal_name, nameless=not labels.get("alertname"))
         target = candidates[0].target  # until the cluster has decided
         cluster = cluster_of(labels, self._cluster_labels) if decision.cluster is None else decision.cluster
         return NormalizedSignal(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from core.signals.alertmanager import SOURCE as ALERTMANAGER
-from core.signals.signal import Entry, NormalizedSignal, Poison
+from core.signals.signal import Entry, Ignored, NormalizedSignal, Poison
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,8 @@ def as_kubernaut(entry: Entry) -> Entry:
     Its gateway refuses alerts without a name, and such as begin in the future. We take both where nobody asks for the
     profile: a sender's clock that is wrong must not cost an alert.
     """
+    if isinstance(entry, Ignored) and entry.nameless:
+        return Poison("malformed_alert", _NAMELESS)
     if not isinstance(entry, NormalizedSignal):
         return entry
     if entry.signal_source == ALERTMANAGER and (sentence := _refusal(entry)):
@@ -49,9 +51,12 @@ def as_kubernaut(entry: Entry) -> Entry:
     return dataclasses.replace(entry, signal_type=SIGNAL_TYPE, signal_source=source)
 
 
+_NAMELESS = "labels.alertname is missing; name the alert, or set SLUICE_PROFILE to sluice, which takes it without"
+
+
 def _refusal(signal: NormalizedSignal) -> str:
     if not signal.labels.get("alertname"):
-        return "labels.alertname is missing; name the alert, or set SLUICE_PROFILE to sluice, which takes it without"
+        return _NAMELESS
     if signal.firing_time > signal.received_time + CLOCK_SKEW:
         return (
             f"startsAt is {signal.firing_time.isoformat()}, more than {CLOCK_SKEW.seconds} seconds in the future: look "

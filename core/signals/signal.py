@@ -134,13 +134,14 @@ class Ignored:
     """An alert that asks for nothing, such as a resolved one.
 
     `reason` is a short machine-readable word. `message` tells people more, where there is more to tell; then
-    `signal_name` says which alerts it is about. `ended` is the signal that is resolved, where it is one: its RR may be
-    told of it.
+    `signal_name` says which alerts it is about; `nameless` is whether the alert itself has no name. `ended` is the
+    signal that is resolved, where it is one: its RR may be told of it.
     """
 
     reason: str
     message: str = ""
     signal_name: str = ""
+    nameless: bool = False
     ended: NormalizedSignal | None = field(default=None, compare=False, repr=False)
 
 

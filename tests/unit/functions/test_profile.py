@@ -47,6 +47,9 @@ async def test_alert_without_a_name_is_400_and_its_neighbour_is_stored(kubernaut
     answer = await kubernaut.post(webhook(alert(), nameless))
     assert [line["status"] for line in answer.json["results"]] == ["created", "invalid"]
     assert "labels.alertname is missing" in (await kubernaut.post(webhook(nameless))).problem(400)
+    del nameless["labels"]["pod"]  # it names no object either
+    assert "labels.alertname is missing" in (await kubernaut.post(webhook(nameless))).problem(400)
+    assert (await kubernaut.post(webhook(alert(labels={"alertname": "Watchdog"})))).status == 200
 
 
 async def test_metrics_have_the_names_that_its_dashboards_know(kubernaut, wire):
