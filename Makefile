@@ -79,7 +79,7 @@ simulate-mutations: $(READY) ## count the seeds until the simulation finds each 
 	@$(BIN)/python -m tests.simulation --mutations --seeds $(or $(SEEDS),1000)
 
 faults: $(READY) kube-apiserver toxiproxy alertmanager ## faults, kills and bursts on real parts, the long ones included
-	@$(BIN)/pytest tests/e2e/test_storm.py tests/e2e/test_kills.py tests/e2e/test_server_loss.py tests/e2e/test_concurrency.py tests/e2e/test_loads.py
+	@$(BIN)/pytest tests/e2e/test_storm.py tests/e2e/test_kills.py tests/e2e/test_server_loss.py tests/e2e/test_concurrency.py tests/e2e/test_loads.py tests/e2e/test_alertmanager.py
 
 browser: $(READY) ## test the console in headless Chromium, which must be installed; SCREENSHOTS=1 renews docs/console.png
 	@$(INSTALL) playwright==$(PLAYWRIGHT_VERSION)

@@ -4,6 +4,7 @@ Run it with `functions-framework --asgi --source functions/kubernetes_event.py -
 """
 
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import functions_framework.aio
 
 if not gc.get_freeze_count():
     gc.freeze()  # what is loaded by now stays: looking through it again and again costs a fifth of the start
+# pydantic would read what every installed package says of itself, to look for plugins
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 # functions-framework loads this file by path, with only its own folder importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))

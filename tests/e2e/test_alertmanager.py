@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # Every interval is as short as it can be; the lower bound of a notification's own retries stays 10 s.
 REPEATING = {"group_by": ["alertname"], "group_wait": "50ms", "group_interval": "300ms", "repeat_interval": "100ms"}
 ONCE = REPEATING | {"repeat_interval": "1h"}
+# As docs and Alertmanager's own defaults have them, but for the first wait: all alerts are there at once.
+OF_USERS = {"group_by": ["alertname"], "group_wait": "1s", "group_interval": "5m", "repeat_interval": "4h"}
 # Counts are exact where no time ends on a slow machine.
 PATIENT: Any = {"SLUICE_AUTH": "kubernetes", "SLUICE_REQUEST_DEADLINE": "600", "SLUICE_API_TIMEOUT": "60"}
 
@@ -59,6 +62,17 @@ def start_alertmanager(recorder: Recorder, cluster: Cluster, tmp_path: Path) -> 
             return running.enter_context(alertmanager)
 
         yield start
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints a figure, whatever pytest captures."""
+
+    def say(figure: str) -> None:
+        with capsys.disabled():
+            print(f"\n{figure}")  # noqa: T201
+
+    return say
 
 
 def test_groups_repeats_and_resolved_alerts_end_in_one_rr_each(
@@ -204,3 +218,32 @@ def test_two_alertmanagers_and_two_functions_share_one_rr(
     assert counts == acknowledged(recorder.deliveries)
     assert len(counts) == 20
     assert cluster.held_leases() == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("alerts", [1000, 5000])
+def test_large_group_of_new_alerts_is_stored_once_by_a_few_deliveries(
+    start_function: StartFunction,
+    start_alertmanager: StartAlertmanager,
+    recorder: Recorder,
+    cluster: Cluster,
+    say: Callable[[str], None],
+    *,
+    alerts: int,
+) -> None:
+    """With every setting at its default: what the deadline cuts off, the next delivery goes on with."""
+    recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
+    alertmanager = start_alertmanager(route=OF_USERS)
+    pods = [pod(f"web-{number}") for number in range(alerts)]
+
+    started = time.monotonic()
+    alertmanager.fire(*pods)
+    recorder.wait_for(lambda all_: all_ and all_[-1].acknowledged, what="a delivery that is taken whole", within=290)
+    took = time.monotonic() - started
+    alertmanager.stop()
+
+    counts = check_counts(cluster, recorder)
+    statuses = [delivery.status for delivery in recorder.deliveries]
+    say(f"{alerts} new alerts in one group: {statuses}, {took:.1f} s from the alerts to the 2xx")
+    assert len(cluster.requests()) == len(counts) == alerts
+    assert len(recorder.deliveries[-1].firing) == alerts

@@ -11,7 +11,7 @@ from core.local.cluster import embedded_cluster
 from core.settings import Settings
 from tests.e2e.function import FunctionProcess, alert, production, webhook
 from tests.support.cloud_events import structured
-from tests.support.http import send
+from tests.support.http import Answer, send
 from tests.support.kubernetes_events import kubelet_event
 from tests.support.pubsub_messages import PUBLISHED, envelope
 
@@ -68,7 +68,9 @@ async def start(tmp_path):
             "SLUICE_AUTH": "none",
             "PYTHONPROFILEIMPORTTIME": "1",
         }
-        yield lambda target: FunctionProcess(folder=tmp_path, environment=environment, command=production(target))
+        yield lambda target, **more: FunctionProcess(
+            folder=tmp_path, environment=environment | more, command=production(target)
+        )
 
 
 async def answer_of(function: FunctionProcess, post) -> tuple[int, str]:
@@ -107,6 +109,26 @@ async def test_event_needs_none_of_them_either(start, target):
         f"core.triggers.{target.replace('kubernetes_event', 'kubernetes_events')}",
     } <= modules
     assert unneeded(modules) == []
+
+
+@pytest.mark.parametrize("target", ["alertmanager", "kubernetes_event", "pubsub", "dead_letters"])
+async def test_no_installed_package_is_asked_for_plugins_of_pydantic(start, tmp_path, target):
+    packages = tmp_path / "packages"
+    told = packages / "curious-1.0.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: curious\nVersion: 1.0\n")
+    (told / "entry_points.txt").write_text("[pydantic]\ncurious = curious:plugin\n")
+    (packages / "curious.py").write_text("plugin = None\n")
+
+    def look(function: FunctionProcess) -> Answer:
+        return send("GET", f"{function.url}/healthz")
+
+    status, log = await answer_of(start(target, PYTHONPATH=str(packages)), look)
+
+    assert status == 200
+    modules = loaded(log)
+    assert "core.gateway" in modules
+    assert "curious" not in modules
 
 
 async def test_first_line_of_the_log_has_every_field(start):
