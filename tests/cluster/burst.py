@@ -47,16 +47,24 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Burst:
-    """`repeats` webhooks about each of `problems` workloads (workloads.py), `senders` at a time."""
+    """Webhooks about `problems` workloads (workloads.py), each `repeats` times, `senders` at a time; each webhook has
+    one alert about each of `alerts` workloads."""
 
     namespace: str
     problems: int
     repeats: int
     senders: int
+    alerts: int = 1
+
+    @property
+    def signals(self) -> int:
+        """All alerts that are sent, repetitions after a failure aside."""
+        return self.problems * self.repeats
 
     async def send(self, machine: Machine, *, token: str) -> Outcome:
         """Send all, in an order that is the same each time."""
-        jobs = [self.webhook(problem, repeat) for repeat in range(self.repeats) for problem in range(self.problems)]
+        groups = range(0, self.problems, self.alerts)
+        jobs = [self.webhook(first, repeat) for repeat in range(self.repeats) for first in groups]
         random.Random(self.namespace).shuffle(jobs)
         outcome, begun = Outcome(), time.monotonic()
 
@@ -73,34 +81,37 @@ class Burst:
         outcome.latencies.sort()
         return outcome
 
-    def webhook(self, problem: int, repeat: int) -> dict[str, Any]:
-        """One, in the form of Alertmanager's webhook version 4."""
-        labels = {
+    def webhook(self, first: int, repeat: int) -> dict[str, Any]:
+        """One about the workload `first` and those after it, in the form of Alertmanager's webhook version 4."""
+        common = {
             "alertname": "KubeStatefulSetReplicasMismatch",
             "severity": "critical",
             "namespace": self.namespace,
-            "statefulset": f"cart-{problem}",
         }
-        alert = {
-            "status": "firing",
-            "labels": labels,
-            "annotations": {"summary": "pods are missing"},
-            "startsAt": "2026-11-25T19:00:00Z",
-            "endsAt": "0001-01-01T00:00:00Z",
-            "generatorURL": "http://prometheus/graph",
-            "fingerprint": f"{problem:016x}",
-        }
+        problems = range(first, min(first + self.alerts, self.problems))
+        alerts = [
+            {
+                "status": "firing",
+                "labels": common | {"statefulset": f"cart-{problem}"},
+                "annotations": {"summary": "pods are missing"},
+                "startsAt": "2026-11-25T19:00:00Z",
+                "endsAt": "0001-01-01T00:00:00Z",
+                "generatorURL": "http://prometheus/graph",
+                "fingerprint": f"{problem:016x}",
+            }
+            for problem in problems
+        ]
         return {
             "version": "4",
-            "groupKey": f"{{}}:{{problem={problem}, repeat={repeat}}}",
+            "groupKey": f"{{}}:{{problem={first}, repeat={repeat}}}",
             "truncatedAlerts": 0,
             "status": "firing",
             "receiver": "sluice",
             "groupLabels": {},
-            "commonLabels": labels,
+            "commonLabels": common,
             "commonAnnotations": {},
             "externalURL": "http://alertmanager",
-            "alerts": [alert],
+            "alerts": alerts,
         }
 
     async def _deliver(

@@ -1,7 +1,8 @@
 """Measures settings of the alertmanager Service under Knative's real autoscaler: `python -m tests.cluster.matrix`.
 
-Each row is a burst at zero. It takes about two minutes a row; docs/scale.md has what came of it. Arguments choose
-rows, as in `80/40/10s/4` (containerConcurrency, target, window, max-scale).
+Each row is a burst at zero: 1,000 webhooks about 100 problems from 400 senders, or a node's failure, 300 workloads each
+ten times in webhooks of ten from eight senders. It takes about two minutes a row; docs/scale.md has what came of it.
+Arguments choose rows, as in `80/40/10s/4` (containerConcurrency, target, window, max-scale), or `node/20/14/60s/4`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from tests.support.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PROBLEMS, REPEATS, SENDERS = 100, 10, 400
+_MANY_SENDERS = {"problems": 100, "repeats": 10, "senders": 400}
+_NODE_FAILURE = {"problems": 300, "repeats": 10, "senders": 8, "alerts": 10}
 _DEFAULT_ROWS = (
     "80/40/60s/4",
     "80/40/10s/4",
@@ -42,6 +44,7 @@ _DEFAULT_ROWS = (
     "20/14/60s/2",
     "20/14/60s/10",
     "10/7/60s/4",
+    "node/20/14/60s/4",
 )
 _COLUMNS = (
     "settings",
@@ -66,12 +69,25 @@ class Row:
     window: str
     max_scale: str
     name: str
+    node_failure: bool
 
     @classmethod
     def parse(cls, text: str) -> Row:
         """Raises ValueError."""
-        concurrency, target, window, max_scale = text.split("/")
-        return cls(concurrency=int(concurrency), target=target, window=window, max_scale=max_scale, name=text)
+        settings = text.removeprefix("node/")
+        concurrency, target, window, max_scale = settings.split("/")
+        return cls(
+            concurrency=int(concurrency),
+            target=target,
+            window=window,
+            max_scale=max_scale,
+            name=text,
+            node_failure=settings != text,
+        )
+
+    def burst(self, namespace: str) -> Burst:
+        """What is sent."""
+        return Burst(namespace=namespace, **(_NODE_FAILURE if self.node_failure else _MANY_SENDERS))
 
     def patch(self) -> str:
         """What makes a revision of it."""
@@ -109,8 +125,8 @@ async def measure(machine: Machine, row: Row, *, number: int) -> str:
     await asyncio.to_thread(
         wait_for, lambda: pods_of(machine, ALERTMANAGER).all == 0, what="the function to rest", within=RESTS_WITHIN
     )
-    burst = Burst(namespace=f"shop-{number}", problems=PROBLEMS, repeats=REPEATS, senders=SENDERS)
-    create_workloads(machine, namespace=burst.namespace, number=PROBLEMS)
+    burst = row.burst(f"shop-{number}")
+    create_workloads(machine, namespace=burst.namespace, number=burst.problems)
     watched = Watched()
     watching = asyncio.create_task(watched.watch(machine))
     outcome = await burst.send(machine, token=machine.token(namespace="monitoring", account="alertmanager"))
@@ -129,7 +145,7 @@ async def measure(machine: Machine, row: Row, *, number: int) -> str:
         others,
         f"{watched.most}, then {watched.fewest_after}" if watched.fewest_after < watched.most else watched.most,
         len(rrs),
-        occurrences(rrs) - PROBLEMS * REPEATS + outcome.not_taken,
+        occurrences(rrs) - burst.signals + outcome.not_taken * burst.alerts,
     ]
     return f"| {' | '.join(map(str, cells))} |"
 
