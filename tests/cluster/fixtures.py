@@ -36,11 +36,16 @@ def machine() -> Iterator[Machine]:
     except BuildError as error:
         pytest.fail(f"This test needs Knative. {error}", pytrace=False)
     with running:
-        install_serving(running)
-        install_eventing(running, authentication=True)
-        deploy(running, QUICK_TO_REST)
+        install(running)
         wait_for_events(running)
         yield running
+
+
+def install(machine: Machine) -> None:
+    """Knative, whose senders have tokens, and Sluice as shipped but quick to rest."""
+    install_serving(machine)
+    install_eventing(machine, authentication=True)
+    deploy(machine, QUICK_TO_REST)
 
 
 @pytest.fixture

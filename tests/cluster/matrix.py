@@ -15,14 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.cluster.burst import Burst
-from tests.cluster.fixtures import RESTS_WITHIN
-from tests.cluster.knative import install_eventing, install_serving
+from tests.cluster.fixtures import RESTS_WITHIN, install
 from tests.cluster.machine import Machine
 from tests.cluster.product import (
     ALERTMANAGER,
     NAMESPACE,
-    QUICK_TO_REST,
-    deploy,
     occurrences,
     pods_of,
     remediation_requests,
@@ -154,9 +151,7 @@ def main(arguments: Sequence[str]) -> None:
     """Print the table, a line at a time."""
     rows = [Row.parse(each) for each in arguments or _DEFAULT_ROWS]
     with Machine() as machine:
-        install_serving(machine)
-        install_eventing(machine)
-        deploy(machine, QUICK_TO_REST)
+        install(machine)
         sys.stdout.write(f"| {' | '.join(_COLUMNS)} |\n|{' --- |' * len(_COLUMNS)}\n")
         for number, row in enumerate(rows):
             sys.stdout.write(f"{asyncio.run(measure(machine, row, number=number))}\n")
