@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import time
@@ -47,14 +48,19 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Burst:
-    """Webhooks about `problems` workloads (workloads.py), each `repeats` times, `senders` at a time; each webhook has
-    one alert about each of `alerts` workloads."""
+    """Webhooks about `problems` workloads (workloads.py), each `repeats` times, `senders` at a time.
+
+    Attributes:
+        alerts: of each webhook, about as many workloads.
+        every: seconds from one webhook of a sender to its next; 0: as soon as the one before is taken.
+    """
 
     namespace: str
     problems: int
     repeats: int
     senders: int
     alerts: int = 1
+    every: float = 0.0
 
     @property
     def signals(self) -> int:
@@ -69,7 +75,10 @@ class Burst:
         outcome, begun = Outcome(), time.monotonic()
 
         async def sender(client: aiohttp.ClientSession) -> None:
-            while jobs:
+            for turn in itertools.count():
+                await asyncio.sleep(begun + turn * self.every - time.monotonic())
+                if not jobs:
+                    return
                 sent = time.monotonic()
                 code = await self._deliver(client, json.dumps(jobs.pop()), token, outcome, begun)
                 outcome.finals[code] += 1
