@@ -264,4 +264,4 @@ def _breaker(settings: Settings, metrics: Metrics, logger: logging.Logger, clock
         gauge.set(state)
         logger.warning("the circuit breaker for the Kubernetes API is %s", state.name.lower().replace("_", "-"))
 
-    return CircuitBreaker(clock=clock, on_change=on_change)
+    return CircuitBreaker(clock=clock, open_seconds=settings.breaker_open, on_change=on_change)

@@ -231,6 +231,13 @@ class Settings(BaseModel):
         8.0, gt=0, le=600, description="seconds until a request is answered; Alertmanager waits 10 at least"
     )
     api_timeout: float = Field(3.0, gt=0, le=60, description="seconds until one Kubernetes API call is given up")
+    breaker_open: float = Field(
+        30.0,
+        ge=1,
+        le=600,
+        description="seconds for which the API server is asked nothing once half of the calls of ten seconds have "
+        "failed (the circuit breaker is open); then three calls try it",
+    )
     max_concurrent: int = Field(100, ge=1, le=10_000, description="fingerprints worked on at once in one instance")
     max_body: int = Field(8 * 1024 * 1024, ge=1024, description="bytes of a request's body")
     body_budget: int = Field(

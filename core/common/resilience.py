@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from core.errors import CircuitOpenError, DeadlineExceededError, OverloadedError
+from core.errors import CircuitOpenError, DeadlineExceededError, OverloadedError, told_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
@@ -277,6 +277,7 @@ class CircuitBreaker:
         self._calls: deque[tuple[float, bool]] = deque()
         self._failures = 0
         self._opened_at = 0.0
+        self._cause = ("", "")  # of the last failure: for the log, and what a sender may read
         self._probes_started = 0
         self._probes_passed = 0
 
@@ -303,6 +304,7 @@ class CircuitBreaker:
         except BaseException as error:
             failure = failed(error) if isinstance(error, Exception) else None
             if failure is not None:
+                self._cause = (str(error), told_of(error)) if failure else self._cause
                 self._record(failure=failure, probing=probing)
             elif probing:
                 self._probes_started -= 1
@@ -322,10 +324,9 @@ class CircuitBreaker:
             self._probes_started += 1
 
     def _refusal(self, seconds: float) -> CircuitOpenError:
-        return CircuitOpenError(
-            "the circuit breaker is open: the Kubernetes API failed too often a moment ago",
-            retry_after=max(1.0, seconds),
-        )
+        often = "the circuit breaker is open: the Kubernetes API failed too often a moment ago; the last failure"
+        cause, told = self._cause
+        return CircuitOpenError(f"{often}: {cause}", told=f"{often}: {told}", retry_after=max(1.0, seconds))
 
     def _record(self, *, failure: bool, probing: bool) -> None:
         if probing:

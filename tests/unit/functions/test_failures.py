@@ -77,13 +77,19 @@ async def test_one_failed_alert_makes_the_whole_webhook_come_again(function, scr
     assert [line["status"] for line in response.json["results"]] == ["ignored", "failed", "invalid"]
 
 
-async def test_open_breaker_answers_at_once_and_says_when_to_come_again(function, scripted):
+@pytest.mark.parametrize(("settings", "seconds"), [({}, 30), ({"breaker_open": 7}, 7)])
+async def test_open_breaker_answers_at_once_says_why_and_when_to_come_again(
+    function, scripted, capsys, settings, seconds
+):
+    function.set(**settings)
     for number in range(10):
         scripted.then(LIST, ApiUnreachableError("no answer"))
         await function.post(webhook(alert(f"web-{number}")))
     response = await function.post(webhook(alert()))
     assert "the circuit breaker is open" in response.problem(503)
-    assert 29 <= int(response.headers["Retry-After"]) <= 30
+    assert "a moment ago; the last failure: the Kubernetes API did not answer; the gateway's" in response.problem(503)
+    assert "a moment ago; the last failure: no answer" in logged(capsys)[-1]["message"]
+    assert seconds - 1 <= int(response.headers["Retry-After"]) <= seconds
 
 
 async def test_outage_and_recovery_lose_nothing(function, wire):
