@@ -1,8 +1,9 @@
 # What functions/deploy-google.sh makes, for those who keep their project in Terraform or OpenTofu: enabled APIs, the
-# service account, topics, the functions of the second generation, and the two roles below.
+# service account, topics, Cloud Monitoring's channel, the functions of the second generation, and the roles below.
 #
 # The service account gets no role in the project. On the dead letter topic it may publish; the function behind the
-# topic it may call, which Eventarc does in its name. What it may do in the cluster, the cluster's own rules say.
+# topic it may call, which Eventarc does in its name. What it may do in the cluster, the cluster's own rules say. Cloud
+# Monitoring's own account may publish to the topic.
 
 terraform {
   required_version = ">= 1.5"
@@ -26,6 +27,7 @@ provider "google" {
 locals {
   root        = abspath("${path.module}/../..")
   with_pubsub = contains(var.functions, "pubsub")
+  monitoring  = local.with_pubsub && var.monitoring
   dead_letter = local.with_pubsub && var.dead_letter_topic != ""
   # The platform's IAM has checked the caller before the function sees the request.
   settings = merge(
@@ -59,6 +61,7 @@ resource "google_project_service" "api" {
     "run.googleapis.com",
     "eventarc.googleapis.com",
     "pubsub.googleapis.com",
+    "monitoring.googleapis.com",
   ])
   service            = each.key
   disable_on_destroy = false
@@ -170,4 +173,23 @@ resource "google_cloud_run_service_iam_member" "eventarc" {
   location = var.region
   role     = "roles/run.invoker"
   member   = google_service_account.sluice.member
+}
+
+# The channel that alert policies name. With the first one of a project Google makes Monitoring's own account.
+resource "google_monitoring_notification_channel" "sluice" {
+  count        = local.monitoring ? 1 : 0
+  display_name = "Sluice"
+  type         = "pubsub"
+  labels       = { topic = google_pubsub_topic.alerts[0].id }
+  depends_on   = [google_project_service.api]
+}
+
+data "google_project" "this" {}
+
+resource "google_pubsub_topic_iam_member" "monitoring" {
+  count      = local.monitoring ? 1 : 0
+  topic      = google_pubsub_topic.alerts[0].name
+  role       = "roles/pubsub.publisher"
+  member     = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+  depends_on = [google_monitoring_notification_channel.sluice]
 }

@@ -8,7 +8,12 @@ output "service_account" {
   value       = google_service_account.sluice.email
 }
 
+output "notification_channel" {
+  description = "The channel that Cloud Monitoring's alert policies are to name; null where there is none."
+  value       = one(google_monitoring_notification_channel.sluice[*].id)
+}
+
 output "topic" {
-  description = "Where Cloud Monitoring is to publish; null where pubsub is not deployed."
+  description = "Where messages are published; null where pubsub is not deployed."
   value       = one(google_pubsub_topic.alerts[*].id)
 }

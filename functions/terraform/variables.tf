@@ -29,9 +29,9 @@ variable "cluster" {
 }
 
 variable "functions" {
-  description = "Which functions to deploy."
+  description = "Which functions to deploy: pubsub works from end to end, the others' callers need a Google ID token."
   type        = set(string)
-  default     = ["alertmanager", "kubernetes_event", "pubsub"]
+  default     = ["pubsub"]
 
   validation {
     condition     = length(setsubtract(var.functions, ["alertmanager", "kubernetes_event", "pubsub"])) == 0
@@ -43,6 +43,12 @@ variable "topic" {
   description = "The Pub/Sub topic that the function pubsub takes messages from."
   type        = string
   default     = "alerts"
+}
+
+variable "monitoring" {
+  description = "Whether Cloud Monitoring gets a notification channel to the topic, and may publish there."
+  type        = bool
+  default     = true
 }
 
 variable "dead_letter_topic" {

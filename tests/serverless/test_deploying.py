@@ -25,6 +25,13 @@ GCLOUD = """#!{python}
 import json, os, sys
 with open({calls!r}, "a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
+if {failing!r} in sys.argv:
+    sys.exit(1)
+if "list" in sys.argv and not {missing}:
+    print("projects/shop/notificationChannels/7")
+if sys.argv[1:3] == ["projects", "describe"]:
+    print("123456")
+    sys.exit(0)
 sys.exit(1 if {missing} and "describe" in sys.argv else {exit_code})
 """
 
@@ -36,6 +43,9 @@ DOCUMENTED = {
     "pubsub topics describe": set(),
     "pubsub topics create": set(),
     "pubsub topics add-iam-policy-binding": {"--member", "--role"},
+    "beta monitoring channels list": {"--filter", "--format"},
+    "beta monitoring channels create": {"--display-name", "--type", "--channel-labels"},
+    "projects describe": {"--format"},
     "functions add-invoker-policy-binding": {"--region", "--member"},
     "functions deploy": {
         "--gen2",
@@ -64,6 +74,11 @@ DOCUMENTED = {
 }
 
 
+ALL = ("alertmanager", "kubernetes_event", "pubsub")
+PUBLISHER = "--role=roles/pubsub.publisher"
+MONITORING = "serviceAccount:service-123456@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+
+
 class Google:
     """A folder with a gcloud in it."""
 
@@ -72,11 +87,17 @@ class Google:
         self._calls = folder / "calls"
         self.answer(0)
 
-    def answer(self, exit_code: int, *, missing: bool = False) -> None:
-        """Let gcloud end with this code from now on; `missing`: it can describe nothing."""
+    def answer(self, exit_code: int, *, missing: bool = False, failing: str = "-") -> None:
+        """Let gcloud end with this code from now on; `missing`: it can describe nothing; `failing`: what fails."""
         gcloud = self._folder / "gcloud"
         gcloud.write_text(
-            GCLOUD.format(python=sys.executable, calls=str(self._calls), exit_code=exit_code, missing=missing)
+            GCLOUD.format(
+                python=sys.executable,
+                calls=str(self._calls),
+                exit_code=exit_code,
+                missing=missing,
+                failing=failing,
+            )
         )
         gcloud.chmod(0o755)
 
@@ -105,13 +126,18 @@ def flags(call: list[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in call if word.startswith("--") and "=" in word)
 
 
-def test_all_three_functions_are_deployed(google: Google) -> None:
-    done = google.deploy()
+def test_what_works_from_end_to_end_is_deployed_where_nothing_is_named(google: Google) -> None:
+    assert google.deploy().returncode == 0
+    assert [call[2] for call in google.deployments] == ["sluice-pubsub"]
+
+
+def test_all_three_functions_can_be_deployed(google: Google) -> None:
+    done = google.deploy(*ALL)
     assert done.returncode == 0, done.stderr
     assert [call[:4] for call in google.deployments] == [
-        ["functions", "deploy", f"sluice-{name}", "--gen2"] for name in ("alertmanager", "kubernetes-event", "pubsub")
+        ["functions", "deploy", f"sluice-{name.replace('_', '-')}", "--gen2"] for name in ALL
     ]
-    for call, name in zip(google.deployments, ("alertmanager", "kubernetes_event", "pubsub"), strict=True):
+    for call, name in zip(google.deployments, ALL, strict=True):
         given = flags(call)
         assert given["--entry-point"] == name
         assert given["--set-build-env-vars"] == f"GOOGLE_FUNCTION_SOURCE=functions/{name}.py"
@@ -124,7 +150,7 @@ def test_all_three_functions_are_deployed(google: Google) -> None:
 
 
 def test_events_come_by_topic_with_retry_and_alerts_by_http_with_a_token(google: Google) -> None:
-    google.deploy()
+    google.deploy(*ALL)
     alertmanager, events, pubsub = google.deployments
     for call in (alertmanager, events):
         assert {"--trigger-http", "--no-allow-unauthenticated"} <= set(call)
@@ -162,6 +188,7 @@ def test_what_the_project_lacks_is_made_before_it_is_used(google: Google) -> Non
             *(f"{api}.googleapis.com" for api in ("cloudbuild", "artifactregistry", "cloudfunctions", "run")),
             "eventarc.googleapis.com",
             "pubsub.googleapis.com",
+            "monitoring.googleapis.com",
         ],
         ["iam", "service-accounts", "describe", account, project],
         ["iam", "service-accounts", "create", "sluice", project, "--display-name=Sluice"],
@@ -171,20 +198,51 @@ def test_what_the_project_lacks_is_made_before_it_is_used(google: Google) -> Non
         ["pubsub", "topics", "create", "projects/shop/topics/dead", project],
         [
             *("pubsub", "topics", "add-iam-policy-binding", "projects/shop/topics/dead", project),
-            *(f"--member=serviceAccount:{account}", "--role=roles/pubsub.publisher"),
+            *(f"--member=serviceAccount:{account}", PUBLISHER),
         ],
     ]
     assert google.calls[deployed + 1 :] == [
         [
             *("functions", "add-invoker-policy-binding", "sluice-pubsub", project),
             *("--region=europe-west1", f"--member=serviceAccount:{account}"),
-        ]
+        ],
+        [
+            *("beta", "monitoring", "channels", "list", project),
+            *('--filter=type="pubsub" AND labels.topic="projects/shop/topics/incidents"', "--format=value(name)"),
+        ],
+        ["projects", "describe", "shop", "--format=value(projectNumber)"],
+        [
+            *("beta", "monitoring", "channels", "create", project, "--display-name=Sluice", "--type=pubsub"),
+            "--channel-labels=topic=projects/shop/topics/incidents",
+        ],
+        ["pubsub", "topics", "add-iam-policy-binding", "incidents", project, f"--member={MONITORING}", PUBLISHER],
     ]
 
 
 def test_second_run_makes_nothing_again(google: Google) -> None:
     google.deploy(DEAD_LETTER_TOPIC="projects/shop/topics/dead")
     assert not [call for call in google.calls if "create" in call]
+
+
+def test_channels_that_cannot_be_listed_stop_the_script(google: Google) -> None:
+    google.answer(0, failing="list")
+    assert google.deploy().returncode != 0
+    assert not [call for call in google.calls if call[:4] == ["beta", "monitoring", "channels", "create"]]
+
+
+def test_topic_that_others_publish_to_is_not_opened_to_cloud_monitoring(google: Google) -> None:
+    assert google.deploy(MONITORING="no").returncode == 0
+    assert not [call for call in google.calls if "monitoring" in call or f"--member={MONITORING}" in call]
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_says_what_is_required_and_calls_nothing(google: Google, flag: str) -> None:
+    shown = google.deploy(flag, without="TOPIC")
+    assert (shown.returncode, shown.stderr, google.calls) == (0, "", [])
+    assert shown.stdout.startswith("Deploys functions to Google Cloud")
+    assert all(name in shown.stdout for name in (*REQUIRED, "MONITORING=no", "DEAD_LETTER_TOPIC", "--dry-run"))
+    assert "set -euo" not in shown.stdout
+    assert "#" not in shown.stdout
 
 
 def test_account_of_another_project_is_not_made_here(google: Google) -> None:
@@ -194,16 +252,16 @@ def test_account_of_another_project_is_not_made_here(google: Google) -> None:
 
 
 def test_no_role_is_given_in_the_whole_project(google: Google) -> None:
-    google.deploy(DEAD_LETTER_TOPIC="projects/shop/topics/dead")
-    assert not [call for call in google.calls if call[0] == "projects"]
+    google.deploy(*ALL, DEAD_LETTER_TOPIC="projects/shop/topics/dead")
+    assert not [call for call in google.calls if call[0] == "projects" and call[1] != "describe"]
 
 
 def test_each_line_of_the_dry_run_has_documented_flags_only(google: Google) -> None:
-    shown = google.deploy("--dry-run", DEAD_LETTER_TOPIC="projects/shop/topics/dead", VPC_CONNECTOR="inside")
+    shown = google.deploy("--dry-run", *ALL, DEAD_LETTER_TOPIC="projects/shop/topics/dead", VPC_CONNECTOR="inside")
     lines = shown.stderr.splitlines()
-    assert len(lines) == 12, shown.stderr  # three things are described and made, three deployed, and three commands
+    assert len(lines) == 15, shown.stderr  # four things are looked for and made, three deployed, and four commands
     for line in lines:
-        gcloud, *words = shlex.split(line.removeprefix("+ ").removeprefix("# unless there: "))
+        gcloud, *words = shlex.split(line.removeprefix("+ ").removeprefix("# unless ").partition(": ")[2] or line[2:])
         assert gcloud == "gcloud"
         command = next(each for each in DOCUMENTED if words[: len(each.split())] == each.split())
         used = {word.split("=", 1)[0] for word in words if word.startswith("--")}
@@ -212,9 +270,10 @@ def test_each_line_of_the_dry_run_has_documented_flags_only(google: Google) -> N
 
 
 def test_dry_run_shows_the_commands_and_runs_none(google: Google) -> None:
-    shown = google.deploy("--dry-run")
+    shown = google.deploy("--dry-run", *ALL)
     assert shown.returncode == 0
     assert shown.stderr.count("'gcloud' 'functions' 'deploy'") == 3
+    assert "service-NUMBER@gcp-sa-monitoring-notification" in shown.stderr
     assert google.calls == []
 
 
@@ -222,7 +281,8 @@ def test_dry_run_shows_the_commands_and_runs_none(google: Google) -> None:
 def test_variable_that_is_missing_is_named_before_anything_is_deployed(google: Google, missing: str) -> None:
     refused = google.deploy(without=missing)
     assert refused.returncode == 2
-    assert refused.stderr == f"deploy-google.sh: {missing} is not set; see the top of this file for what it is\n"
+    said = f"deploy-google.sh: {missing} is not set; functions/deploy-google.sh --help says what it is\n"
+    assert refused.stderr == said
     assert google.calls == []
 
 

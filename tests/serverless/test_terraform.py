@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import hcl2
 import pytest
 
-from tests.serverless.test_deploying import REQUIRED, SCRIPT, Google, flags
+from tests.serverless.test_deploying import ALL, REQUIRED, SCRIPT, Google, flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def texts(value: Any) -> Iterator[str]:
 def google(tmp_path: Path) -> Google:
     google = Google(tmp_path)
     google.answer(0, missing=True)
-    done = google.deploy(DEAD_LETTER_TOPIC=DEAD_LETTERS, VPC_CONNECTOR="connector", SLUICE_CLUSTER="home")
+    done = google.deploy(*ALL, DEAD_LETTER_TOPIC=DEAD_LETTERS, VPC_CONNECTOR="connector", SLUICE_CLUSTER="home")
     assert done.returncode == 0, done.stderr
     return google
 
@@ -115,23 +115,37 @@ def test_the_same_topics_are_made(google: Google) -> None:
 
 
 def test_the_same_roles_are_given_and_no_other(google: Google) -> None:
-    given = {}
+    own, number = f"serviceAccount:{REQUIRED['SERVICE_ACCOUNT']}", "${data.google_project.this.number}"
+    given = set()
     for call in google.calls:
         if "add-invoker-policy-binding" in call:
-            given[ROLES["add-invoker-policy-binding"]] = flags(call)["--member"]
+            given.add((ROLES["add-invoker-policy-binding"], flags(call)["--member"]))
         elif "add-iam-policy-binding" in call:
-            given[flags(call)["--role"]] = flags(call)["--member"]
-    bindings = [body for (kind, _), body in resources().items() if "iam" in kind]
-    assert {body["role"] for body in bindings} == set(given)
-    assert set(given.values()) == {f"serviceAccount:{REQUIRED['SERVICE_ACCOUNT']}"}
-    assert {body["member"] for body in bindings} == {"google_service_account.sluice.member"}
+            given.add((flags(call)["--role"], flags(call)["--member"]))
+    bindings = {
+        (body["role"], body["member"].replace("google_service_account.sluice.member", own).replace(number, "123456"))
+        for (kind, _), body in resources().items()
+        if "iam" in kind
+    }
+    assert bindings == given
+    assert len(bindings) == 3
     assert all(not kind.startswith("google_project_iam") for kind, _ in resources())
+
+
+def test_the_same_channel_leads_to_the_topic(google: Google) -> None:
+    (call,) = called(google, "beta", "monitoring", "channels", "create")
+    given = flags(call)
+    ((_, channel),) = resources("google_monitoring_notification_channel").items()
+    assert (channel["display_name"], channel["type"]) == (given["--display-name"], given["--type"])
+    assert channel["labels"] == {"topic": "google_pubsub_topic.alerts[0].id"}
+    assert given["--channel-labels"] == f"topic=projects/shop/topics/{REQUIRED['TOPIC']}"
 
 
 def test_functions_are_deployed_with_the_same_settings(google: Google) -> None:
     (service,), (build,) = FUNCTION["service_config"], FUNCTION["build_config"]
     default = {name: body.get("default") for name, body in VARIABLES.items()}
-    assert sorted(default["functions"]) == [flags(call)["--entry-point"] for call in google.deployments]
+    assert default["functions"] == ["pubsub"]
+    assert all(name in VARIABLES["functions"]["validation"][0]["condition"] for name in ALL)
     assert FUNCTION["name"] == 'sluice-${replace(each.key, "_", "-")}'
     assert build["environment_variables"] == {"GOOGLE_FUNCTION_SOURCE": "functions/${each.key}.py"}
     for call in google.deployments:
