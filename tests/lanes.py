@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ON_THE_CLUSTER = ("test_make_cluster", "test_scale_from_zero", "test_event_chain")
 REAL_CLUSTER = tuple(f"tests/e2e/{each}.py" for each in _ON_THE_CLUSTER)
-_PYTEST = (sys.executable, "-m", "pytest", "-m", "not long", "-p", "no:cacheprovider")
+_PYTEST = (sys.executable, "-m", "pytest", "-m", "not long and not browser", "-p", "no:cacheprovider")
 SILENCE = 30.0  # seconds until people are told that a stage still runs
 _PIECE = 65536  # bytes
 # Helm, which the manifests need, is built in the other lane meanwhile.
@@ -51,6 +51,7 @@ def lanes() -> dict[str, Sequence[Stage]]:
             Stage("style, formatting and the layers of the code", ("make", "--no-print-directory", "lint")),
             Stage("types", ("make", "--no-print-directory", "types")),
             Stage("all tests that need no real part: units, simulation, cases, fuzzing", _measured(*_ignored())),
+            Stage("the console in headless Chromium, where there is one", _python("tests.browser", "--short")),
             Stage("build Helm, once", _python("tests.manifests")),
             Stage("build Knative's control plane, once", _python("tests.cluster", "--build")),
             Stage("a cluster with Knative and Sluice: from zero, and Events", (*_PYTEST, *REAL_CLUSTER)),

@@ -1,27 +1,32 @@
-"""A headless Chromium, the one that the machine has."""
+"""A headless Chromium, the one that the machine has, and a console to look at with it."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.chromium import MISSING, chromium_options, find_chromium
+from tests.browser.world import World, serving
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Any]:
     from playwright.async_api import async_playwright
 
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    assert found, "There is no Chromium in PATH; on Debian: apt-get install chromium (81 MB)"
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox refuses root
+    found = find_chromium()
+    assert found, MISSING
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=found, args=options)
+        chromium = await playwright.chromium.launch(executable_path=found, args=chromium_options())
         yield chromium
         await chromium.close()
+
+
+@pytest.fixture
+async def world(browser: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setenv("KUBECONFIG", "")
+    async with serving(browser) as found:
+        yield found

@@ -5,97 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from core.common.clock import Deadline, RealClock
-from core.kube.resources import remediation_requests
-from core.local.cluster import embedded_cluster, open_client
+from core.common.clock import RealClock
+from core.local.cluster import embedded_cluster
 from core.local.console import Console
 from core.local.viewing.reader import Reader, Where
-from core.settings import Settings
-from tests.contract.objects import request
+from tests.browser.world import ROWS, SETTINGS, World, serving, until
 from tests.e2e.test_make_run import SluiceRun
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+pytestmark = pytest.mark.browser
 
-    from core.kube.client import KubeClient
-
-pytestmark = [pytest.mark.browser, pytest.mark.long]
-
-SETTINGS = Settings(namespace="ns")
-KIND = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
-ROWS = "tbody tr[data-uid]"
 PICTURE = Path(__file__).parents[2] / "docs" / "console.png"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-
-
-async def until(page: Any, expression: str) -> None:
-    """Wait until the page says yes. Playwright's own wait evaluates strings, which the page's policy forbids."""
-    async with asyncio.timeout(60):
-        while not await page.evaluate(expression):  # noqa: ASYNC110 - a page tells no event of ours
-            await asyncio.sleep(0.05)
-
-
-class World:
-    """The console of an embedded cluster, and an open page that fails on whatever its script does wrong."""
-
-    def __init__(self, client: KubeClient, page: Any, console: Console) -> None:
-        self._client = client
-        self.page = page
-        self.console = console
-        self.wrong: list[str] = []
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("console", lambda line: self.wrong.append(line.text) if line.type == "error" else None)
-
-    async def create(self, name: str, *, count: int = 1, **spec: Any) -> None:
-        deadline = Deadline(clock=RealClock(), seconds=120)
-        await self._client.create(KIND, request(name, **spec), namespace="ns", deadline=deadline)
-        if count > 1:
-            await self.count(name, count)
-
-    async def count(self, name: str, number: int) -> None:
-        deadline = Deadline(clock=RealClock(), seconds=120)
-        seen = {"firstSeenAt": "2026-01-02T03:00:00Z", "lastSeenAt": "2026-01-02T03:04:00Z"}
-        body = {"status": {"deduplication": {"occurrenceCount": number, **seen}}}
-        await self._client.patch_status(KIND, body, namespace="ns", name=name, deadline=deadline)
-
-    async def open(self) -> Any:
-        await self.page.goto(self.console.url)
-        await self.page.wait_for_selector("#state.live", timeout=60_000)
-        return self.page
-
-    async def rows(self, number: int) -> list[str]:
-        """All that are drawn, once there are so many in sum."""
-        await until(self.page, f"document.querySelector('#rrs').textContent === '{number:,}'")
-        return [await row.inner_text() for row in await self.page.query_selector_all(ROWS)]
-
-
-@asynccontextmanager
-async def serving(browser: Any, **options: Any) -> AsyncIterator[World]:
-    async with embedded_cluster(SETTINGS) as cluster:
-        os.environ["KUBECONFIG"] = cluster.kubeconfig
-        reader = Reader(settings=SETTINGS, where=Where(kubeconfig=cluster.kubeconfig, namespace="ns"))
-        page = await browser.new_page(**options)
-        async with (
-            open_client(SETTINGS, clock=RealClock()) as client,
-            Console(reader, clock=RealClock(), port=0) as console,
-        ):
-            world = World(client, page, console)
-            yield world
-            await page.close()
-            assert world.wrong == []
-
-
-@pytest.fixture
-async def world(browser: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setenv("KUBECONFIG", "")
-    async with serving(browser) as found:
-        yield found
 
 
 async def test_shows_what_is_there_and_what_comes(world: World):
@@ -179,6 +104,7 @@ async def test_says_that_it_is_stale_and_goes_on_by_itself(browser: Any, monkeyp
             await page.close()
 
 
+@pytest.mark.long
 async def test_five_thousand_are_drawn_as_few(world: World):
     for number in range(5000):
         await world.create(f"rr-{number:04}", signalFingerprint=f"{number:064x}")
@@ -211,6 +137,7 @@ async def test_fits_a_phone(browser: Any, monkeypatch: pytest.MonkeyPatch):
         assert not await page.evaluate(wide)
 
 
+@pytest.mark.long
 async def test_picture_of_the_documentation_shows_a_burst(browser: Any, tmp_path: Path):
     with SluiceRun(tmp_path) as run:
         await asyncio.to_thread(run.wait_for, "Logs follow")
