@@ -6,10 +6,14 @@ so that no link of the site needs a repository on the web.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import posixpath
 import re
+from importlib import import_module
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +21,8 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from typer.main import get_command
 
+import core
+from core.connecting import Connected
 from core.local.commands import app
 from core.triggers.descriptions import ALERTMANAGER, KUBERNETES_EVENT
 from functions._openapi import document
@@ -38,6 +44,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, "assets/mermaid.js", content=_mermaid()))
     files.append(File.generated(config, "reference/commands.md", content=_commands()))
     files.append(File.generated(config, "reference/openapi.md", content=_openapi()))
+    files.append(File.generated(config, "reference/python.md", content=_python()))
     waiting = [file for file in files if file.is_documentation_page()]
     while waiting:
         page = waiting.pop()
@@ -127,6 +134,47 @@ def _leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
         yield from _leaves(f"{name} {each}", inner)
     if not hasattr(command, "commands"):
         yield name, command
+
+
+def _python() -> str:
+    """The public names of `core`: what each is, and its public methods."""
+    parts = ["# Python API\n\nMade from the code. [How to use it](../python.md).\n"]
+    public = {name: getattr(core, name) for name in core.__all__} | {"Connected": Connected}
+    for name, value in sorted(public.items(), key=lambda item: item[0].lower()):
+        parts.append(f"\n## {name}\n\n{_described(name, value)}")
+        for method, function in sorted(vars(value).items()) if inspect.isclass(value) else ():
+            if not method.startswith("_") and (inspect.isfunction(function) or isinstance(function, property)):
+                parts.append(f"\n### {name}.{method}\n\n{_described(method, function)}")
+    return "".join(parts)
+
+
+def _described(name: str, value: Any) -> str:
+    """Its signature and its docstring as it stands there; of a constant its value and the docstring below it."""
+    if not (callable(value) or isinstance(value, property)):
+        return f"```python\n{name} = {value!r}\n```\n\n{_below(name)}\n"
+    return f"{_called(name, value)}```text\n{inspect.getdoc(value)}\n```\n"
+
+
+def _called(name: str, value: Any) -> str:
+    """How it is called, or what a dictionary of a fixed form holds; nothing for a property."""
+    if isinstance(value, property):
+        return ""
+    try:
+        how = f"{name}{inspect.signature(value)}"
+    except ValueError:  # a TypedDict
+        how = "\n".join(f"{field}: {kind}" for field, kind in inspect.get_annotations(value).items())
+    return f"```python\n{how}\n```\n\n"
+
+
+def _below(name: str) -> str:
+    """The docstring below a constant, in the module that `core` has it from."""
+    imports = [node for node in ast.parse(inspect.getsource(core)).body if isinstance(node, ast.ImportFrom)]
+    module = next(node.module for node in imports if node.module and name in [alias.name for alias in node.names])
+    for node, after in pairwise(ast.parse(inspect.getsource(import_module(module))).body):
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and target.id == name and isinstance(after, ast.Expr):
+            return inspect.cleandoc(str(ast.literal_eval(after.value)))
+    raise PluginError(f"core.{name} has no docstring below it")
 
 
 def _openapi() -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import core
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("docs", "knative", "mkdocs.yml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE")
 
@@ -64,6 +66,7 @@ def test_files_that_pages_name_come_along(site: Path) -> None:
     [
         ("reference/commands.html", ["sluice prune", "--older-than", "sluice rules check"]),
         ("reference/openapi.html", ["/api/v1/signals/prometheus"]),
+        ("reference/python.html", [*core.__all__, "Connected.receive", "(kubernaut: LockDurationSeconds)"]),
     ],
 )
 def test_reference_is_made_from_the_code(site: Path, page: str, said: list[str]) -> None:
