@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from core.local.run.banner import receiver_snippet
 from tests.e2e.alertmanager_programs import amtool
 from tests.support.pages import PAGES, fences
 from tests.support.waiting import wait_for
@@ -27,10 +28,11 @@ CONFIGURATIONS = [
     for number, fence in enumerate(fences(page, "yaml"))
     if "receivers" in (yaml.safe_load(fence) or {})
 ]
+CONFIGURATIONS.append(pytest.param(receiver_snippet("http://127.0.0.1:8080"), id="make-run"))
 
 
 @pytest.mark.parametrize("fence", CONFIGURATIONS)
-def test_alertmanager_takes_the_configuration_of_a_page(fence: str, tmp_path: Path) -> None:
+def test_alertmanager_takes_the_configuration_of_a_page_and_of_make_run(fence: str, tmp_path: Path) -> None:
     (tmp_path / "alertmanager.yml").write_text(fence)
     command = [str(amtool()), "check-config", "alertmanager.yml"]
     checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
