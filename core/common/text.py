@@ -1,4 +1,4 @@
-"""Text: cut to a size, without addresses, excerpts of bad input, and times in RFC 3339 as Kubernetes writes them."""
+"""Text: cut to a size, without addresses, excerpts of bad input and files, times in RFC 3339 as Kubernetes does."""
 
 from __future__ import annotations
 
@@ -119,6 +119,13 @@ def describe_invalid(error: ValidationError, *, root: str) -> tuple[str, str]:
     first = error.errors(include_url=False)[0]
     field = ".".join([root, *(_step(str(key)) for key in first["loc"])])
     return field, f"{field} is {excerpt(first['input'])}: {first['msg']}"
+
+
+def why_unread(error: OSError | UnicodeDecodeError) -> str:
+    """Return why a file could not be read as text: its name stands in the sentence around it already."""
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return f"it is no UTF-8 text ({error.reason} at byte {error.start})"
 
 
 def texts_of(document: object, *keys: str) -> Mapping[str, str]:

@@ -73,13 +73,16 @@ def check_access(settings: Settings) -> None:
         raise ConfigurationError(NO_CLUSTER)
 
 
-async def find_access(settings: Settings, *, clock: Clock, warn: Callable[[str], None] = lambda _: None) -> Access:
+async def find_access(
+    settings: Settings, *, clock: Clock, warn: Callable[[str], None] = lambda _: None, context: str = ""
+) -> Access:
     """Return the access that is configured: SLUICE_API_SERVER, else KUBECONFIG, else the service account.
 
     Args:
         settings: SLUICE_API_SERVER and SLUICE_API_CA.
         clock: for the age of tokens.
         warn: gets a sentence for each thing that works but is dangerous.
+        context: of KUBECONFIG; empty for its current one.
 
     Raises:
         ConfigurationError: there is none, or what it names cannot be read.
@@ -87,7 +90,7 @@ async def find_access(settings: Settings, *, clock: Clock, warn: Callable[[str],
     if settings.api_server:
         return _google(settings, clock, warn)
     if _kubeconfig():
-        return await _from_kubeconfig(_kubeconfig(), clock, warn)
+        return await _from_kubeconfig(_kubeconfig(), context, clock, warn)
     if _in_cluster():
         return _from_service_account(clock, warn)
     raise ConfigurationError(NO_CLUSTER)
@@ -146,9 +149,9 @@ def _google_tls(settings: Settings) -> ssl.SSLContext:
         raise ConfigurationError(f"SLUICE_API_CA is no base64 of a PEM certificate: {error}") from error
 
 
-async def _from_kubeconfig(path: str, clock: Clock, warn: Callable[[str], None]) -> Access:
+async def _from_kubeconfig(path: str, context: str, clock: Clock, warn: Callable[[str], None]) -> Access:
     try:
-        login = await read_kubeconfig(path)
+        login = await read_kubeconfig(path, context=context)
     except Exception as error:  # the loader lets through whatever a broken file makes of it
         raise ConfigurationError(
             f"KUBECONFIG={path} cannot be used: {str(error) or type(error).__name__}",
@@ -161,12 +164,17 @@ async def _from_kubeconfig(path: str, clock: Clock, warn: Callable[[str], None])
         _warn_of_plain_http(f"KUBECONFIG={path}: server", login.server, warn)
 
     async def fetch() -> str:
-        fresh = await read_kubeconfig(path)
-        if login.token and not fresh.token:  # the loader only logs that an exec plugin failed
+        fresh = await read_kubeconfig(path, context=context)
+        if fresh.plugin:  # the loader only logs why
+            raise ConfigurationError(
+                f"the exec plugin {fresh.plugin} of KUBECONFIG={path} gave no credentials",
+                told="the gateway's KUBECONFIG cannot be used; its log says why",
+            )
+        if login.token and not fresh.token:
             raise ConfigurationError(f"the user in KUBECONFIG={path} has no token any more")
         return fresh.token
 
-    # Without a token now, ask again: a plugin that failed once must not leave us anonymous for ever.
+    # Without a token now, ask again: a plugin that failed once must not lock us out for ever.
     tokens: TokenSource = StaticToken() if login.certificate else HookToken(fetch=fetch, clock=clock)
     return Access(login.server, login.tls, tokens, login.server_name)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import yaml
-
 from core.common.resilience import CircuitBreaker
+from core.errors import ConfigurationError
 from core.kube.access import find_access
 from core.kube.client import CallObserver, KubeClient
+from core.kube.kubeconfig import read_contexts
 from core.local.shell import CommandError
 
 if TYPE_CHECKING:
@@ -91,20 +91,22 @@ async def named_cluster(settings: Settings, *, kubeconfig: str, clock: Clock) ->
     return Cluster(
         server=access.server,
         kubeconfig=kubeconfig,
-        context="" if settings.api_server else _current_context(files),
+        context="" if settings.api_server else read_contexts(kubeconfig).current,
     )
 
 
 @asynccontextmanager
 async def open_client(
-    settings: Settings, *, clock: Clock, observe: CallObserver = lambda **_: None
+    settings: Settings, *, clock: Clock, observe: CallObserver = lambda **_: None, context: str = ""
 ) -> AsyncIterator[KubeClient]:
     """Connect to the cluster that the environment names now; `observe` is told of each call.
+
+    `context` is one of KUBECONFIG's, where not its current one is meant.
 
     Raises:
         ConfigurationError: it names none, or one that cannot be used.
     """
-    access = await find_access(settings, clock=clock)
+    access = await find_access(settings, clock=clock, context=context)
     transport = access.transport(connections=2)
     client = KubeClient(
         transport=transport,
@@ -118,27 +120,33 @@ async def open_client(
         await client.close()
 
 
-def named_context(kubeconfig: str) -> str:
-    """Return what people call the cluster that a value of KUBECONFIG names; empty where it names none."""
-    files = [Path(part) for part in kubeconfig.split(os.pathsep) if part and Path(part).is_file()]
-    if not files:
+def named_context(kubeconfig: str, *, context: str = "") -> str:
+    """Return what people call the cluster of a value of KUBECONFIG; empty where it names no file."""
+    if not any(Path(part).is_file() for part in kubeconfig.split(os.pathsep) if part):
         return ""
     try:
-        return f"context {_current_context(files) or 'none'} of KUBECONFIG={kubeconfig}"
-    except (OSError, yaml.YAMLError, AttributeError):
+        return f"context {context or read_contexts(kubeconfig).current or 'none'} of KUBECONFIG={kubeconfig}"
+    except ConfigurationError:  # whoever connects with it says what is wrong
         return f"KUBECONFIG={kubeconfig}"
 
 
-def context_namespace(kubeconfig: str) -> str:
-    """Return the namespace of the current context of a value of KUBECONFIG; empty where it names none."""
-    files = [Path(part) for part in kubeconfig.split(os.pathsep) if part and Path(part).is_file()]
+def context_namespace(kubeconfig: str, *, context: str = "") -> str:
+    """Return the namespace of a context, the current one without, of a value of KUBECONFIG; empty where it has none."""
     try:
-        current = _current_context(files)
-        contexts = [each for file in files for each in yaml.safe_load(file.read_text()).get("contexts") or ()]
-        found = [each["context"].get("namespace") for each in contexts if each["name"] == current]
-        return str(found[0] or "") if found else ""
-    except (OSError, yaml.YAMLError, AttributeError, LookupError, TypeError):
-        return ""  # what is wrong with the file is said by whoever connects with it
+        contexts = read_contexts(kubeconfig)
+    except ConfigurationError:
+        return ""
+    return contexts.namespaces.get(context or contexts.current, "")
+
+
+def check_context(kubeconfig: str, context: str) -> None:
+    """Raise CommandError, with those that there are, where a kubeconfig has no such context."""
+    try:
+        known = read_contexts(kubeconfig).namespaces
+    except ConfigurationError:
+        return
+    if known and context not in known:
+        raise CommandError(f'there is no context "{context}" in {kubeconfig}; there are: {", ".join(sorted(known))}')
 
 
 def use_default_kubeconfig() -> None:
@@ -161,9 +169,3 @@ def write_kubeconfig(path: Path, *, server: str, namespace: str) -> Path:
     path.touch(mode=0o600)
     path.write_text(json.dumps(config, indent=2) + "\n")  # JSON is YAML too
     return path
-
-
-def _current_context(files: list[Path]) -> str:
-    """Return the first one set, as kubectl merges several files; `find_access` has read them all before."""
-    configs = (yaml.safe_load(file.read_text()) for file in files if file.is_file())
-    return next((str(config["current-context"]) for config in configs if config.get("current-context")), "")

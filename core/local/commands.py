@@ -206,7 +206,10 @@ def config(
 @app.command()
 @_told
 def replay(
-    names: Annotated[list[str] | None, typer.Argument(help="Names of RRs, or their starts; all without.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names of RRs, or their starts; all without.", autocompletion=viewing.completion.names),
+    ] = None,
     *,
     url: Url = _URL,
     context: viewing.Context = "",
@@ -260,6 +263,7 @@ def console(
             await asyncio.Event().wait()
 
     with viewing.open_reader(context, namespace, everywhere=all_namespaces) as reader:
+        reader.list()  # what cannot work is said at once, and in the terminal
         _execute(until_stopped(serve()))
 
 

@@ -22,16 +22,16 @@ from core.common.clock import Deadline, RealClock
 from core.errors import PayloadError
 from core.gateway import build_qualification
 from core.kube.resources import remediation_requests
-from core.local.cluster import open_client, use_default_kubeconfig
-from core.local.running import prefer_what_runs
+from core.local.cluster import open_client
+from core.local.places import chosen_settings, look_at
 from core.local.send import read_values
 from core.local.shell import USAGE, CommandError, new_console
+from core.local.viewing.commands import Context  # noqa: TC001 - Typer reads the types
 from core.local.viewing.rows import Output
 from core.metrics import Metrics
 from core.pipeline import Judgement
 from core.protocol.placement import PhaseBasedDeduplicationChecker
 from core.results import SignalResult, Status
-from core.settings import load_settings
 from core.signals.pubsub import ContentReader
 from core.signals.rules import RULES_ANNOTATION, rules_in
 from core.signals.rules_file import load_rules
@@ -137,6 +137,11 @@ def explain_command(
             "alertname=HighLoad pod=web-1 namespace=shop; or a fingerprint."
         ),
     ],
+    context: Context = "",
+    namespace: Annotated[
+        str,
+        typer.Option("--namespace", "-n", help="Of the function and its RRs; else SLUICE_NAMESPACE, or sluice-system."),
+    ] = "",
     offline: Annotated[bool, typer.Option("--offline", help="Ask no cluster: targets are taken as named.")] = False,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to show them.")] = Output.TABLE,
 ) -> None:
@@ -144,17 +149,17 @@ def explain_command(
 
     Settings are those of the environment (SLUICE_*): give it those that your functions have.
     """
-    prefer_what_runs()
-    use_default_kubeconfig()
-    explained = asyncio.run(_explained(what, load_settings(), offline=offline))
+    look_at(context)
+    settings = chosen_settings(context, namespace, by_context=False)  # what is in its own namespace is ignored
+    explained = asyncio.run(_explained(what, settings, context, offline=offline))
     _show(explained, output)
 
 
-async def _explained(what: Sequence[str], settings: Settings, *, offline: bool) -> list[Explanation]:
+async def _explained(what: Sequence[str], settings: Settings, context: str, *, offline: bool) -> list[Explanation]:
     clock = RealClock()
     fingerprints = [word for word in what if _FINGERPRINT.match(word)]
     entries = list(_entries([word for word in what if word not in fingerprints], settings, clock))
-    async with open_client(settings, clock=clock) if not offline else nullcontext() as client:
+    async with open_client(settings, clock=clock, context=context) if not offline else nullcontext() as client:
         explainer = _explainer(settings, client, clock)
         found = [Explanation(subject=word, parts={"would": await explainer.outcome(word)}) for word in fingerprints]
         return found + [await explainer.explain(entry) for entry in entries]
@@ -226,7 +231,7 @@ def check_rules_command(
     *, file: Annotated[str, typer.Argument(help="The YAML file that SLUICE_RULES is to name.")]
 ) -> None:
     """Read a file of rules and list them in the order in which they are tried; exit code 1 where it cannot work."""
-    rules = load_rules(file)
+    rules = load_rules(file, where=file)
     table = Table("NAME", "MATCH", "ACTION", box=None, pad_edge=False)
     for rule in rules.rules:
         matchers = ", ".join(matcher.text for matcher in rule.matchers)

@@ -15,24 +15,27 @@ from rich.text import Text
 from core.common.clock import Deadline, RealClock
 from core.kube.access import find_access
 from core.kube.resources import remediation_requests
-from core.local.cluster import context_namespace, named_context, open_client, use_default_kubeconfig
-from core.local.running import find_all_running, prefer_what_runs, state_folder
+from core.local.cluster import named_context, open_client
+from core.local.places import chosen_settings, look_at
+from core.local.running import find_all_running, state_folder
 from core.local.shell import USAGE, CommandError, new_console
+from core.local.viewing.commands import Context  # noqa: TC001 - Typer reads the types
 from core.local.viewing.rows import Output
 from core.protocol.lease import LeaseStore
 from core.protocol.pruning import Pruned, prune
-from core.settings import load_settings
 
 if TYPE_CHECKING:
     from core.settings import Settings
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _AGE = re.compile(r"(\d{1,9}[smhd])+\Z", re.ASCII)
+_LEASE = "lease.coordination.k8s.io"
 _WHOLE_RUN_SECONDS = 3600.0  # what is left after it, the next run deletes
 
 
 def prune_command(
     *,
+    context: Context = "",
     namespace: Annotated[
         str, typer.Option("--namespace", "-n", help="Else SLUICE_NAMESPACE, the context's own, or sluice-system.")
     ] = "",
@@ -52,11 +55,10 @@ def prune_command(
     import asyncio  # noqa: PLC0415 - a Typer command is a plain function
 
     seconds = age_in_seconds(older_than)
-    if not os.environ.get("KUBERNETES_SERVICE_HOST"):  # a CronJob's pod has no kubeconfig
-        prefer_what_runs()
-        use_default_kubeconfig()
-    settings = _in_namespace(load_settings(), namespace)
-    asyncio.run(_prune(settings, older_than, seconds, dry_run=dry_run, yes=yes, output=output))
+    if context or not os.environ.get("KUBERNETES_SERVICE_HOST"):  # a CronJob's pod has no kubeconfig
+        look_at(context)
+    settings = chosen_settings(context, namespace)
+    asyncio.run(_prune(settings, context, older_than, seconds, dry_run=dry_run, yes=yes, output=output))
 
 
 def age_in_seconds(text: str) -> float:
@@ -70,20 +72,14 @@ def age_in_seconds(text: str) -> float:
     return float(sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+)([smhd])", text)))
 
 
-def _in_namespace(settings: Settings, namespace: str) -> Settings:
-    own = "" if os.environ.get("SLUICE_NAMESPACE") else context_namespace(os.environ.get("KUBECONFIG", ""))
-    chosen = namespace or own
-    return settings.model_copy(update={"namespace": chosen}) if chosen else settings
-
-
 async def _prune(
-    settings: Settings, older_than: str, seconds: float, *, dry_run: bool, yes: bool, output: Output
+    settings: Settings, context: str, older_than: str, seconds: float, *, dry_run: bool, yes: bool, output: Output
 ) -> None:
     clock = RealClock()
-    server = (await find_access(settings, clock=clock)).server
+    server = (await find_access(settings, clock=clock, context=context)).server
     embedded = any(each.embedded and each.server == server for each in find_all_running(folder=state_folder()))
     allowed = yes or embedded
-    async with open_client(settings, clock=clock) as client:
+    async with open_client(settings, clock=clock, context=context) as client:
         pruned = await prune(
             client=client,
             store=LeaseStore(client=client, namespace=settings.namespace, clock=clock),
@@ -94,19 +90,19 @@ async def _prune(
             cooldown=settings.cooldown,
             dry_run=dry_run or not allowed,
         )
-    named = "" if settings.api_server else named_context(os.environ.get("KUBECONFIG", ""))
+    named = "" if settings.api_server else named_context(os.environ.get("KUBECONFIG", ""), context=context)
     place = ", ".join(part for part in (named, server, f"namespace {settings.namespace}") if part)
     if not (allowed or dry_run):
         raise CommandError(
             f"nothing was deleted; --yes deletes {_counted(pruned)} that ended more than {older_than} ago in {place}",
             exit_code=USAGE,
         )
-    _show(pruned, output, place=place, dry_run=dry_run)
+    _show(pruned, output, place=place, kind=f"remediationrequest.{settings.group}", dry_run=dry_run)
 
 
-def _show(pruned: Pruned, output: Output, *, place: str, dry_run: bool) -> None:
-    rows = [("remediationrequest", name) for name in pruned.remediation_requests]
-    rows += [("lease", name) for name in pruned.leases]
+def _show(pruned: Pruned, output: Output, *, place: str, kind: str, dry_run: bool) -> None:
+    rows = [(kind, name) for name in pruned.remediation_requests]
+    rows += [(_LEASE, name) for name in pruned.leases]
     if output is Output.NAME:
         typer.echo("".join(f"{kind}/{name}\n" for kind, name in rows), nl=False)
         return

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from core.common.text import why_unread
 from core.local.demo.sender import RETRY_SECONDS, Sender
 from core.local.shell import USAGE, CommandError
 from core.local.web import SIGNAL_PATH, HttpAnswer, call
@@ -69,7 +70,7 @@ def _texts(sources: Sequence[str], stdin: TextIO) -> Iterator[tuple[str, str]]:
             try:
                 yield str(file), file.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                raise CommandError(f"{file} cannot be read: {error}", exit_code=USAGE) from error
+                raise CommandError(f"{file} cannot be read: {why_unread(error)}", exit_code=USAGE) from error
 
 
 def _values(text: str, name: str) -> list[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from core.common.text import DNS_SUBDOMAIN, describe_invalid
+from core.common.text import DNS_SUBDOMAIN, describe_invalid, why_unread
 from core.errors import ConfigurationError
 from core.signals.rules import BUILT_IN_RULES, Matcher, NamedTarget, Rule, Rules, parse_matchers
 
@@ -90,17 +90,20 @@ class _File(_Strict):
         return self
 
 
-def load_rules(path: str) -> Rules:
+def load_rules(path: str, *, where: str = "") -> Rules:
     """Return the rules of a YAML file, those that are built in before them.
+
+    `where` is what people call the file; SLUICE_RULES without it.
 
     Raises:
         ConfigurationError: the file cannot be read, or a rule in it cannot work; it names rule, field and value.
     """
+    where = where or f"SLUICE_RULES={path}"
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"SLUICE_RULES={path} cannot be read: {error}") from None
-    return read_rules(text, where=f"SLUICE_RULES={path}")
+        raise ConfigurationError(f"{where} cannot be read: {why_unread(error)}; name a YAML file of rules") from None
+    return read_rules(text, where=where)
 
 
 def read_rules(text: str, *, where: str) -> Rules:

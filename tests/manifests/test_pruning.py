@@ -86,7 +86,9 @@ def test_job_deletes_what_is_over_page_by_page(
 
     old = CliRunner().invoke(commands.app, command_of_the_job("-o", "name", "--older-than", "0s"))
     assert (old.exit_code, old.stderr) == (0, "")
-    assert old.stdout.splitlines() == [f"remediationrequest/rr-over-{number}" for number in range(5)]
+    assert old.stdout.splitlines() == [
+        f"remediationrequest.remediation.kubernaut.ai/rr-over-{number}" for number in range(5)
+    ]
     assert names(server) == ["rr-at-work", "rr-cooling-down", "rr-for-people"]
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from core.local.shell import CommandError
+from core.local.viewing.reader import RefusedError
 from core.local.viewing.rows import Row, mapping
 from core.local.viewing.story import decoded_payload, holding
 
@@ -120,7 +121,8 @@ async def _one(reader: Reader, clock: Clock, request: Request) -> Response:
     try:
         obj = await asyncio.to_thread(reader.read, namespace, name)
     except CommandError as error:
-        return _json({"error": str(error)}, status=404 if "(404)" in str(error) else 502)
+        gone = isinstance(error, RefusedError) and error.status == 404
+        return _json({"error": str(error)}, status=404 if gone else 502)
     return _json(_detail(Row.from_object(obj), clock))
 
 

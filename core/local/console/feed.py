@@ -129,7 +129,7 @@ class Feed:
             self.stale = event.why
             self._tell()
             return
-        was_stale, self.stale = self.stale, ""
+        was_stale, self.stale = self.stale, event.why
         rows = {row.view.uid: row for row in map(_without_payload, event.objects)}
         if event.kind == "LIST":
             self._count(rows)
@@ -142,7 +142,8 @@ class Feed:
         else:
             self._count(rows)
             self._rows.update(rows)
-        self._tell(*rows, whole=bool(was_stale))
+        if rows or was_stale:
+            self._tell(*rows, whole=bool(was_stale))
 
     def _follow(self, tell: Callable[[Event], None]) -> None:
         tries = count()
@@ -151,7 +152,7 @@ class Feed:
                 return
             tell(event)
             if event.kind != "LOST":
-                tries = count()
+                tries = tries if event.why else count()
             elif self._ended.wait(_PAUSES[min(next(tries), len(_PAUSES) - 1)]):
                 return
 

@@ -126,11 +126,21 @@ def _check_harmless(running: Running | None, settings: Settings, url: str) -> No
     if running:
         label = cluster_label(context=running.context, server=running.server)
         raise CommandError(f"{url} writes to a real cluster ({label}). {risk}", exit_code=USAGE)
+    if not _answers(url):
+        raise CommandError(f"nothing answers at {url}; start the function first: `make run`, or name its --url")
     named = settings.api_server or named_context(os.environ.get("KUBECONFIG", ""))
     here = f"your environment names {named}. {risk}" if named else "set KUBECONFIG to its cluster, and say --yes"
     raise CommandError(
         f"no `sluice run` of yours serves {url}, so it is not known to which cluster it writes: {here}", exit_code=USAGE
     )
+
+
+def _answers(url: str) -> bool:
+    try:
+        call(f"{url}/healthz", timeout=_ANSWER_SECONDS)
+    except UnansweredError:
+        return False
+    return True
 
 
 def settings_behind(running: Running | None, settings: Settings, url: str) -> Settings:

@@ -12,6 +12,7 @@ from rich.text import Text
 from core.common.clock import RealClock
 from core.local.running import prefer_what_runs
 from core.local.shell import USAGE, CommandError, new_console
+from core.local.viewing import completion
 from core.local.viewing.live import Display
 from core.local.viewing.rows import Filter, Output, Row, table, written, youngest_last
 from core.local.viewing.story import story
@@ -38,20 +39,29 @@ PHASES = (
 )
 """All values of status.overallPhase that the definition knows (kubernaut's RemediationPhase)."""
 
-Context = Annotated[str, typer.Option(help="Context of the kubeconfig; its current one without.")]
+Context = Annotated[
+    str, typer.Option(help="Context of the kubeconfig; its current one without.", autocompletion=completion.contexts)
+]
+Name = Annotated[str, typer.Argument(help="Its name, or the start of it.", autocompletion=completion.names)]
 Namespace = Annotated[
     str, typer.Option("--namespace", "-n", help="Else SLUICE_NAMESPACE, the context's own, or sluice-system.")
 ]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look in all namespaces.")]
 Form = Annotated[Output, typer.Option("--output", "-o", help="How to show them.")]
-PhaseFilter = Annotated[list[str] | None, typer.Option("--phase", help="Only this phase; may be said again.")]
+PhaseFilter = Annotated[
+    list[str] | None,
+    typer.Option("--phase", help="Only this phase; may be said again.", autocompletion=completion.among(PHASES)),
+]
 ActiveFilter = Annotated[bool, typer.Option("--active", help="Only those that take signals: phase not final.")]
 TargetFilter = Annotated[str, typer.Option("--target", help="Only where this is part of namespace/Kind/name.")]
 AlertFilter = Annotated[str, typer.Option("--alert", help="Only where this is part of the alert's name.")]
 
 
 def get(
-    names: Annotated[list[str] | None, typer.Argument(help="Names, or their starts; all without.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names, or their starts; all without.", autocompletion=completion.names),
+    ] = None,
     *,
     context: Context = "",
     namespace: Namespace = "",
@@ -105,7 +115,7 @@ def watch(
 
 
 def describe(
-    name: Annotated[str, typer.Argument(help="Its name, or the start of it.")],
+    name: Name,
     *,
     context: Context = "",
     namespace: Namespace = "",
@@ -118,8 +128,11 @@ def describe(
 
 
 def phase(
-    name: Annotated[str, typer.Argument(help="Its name, or the start of it.")],
-    to: Annotated[str, typer.Argument(metavar="PHASE", help=f"One of {', '.join(PHASES)}.")],
+    name: Name,
+    to: Annotated[
+        str,
+        typer.Argument(metavar="PHASE", help=f"One of {', '.join(PHASES)}.", autocompletion=completion.among(PHASES)),
+    ],
     *,
     context: Context = "",
     namespace: Namespace = "",
@@ -134,10 +147,18 @@ def phase(
         row = Row.from_object(seen)
         change = f"{row.view.name} ({row.target}) from {row.view.phase or 'Pending'} to {wanted}"
         place = f"context {reader.context}, {reader.server}, namespace {row.view.namespace}"
-        if not yes and not typer.confirm(f"Move {change} in {place}?"):
+        if not yes and not _agreed(f"Move {change} in {place}?"):
             raise CommandError("nothing was changed")
         reader.set_phase(seen, wanted)
     new_console().print(Text(f"Moved {change}."), soft_wrap=True)
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return bool(typer.confirm(question))
+    except typer.Abort:
+        unanswered = "nothing was changed, for nobody answered the question; --yes does it without asking"
+        raise CommandError(unanswered, exit_code=USAGE) from None
 
 
 def chosen_filter(phases: list[str] | None, *, active: bool, target: str, alert: str) -> Filter:

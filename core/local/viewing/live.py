@@ -34,7 +34,7 @@ class Board:
 
     def take(self, event: Event) -> list[Row]:
         """Follow an event; return the rows that are new or changed."""
-        self.stale = event.why if event.kind == "LOST" else ""
+        self.stale = event.why
         if event.kind == "LOST":
             return []
         rows = [Row.from_object(obj) for obj in event.objects]
@@ -96,23 +96,23 @@ class Display:
         """Show each event."""
         if self._output is Output.TABLE and self._console.is_terminal:
             with Live(console=self._console, auto_refresh=False) as live:
-                for _ in self._taken(events, lambda: live.update(self._frame(), refresh=True)):
+                for _ in self._taken(events, lambda _: live.update(self._frame(), refresh=True)):
                     pass
             return
         for changed in self._taken(events, self._tell_if_stale):
             for row in youngest_last(changed):
                 self._console.out(self._line(row), highlight=False)
 
-    def _taken(self, events: Iterable[Event], shown: Callable[[], None]) -> Iterator[list[Row]]:
+    def _taken(self, events: Iterable[Event], shown: Callable[[Event], None]) -> Iterator[list[Row]]:
         lost = 0
         for event in events:
             changed = self._board.take(event)
-            shown()
+            shown(event)
             yield changed
             if event.kind == "LOST":
                 self._pause(_PAUSES[min(lost, len(_PAUSES) - 1)])
                 lost += 1
-            else:
+            elif not event.why:
                 lost = 0
 
     def _frame(self) -> RenderableType:
@@ -125,9 +125,9 @@ class Display:
         )
         return Group(head, *stale, *hidden, table(rows[-room:], now=self._clock.now(), namespaces=self._namespaces))
 
-    def _tell_if_stale(self) -> None:
-        if self._board.stale:
-            new_console(stderr=True).print(Text(f"sluice: {self._board.stale}. Trying again."), soft_wrap=True)
+    def _tell_if_stale(self, event: Event) -> None:
+        if event.kind == "LOST":
+            new_console(stderr=True).print(Text(f"sluice: {event.why}. Trying again."), soft_wrap=True)
 
     def _line(self, row: Row) -> str:
         if self._output is not Output.TABLE:

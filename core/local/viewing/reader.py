@@ -7,7 +7,10 @@ files), and here a quarter of a second for the package's import hurts nobody.
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,10 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
+from core.common.text import DNS_SUBDOMAIN
+from core.errors import ConfigurationError
+from core.kube.kubeconfig import read_contexts
+from core.local.cluster import check_context
 from core.local.shell import CommandError
 
 if TYPE_CHECKING:
@@ -28,10 +35,25 @@ if TYPE_CHECKING:
 
 JsonObject = dict[str, Any]
 
+_DEFAULT = "~/.kube/config"
 _PLURAL = "remediationrequests"
 _READ_SECONDS = 30.0
-_WATCH_SECONDS = 300
+_WATCH_SECONDS = 60  # then the server ends a watch, and another begins where it stopped
+_SILENT_SECONDS = 90.0  # a server that says nothing for longer, not even that end, is away
 _GONE = 410
+_WHOLE_NAME = re.compile(DNS_SUBDOMAIN)
+
+
+class RefusedError(CommandError):
+    """The API server refused.
+
+    Attributes:
+        status: HTTP status code of its answer.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +71,11 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of a watch. `kind` is LIST (objects are all there are), ADDED, MODIFIED, DELETED or LOST (why)."""
+    """One step of a watch.
+
+    `kind` is LIST (objects are all there are), ADDED, MODIFIED, DELETED, ALIVE (it goes on, nothing has changed) or
+    LOST. `why`: why what is known may be out of date. A LIST has it where the server lets nobody watch.
+    """
 
     kind: str
     objects: tuple[JsonObject, ...] = ()
@@ -57,31 +83,40 @@ class Event:
 
 
 class Reader:
-    """Remediation requests of one cluster. Every method raises CommandError with a sentence."""
+    """Remediation requests of one cluster. Every method raises CommandError with a sentence.
 
-    def __init__(self, *, settings: Settings, where: Where) -> None:
+    `patience`: seconds until a call is given up.
+    """
+
+    def __init__(self, *, settings: Settings, where: Where, patience: float = _READ_SECONDS) -> None:
+        # The package itself reads the environment once, when it is imported.
+        files = where.kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT
+        if where.context:
+            check_context(files, where.context)
         try:
-            files = (
-                where.kubeconfig or os.environ.get("KUBECONFIG") or None
-            )  # the package itself reads it once, when it is imported
-            self._api = kubernetes_config.new_client_from_config(files, context=where.context or None)
-            contexts, active = kubernetes_config.list_kube_config_contexts(files)
-        except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
-            which = where.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-            raise CommandError(f"the kubeconfig {which} cannot be used: {_unusable(which, error)}") from error
+            contexts = read_contexts(files)
+            self.context = where.context or contexts.current
+            with _logged_errors() as logged:
+                self._api = kubernetes_config.new_client_from_config(files, context=self.context or None)
+        except (ConfigurationError, ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+            raise CommandError(f"the kubeconfig {files} cannot be used: {_unusable(files, error)}") from error
+        plugin = contexts.plugins.get(self.context)
+        if plugin and not (self._api.configuration.api_key or self._api.configuration.cert_file):
+            why = "; ".join(logged) or "it said nothing"
+            raise CommandError(f"the exec plugin {plugin} of context {self.context} gave no credentials: {why}")
         self._api.configuration.retries = False
-        chosen = next((each for each in contexts if each["name"] == where.context), active) or {}
+        self._patience = patience
         self._objects = kubernetes_client.CustomObjectsApi(self._api)
         self._group = settings.group
         self._version = settings.version
-        self.context = str(chosen.get("name", ""))
         self.server = str(self._api.configuration.host)
         self.namespace = (
             ""
             if where.everywhere
             else where.namespace
             or (settings.namespace if os.environ.get("SLUICE_NAMESPACE") else "")
-            or str((chosen.get("context") or {}).get("namespace") or settings.namespace)
+            or contexts.namespaces.get(self.context, "")
+            or settings.namespace
         )
 
     def list(self) -> list[JsonObject]:
@@ -90,7 +125,11 @@ class Reader:
         return [each for each in listed.get("items") or [] if isinstance(each, dict)]
 
     def get(self, name: str) -> JsonObject:
-        """Return one by its name, or by the start of it where that is enough."""
+        """Return one by its name, or by the start of it where that is enough; TYPE/NAME, as `-o name` says it, too."""
+        name = name.rpartition("/")[2]
+        if self.namespace and _WHOLE_NAME.fullmatch(name):
+            with suppress(RefusedError):  # it is the start of a name, or only a LIST is allowed
+                return self.read(self.namespace, name)
         found = [each for each in self.list() if each["metadata"]["name"].startswith(name)]
         exact = [each for each in found if each["metadata"]["name"] == name]
         if len(exact or found) == 1:
@@ -105,13 +144,24 @@ class Reader:
         return self._call(self._objects.get_namespaced_custom_object, namespace=namespace, plural=_PLURAL, name=name)
 
     def watch(self) -> Generator[Event, None, None]:
-        """Yield all there are, then each change, without end. A lost connection is one LOST, then all there are."""
+        """Yield all there are, then each change, without end. A lost connection is one LOST, then all there are.
+
+        Where the server refuses to watch, there is nothing but a LIST and a LOST in turn, each with the reason.
+        """
+        refused = ""
         while True:
             try:
                 listed = self._call(self._lister(), **self._place())
-                yield Event("LIST", tuple(listed.get("items") or []))
-                yield from self._changes(str(listed["metadata"].get("resourceVersion", "")))
+                yield Event("LIST", tuple(listed.get("items") or []), why=refused)
             except CommandError as error:
+                yield Event("LOST", why=str(error))
+                continue
+            try:
+                for event in self._changes(str(listed["metadata"].get("resourceVersion", ""))):
+                    refused = ""
+                    yield event
+            except CommandError as error:
+                refused = str(error) if isinstance(error, RefusedError) else ""
                 yield Event("LOST", why=str(error))
 
     def set_phase(self, seen: JsonObject, phase: str) -> JsonObject:
@@ -135,19 +185,21 @@ class Reader:
 
     def _changes(self, version: str) -> Iterator[Event]:
         stream = kubernetes_watch.Watch()
+        patience = {"timeout_seconds": _WATCH_SECONDS, "_request_timeout": (self._patience, _SILENT_SECONDS)}
         while True:
-            options = {"resource_version": version, "timeout_seconds": _WATCH_SECONDS}
+            options = {"resource_version": version, "allow_watch_bookmarks": True, **patience}
             try:
                 for event in stream.stream(self._lister(), **self._kind(), **self._place(), **options):
                     obj = event["object"]
                     version = obj["metadata"]["resourceVersion"]
-                    yield Event(event["type"], (obj,))
+                    yield Event("ALIVE") if event["type"] == "BOOKMARK" else Event(event["type"], (obj,))
             except ApiException as error:
                 if error.status == _GONE:  # too long ago for the server: list again
                     return
                 raise self._refused(error) from error
             except (HTTPError, OSError) as error:
                 raise self._unanswered(error) from error
+            yield Event("ALIVE")
 
     def _lister(self) -> Callable[..., Any]:
         listed: Callable[..., Any] = (
@@ -163,7 +215,7 @@ class Reader:
 
     def _call(self, work: Callable[..., Any], **arguments: Any) -> JsonObject:
         try:
-            answer: JsonObject = work(**self._kind(), **arguments, _request_timeout=_READ_SECONDS)
+            answer: JsonObject = work(**self._kind(), **arguments, _request_timeout=self._patience)
         except ApiException as error:
             raise self._refused(error) from error
         except (HTTPError, OSError) as error:
@@ -179,24 +231,50 @@ class Reader:
     def _where(self) -> str:
         return f"namespace {self.namespace}" if self.namespace else "any namespace"
 
-    def _refused(self, error: ApiException) -> CommandError:
-        if error.status == 404 and "not found" not in _message(error).replace("page not found", ""):
-            return CommandError(
+    def _refused(self, error: ApiException) -> RefusedError:
+        said, status = _message(error), int(error.status or 0)
+        if status == 404 and not _status(error):  # of a path that it serves it says what is not found there
+            said = (
                 f"{self.server} does not serve {_PLURAL}.{self._group}/{self._version}: "
                 "apply knative/cluster/crd.yaml, or set SLUICE_GROUP and SLUICE_VERSION"
             )
-        return CommandError(f"{self.server} refused ({error.status}): {_message(error)}")
+            return RefusedError(said, status=status)
+        remedy = f": the credentials of {self._whose} are unknown there, or have ended" if status == 401 else ""
+        return RefusedError(f"{self.server} refused ({status}): {said}{remedy}", status=status)
+
+    @property
+    def _whose(self) -> str:
+        return f"context {self.context}" if self.context else "the kubeconfig"
 
     def _unanswered(self, error: Exception) -> CommandError:
         context = f" of context {self.context}" if self.context else ""
         return CommandError(f"the API server {self.server}{context} does not answer: {_first_line(error)}")
 
 
-def _message(error: ApiException) -> str:
+@contextmanager
+def _logged_errors() -> Iterator[list[str]]:
+    """Have what is logged as an error meanwhile, unshown: so the package tells that an exec plugin failed."""
+    said: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger().addHandler(handler)
     try:
-        return str(json.loads(error.body)["message"])
-    except (ValueError, TypeError, KeyError):
-        return str(error.body or error.reason).strip()[:200]
+        yield said
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def _message(error: ApiException) -> str:
+    return str(_status(error).get("message") or error.body or error.reason).strip()[:1000]
+
+
+def _status(error: ApiException) -> JsonObject:
+    """Return the Status that the API server answered; empty where it answered something else."""
+    try:
+        found = json.loads(error.body)
+    except (ValueError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _unusable(kubeconfig: str, error: Exception) -> str:

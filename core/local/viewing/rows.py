@@ -133,9 +133,15 @@ def age(moment: str, *, now: datetime) -> str:
 def written(rows: Sequence[Row], output: Output, *, one: bool = False) -> str:
     """Return the rows as JSON, YAML or names; `one`: the object itself rather than a List."""
     if output is Output.NAME:
-        return "".join(f"remediationrequest/{row.view.name}\n" for row in rows)
+        return "".join(f"{_kind_of(row)}/{row.view.name}\n" for row in rows)
     items = [row.obj for row in rows]
     whole: Any = items[0] if one else {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}
     if output is Output.JSON:
         return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
     return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True)
+
+
+def _kind_of(row: Row) -> str:
+    """Return how kubectl names the kind, with its group: another gateway's may have the same name."""
+    group = str(row.obj.get("apiVersion", "")).rpartition("/")[0]
+    return f"remediationrequest.{group}" if group else "remediationrequest"

@@ -211,9 +211,9 @@ class TestKubeconfig:
         plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "cat", "args": [str(said)]}
         kubeconfig.write(cluster={"server": "http://127.0.0.1:1"}, user={"exec": plugin})
         found = await find_access(settings(), clock=clock)
-        assert await found.tokens.token() == ""
+        with pytest.raises(ConfigurationError, match=r"the exec plugin cat of KUBECONFIG=.* gave no credentials"):
+            await found.tokens.token()
         said.write_text(_exec_credential("late"))
-        clock.advance(timedelta(seconds=61))
         assert await found.tokens.token() == "late"
 
     async def test_exec_plugin_that_fails_later_is_an_error(self, kubeconfig, tmp_path, clock):
@@ -223,7 +223,7 @@ class TestKubeconfig:
         kubeconfig.write(cluster={"server": "http://127.0.0.1:1"}, user={"exec": plugin})
         found = await find_access(settings(), clock=clock)
         said.unlink()
-        with pytest.raises(ConfigurationError, match="has no token any more"):
+        with pytest.raises(ConfigurationError, match=r"the exec plugin cat of KUBECONFIG=.* gave no credentials"):
             await found.tokens.token()
 
     async def test_insecure_cluster_is_trusted_unseen(self, kubeconfig, clock, stranger, connect):
@@ -331,6 +331,21 @@ class TestKubeconfig:
         check_access(settings())
         found = await find_access(settings(), clock=clock)
         assert (found.server, await found.tokens.token()) == ("http://127.0.0.1:1", "t")
+
+    @pytest.mark.parametrize("first", ["a", "b"])
+    async def test_first_of_several_files_says_which_context_is_current(self, monkeypatch, clock, tmp_path, first):
+        """As kubectl merges them; the library takes the last one's, and would act on another cluster."""
+        for name in ("a", "b"):
+            config = {
+                "current-context": name,
+                "contexts": [{"name": name, "context": {"cluster": name}}],
+                "clusters": [{"name": name, "cluster": {"server": f"http://{name}.example"}}],
+            }
+            (tmp_path / name).write_text(json.dumps(config))
+        order = sorted(("a", "b"), key=lambda name: name != first)
+        monkeypatch.setenv("KUBECONFIG", ":".join(str(tmp_path / name) for name in order))
+        assert (await find_access(settings(), clock=clock)).server == f"http://{first}.example"
+        assert (await find_access(settings(), clock=clock, context="b")).server == "http://b.example"
 
     @pytest.mark.parametrize(
         "content",

@@ -39,7 +39,7 @@ def write(tmp_path):
 async def test_plain_file_says_what_the_library_says(write, authority, user, server):
     path = write(user=user, server=server, cluster={"certificate-authority": str(authority.file)})
 
-    plain, by_library = kubeconfig._plain(path), await kubeconfig._by_library(str(path))
+    plain, by_library = kubeconfig._plain(path), await kubeconfig._by_library(str(path), "")
 
     assert plain is not None
     assert (plain.server, plain.token, plain.certificate) == (by_library.server, by_library.token, False)

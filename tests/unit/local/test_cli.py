@@ -89,10 +89,11 @@ def test_demo_fails_where_its_checks_do(monkeypatch: pytest.MonkeyPatch, passed:
     assert invoke("demo").exit_code == code
 
 
-def test_demo_on_another_cluster_is_a_usage_error_without_yes() -> None:
-    result = invoke("demo", "--url", "http://127.0.0.1:9")
-    assert result.exit_code == 2
-    assert "it is not known to which cluster it writes" in result.stderr
+@pytest.mark.parametrize("command", ["demo", "send"])
+def test_url_where_nothing_answers_is_told_with_the_command_that_starts_it(command: str) -> None:
+    result = invoke(command, "--url", "http://127.0.0.1:9")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("sluice: nothing answers at http://127.0.0.1:9; start the function first")
 
 
 def test_demo_cleans_up_when_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +147,7 @@ def test_send_makes_alerts_up_and_posts_them_where_it_is_harmless(monkeypatch: p
 
     monkeypatch.setattr(Sending, "send", send)
     refused = invoke("send", "--url", "http://localhost:9")
-    assert (refused.exit_code, sent) == (2, [])
+    assert (refused.exit_code, sent) == (1, [])
     assert invoke("send", "--url", "http://localhost:9", "--alerts", "7", "--rate", "3", "--yes").exit_code == 1
     assert sent == [("http://localhost:9", SendPlan(rate=3.0), 7)]
 

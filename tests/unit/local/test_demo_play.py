@@ -151,7 +151,7 @@ async def test_port_of_the_same_number_on_another_address_is_not_the_running_fun
     """Such as a `kubectl port-forward`, which takes [::1] where 127.0.0.1 is taken."""
     with (
         announced(new_running(stub.url, "/its"), folder=tmp_path),
-        pytest.raises(CommandError, match="not known to which cluster it writes"),
+        pytest.raises(CommandError, match="nothing answers at http"),
     ):
         await demo(f"http://[::1]:{stub.server_port}", tmp_path, out).play()
 

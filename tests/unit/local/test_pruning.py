@@ -68,7 +68,10 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 async def test_what_is_over_goes_and_what_holds_its_problem_stays(world: World):
     shown = await world.sluice("--older-than", "0s", "--yes")
-    assert (shown.exit_code, shown.stdout.split()) == (0, ["KIND", "NAME", "remediationrequest", "rr-over"])
+    assert (shown.exit_code, shown.stdout.split()) == (
+        0,
+        ["KIND", "NAME", f"remediationrequest.{SETTINGS.group}", "rr-over"],
+    )
     assert shown.stderr.startswith("Deleted 1 remediation request and 0 Leases in context sluice-embedded of ")
     assert shown.stderr.endswith(f"{world.cluster.server}, namespace ns.\n")
     assert await world.names() == ["rr-at-work", "rr-held"]
@@ -101,7 +104,7 @@ async def test_embedded_cluster_of_a_running_function_needs_no_yes(world: World)
     )
     with announced(running, folder=state_folder()):
         shown = await world.sluice("--older-than", "0s", "-o", "name")
-    assert (shown.exit_code, shown.stdout) == (0, "remediationrequest/rr-over\n")
+    assert (shown.exit_code, shown.stdout) == (0, "remediationrequest.remediation.kubernaut.ai/rr-over\n")
 
 
 async def test_dry_run_shows_the_same_and_deletes_nothing(world: World):

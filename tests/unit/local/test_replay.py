@@ -61,11 +61,11 @@ async def test_one_by_name_is_posted_and_the_answer_shown(world: World, monkeypa
     assert sent == [{"groupKey": "rr-kept"} | WEBHOOK]
 
 
-async def test_nothing_to_send_is_a_failure_and_a_foreign_gateway_a_usage_error(world: World):
+async def test_nothing_to_send_is_a_failure_and_a_url_where_nothing_answers_too(world: World):
     await world.create("rr-kept", originalPayload=encoded(WEBHOOK))
     nothing = await world.sluice("replay", "--phase", "Failed")
     assert nothing.exit_code == 1
     assert "there is nothing to send again: no RR of namespace ns, context sluice-embedded" in nothing.stderr
-    unasked = await world.sluice("replay", "rr-kept")
-    assert unasked.exit_code == 2
-    assert "say --yes" in unasked.stderr
+    silent = await world.sluice("replay", "rr-kept", "--url", "http://127.0.0.1:9")
+    assert silent.exit_code == 1
+    assert "nothing answers at http://127.0.0.1:9; start the function first" in silent.stderr

@@ -29,6 +29,7 @@ from core.settings import Settings
 from tests.contract.objects import request
 
 SETTINGS = Settings(namespace="ns")
+NAMED = "remediationrequest.remediation.kubernaut.ai"
 KIND = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PAYLOAD = b64encode(b'{"alerts": [{"labels": {"alertname": "A"}}]}').decode()
@@ -82,7 +83,7 @@ class TestGet:
 
     async def test_names_are_as_kubectl_writes_them(self, world: World):
         shown = await world.sluice("get", "-o", "name")
-        assert sorted(shown.stdout.splitlines()) == ["remediationrequest/rr-one", "remediationrequest/rr-two"]
+        assert sorted(shown.stdout.splitlines()) == [f"{NAMED}/rr-one", f"{NAMED}/rr-two"]
 
     async def test_one_by_name_is_the_object_and_all_are_a_list(self, world: World):
         one = json.loads((await world.sluice("get", "rr-one", "-o", "json")).stdout)
@@ -95,7 +96,7 @@ class TestGet:
     )
     async def test_filters_leave_what_matches(self, world: World, option: tuple[str, ...]):
         shown = await world.sluice("get", "-o", "name", *option)
-        assert shown.stdout == "remediationrequest/rr-two\n"
+        assert shown.stdout == f"{NAMED}/rr-two\n"
 
     async def test_nothing_found_is_said_beside_the_output(self, world: World):
         shown = await world.sluice("get", "-n", "default")
@@ -136,7 +137,8 @@ class TestWhere:
     async def test_unknown_context_is_told(self, world: World):
         shown = await world.sluice("get", "--context", "prod")
         assert shown.exit_code == 1
-        assert "cannot be used" in shown.stderr
+        assert 'there is no context "prod" in ' in shown.stderr
+        assert shown.stderr.endswith("; there are: sluice-embedded\n")
 
     def test_missing_file_is_told_by_its_name(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("KUBECONFIG", "/no/such/file")
@@ -180,12 +182,18 @@ class TestPhase:
         shown = await world.sluice("phase", "rr-one", "completed", answer="y\n")
         assert f"in context sluice-embedded, {world.server}, namespace ns?" in shown.stdout
         assert shown.stdout.endswith("Moved rr-one (prod/Pod/web) from Pending to Completed.\n")
-        assert (await world.sluice("get", "--active", "-o", "name")).stdout == "remediationrequest/rr-two\n"
-        assert (await world.sluice("get", "--phase", "completed", "-o", "name")).stdout == "remediationrequest/rr-one\n"
+        assert (await world.sluice("get", "--active", "-o", "name")).stdout == f"{NAMED}/rr-two\n"
+        assert (await world.sluice("get", "--phase", "completed", "-o", "name")).stdout == f"{NAMED}/rr-one\n"
 
     async def test_changes_nothing_when_it_is_answered_no(self, world: World):
         shown = await world.sluice("phase", "rr-one", "Completed", answer="n\n")
         assert (shown.exit_code, shown.stderr) == (1, "sluice: nothing was changed\n")
+        assert len((await world.sluice("get", "--active", "-o", "name")).stdout.splitlines()) == 2
+
+    async def test_question_that_nobody_answers_wants_yes(self, world: World):
+        shown = await world.sluice("phase", "rr-one", "Completed", answer="")
+        assert shown.exit_code == 2
+        assert "nothing was changed, for nobody answered the question; --yes does it without asking" in shown.stderr
         assert len((await world.sluice("get", "--active", "-o", "name")).stdout.splitlines()) == 2
 
     async def test_change_in_between_is_refused(self, world: World):
@@ -305,6 +313,13 @@ class TestBoard:
         assert board.stale == ""
         assert [each.view.name for each in board.rows] == ["a"]
 
+    def test_list_without_a_watch_stays_out_of_date_until_the_watch_goes_on(self):
+        board = Board(chosen=Filter())
+        board.take(Event("LIST", (changed("a", 1),), why="it lets nobody watch"))
+        assert (board.stale, len(board.rows)) == ("it lets nobody watch", 1)
+        assert board.take(Event("ALIVE")) == []
+        assert (board.stale, len(board.rows)) == ("", 1)
+
     def test_what_no_longer_matches_goes(self):
         board = Board(chosen=Filter(active=True))
         board.take(Event("LIST", (changed("a", 1),)))
@@ -334,9 +349,18 @@ class TestDisplay:
         assert pauses == [1.0, 2.0]
         assert shown.err.count("sluice: no answer. Trying again.") == 2
 
+    def test_server_that_lets_nobody_watch_is_asked_ever_less_often_and_each_loss_is_told_once(
+        self, capsys: pytest.CaptureFixture[str]
+    ):
+        pauses: list[float] = []
+        once = (Event("LIST", (changed("a", 1),), why="no watch"), Event("LOST", why="no watch"))
+        display(Console(), pauses).follow((Event("LIST", ()), once[1], *once, *once, Event("LIST"), once[1]))
+        assert pauses == [1.0, 2.0, 4.0, 1.0]
+        assert capsys.readouterr().err.count("sluice: no watch. Trying again.") == 4
+
     def test_writes_each_change_as_json_when_asked(self, capsys: pytest.CaptureFixture[str]):
         display(Console(), [], output=Output.NAME).follow(self.EVENTS)
-        assert capsys.readouterr().out == "remediationrequest/a\nremediationrequest/b\n"
+        assert capsys.readouterr().out == f"{NAMED}/a\n{NAMED}/b\n"
 
     def test_redraws_on_a_terminal_and_says_when_it_is_out_of_date(self, capsys: pytest.CaptureFixture[str]):
         console = Console(force_terminal=True, width=160, height=20)

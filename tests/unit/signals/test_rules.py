@@ -1,5 +1,6 @@
 """Rules decide about signals by their labels; a file that cannot work is told by rule and field."""
 
+import re
 import subprocess
 import sys
 
@@ -134,8 +135,15 @@ def test_file_that_cannot_work_is_told_by_rule_and_field(text, said):
 
 
 def test_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(ConfigurationError, match=r"SLUICE_RULES=.*none\.yaml cannot be read"):
-        load_rules(str(tmp_path / "none.yaml"))
+    path = tmp_path / "none.yaml"
+    sentence = f"SLUICE_RULES={path} cannot be read: no such file or directory; name a YAML file of rules"
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(sentence)}$"):
+        load_rules(str(path))
+    path.write_bytes(b"\xff")
+    with pytest.raises(
+        ConfigurationError, match=r"cannot be read: it is no UTF-8 text \(invalid start byte at byte 0\)"
+    ):
+        load_rules(str(path))
 
 
 def test_empty_file_has_the_rules_that_are_built_in(tmp_path):
