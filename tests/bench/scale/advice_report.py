@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 from tests.bench.scale.advice import advise, calls_at_once, late_after
 from tests.bench.scale.burst import REQUEST_DEADLINE
 from tests.bench.scale.flow_control import shipped_level
-from tests.bench.scale.model import Mix
-from tests.bench.scale.report import new_table
+from tests.bench.scale.model import Mix, Work
+from tests.bench.scale.report import Table
 from tests.bench.scale.scenarios import FLOOD
-from tests.bench.scale.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from rich.table import Table
 
     from tests.bench.scale.costs import Costs
     from tests.bench.scale.manifests import ServiceSettings
@@ -42,11 +39,11 @@ PLACES = (
 def advice_table(costs: Costs) -> Table:
     """Settings for each rate."""
     names = "namespaces", "concurrency", "target", "min", "max-scale", "MAX_CONCURRENT", "cores needed", "takes/s"
-    shown = new_table("settings that follow (of each namespace's Service)", "signals/s", *names)
+    shown = Table("settings that follow (of each namespace's Service)", ("signals/s", *names))
     for place in PLACES:
         advice = advise(place.mix, costs, cores=place.cores, replicas=place.replicas)
         joined = f", {place.mix.joins:.0f} repeats a round" if place.mix.joins > 1 else ""
-        shown.add_row(
+        shown.add(
             f"{place.mix.per_second:,.0f} on {place.cores:.0f} cores{joined}",
             str(advice.namespaces),
             str(advice.container_concurrency),
@@ -62,13 +59,12 @@ def advice_table(costs: Costs) -> Table:
 
 def shipped_table(costs: Costs, services: Iterable[tuple[str, ServiceSettings]]) -> Table:
     """What the manifests' limits come to when all instances are full of webhooks of 20."""
-    shown = new_table(
-        "the shipped limits, all full", "service", "webhooks at once", "last after s", "calls at once", "room"
-    )
+    names = "service", "webhooks at once", "last after s", "calls at once", "room"
+    shown = Table("the shipped limits, all full", names)
     level = shipped_level()
     for name, service in services:
         work = Work.of(replace(FLOOD, instances=service.max_scale), costs)
-        shown.add_row(
+        shown.add(
             name,
             str(service.max_scale * service.container_concurrency),
             f"{late_after(service, work, cores=2.0):.0f}",

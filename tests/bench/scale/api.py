@@ -30,21 +30,21 @@ class Api:
     tls: ssl.SSLContext
     namespace: str
 
-    async def list_requests(self, fingerprint: str) -> None:
+    async def list_rrs(self, fingerprint: str) -> None:
         """The first look: by field selector, from the watch cache."""
         query = {"fieldSelector": f"spec.signalFingerprint={fingerprint}", "resourceVersion": "0"}
-        await self._call("GET", self.requests, params=query)
+        await self._call("GET", self.rrs, params=query)
 
-    async def create_request(self, template: dict[str, Any], fingerprint: str) -> Any:
-        """A request with the content of `template`."""
+    async def create_rr(self, template: dict[str, Any], fingerprint: str) -> Any:
+        """An RR with the content of `template`."""
         metadata = {"name": f"rr-{fingerprint[:20]}", "annotations": template["metadata"].get("annotations", {})}
         body = template | {"metadata": metadata, "spec": template["spec"] | {"signalFingerprint": fingerprint}}
         body.pop("status", None)
-        return await self._call("POST", self.requests, body)
+        return await self._call("POST", self.rrs, body)
 
-    async def get_request(self, name: str) -> Any:
+    async def get_rr(self, name: str) -> Any:
         """A quorum read by name."""
-        return await self._call("GET", f"{self.requests}/{name}")
+        return await self._call("GET", f"{self.rrs}/{name}")
 
     async def get_owner(self, path: str) -> None:
         """A workload's metadata only, as the owner lookup reads it."""
@@ -56,7 +56,7 @@ class Api:
         at = f"2026-01-02T03:04:05.{occurrences:09d}Z"
         deduplication = {"occurrenceCount": occurrences, "firstSeenAt": at, "lastSeenAt": at}
         body = {"metadata": {"resourceVersion": version}, "status": {"deduplication": deduplication}}
-        patched = await self._call("PATCH", f"{self.requests}/{name}/status", body, content_type=_MERGE)
+        patched = await self._call("PATCH", f"{self.rrs}/{name}/status", body, content_type=_MERGE)
         return str(patched["metadata"]["resourceVersion"])
 
     async def create_lease(self, fingerprint: str) -> Any:
@@ -66,6 +66,11 @@ class Api:
         body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
         return await self._call("POST", self._leases, body)
 
+    async def update_lease(self, lease: Any) -> Any:
+        """The lock, marked done."""
+        body = lease | {"spec": lease["spec"] | {"leaseDurationSeconds": 1}}
+        return await self._call("PUT", f"{self._leases}/{lease['metadata']['name']}", body)
+
     async def delete_lease(self, lease: Any) -> None:
         """With preconditions, as the gateway does it."""
         metadata = lease["metadata"]
@@ -73,8 +78,8 @@ class Api:
         await self._call("DELETE", f"{self._leases}/{metadata['name']}", {"preconditions": conditions})
 
     @property
-    def requests(self) -> str:
-        """The path of the namespace's requests."""
+    def rrs(self) -> str:
+        """The path of the namespace's RRs."""
         return f"/apis/{GROUP}/v1alpha1/namespaces/{self.namespace}/remediationrequests"
 
     @property

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.bench.scale.manifests import ServiceSettings
+    from tests.bench.scale.model import ServerCapacity
     from tests.bench.scale.senders import Cohort, Phase
-    from tests.bench.scale.work import ServerCapacity
 
 STEP = 0.1
 ACTIVATOR_QUEUE = 10_000

@@ -43,21 +43,21 @@ class Calibrator:
         self._calls = Cluster(server)
         self._signals = Cluster(server)
 
-    async def measure(self, *, calls: int, requests: list[int]) -> Calibration:
-        """Measure all, `requests` in the namespace of LIST's measurement in turn."""
+    async def measure(self, *, calls: int, rrs: list[int]) -> Calibration:
+        """Measure all, `rrs` in the namespace of LIST's measurement in turn."""
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=1)) as session:
             loads = await self._loads(session, signals=calls)
             starts = [cold_start(self._function, pod=f"cold-{turn}") for turn in range(5)]
             template = self._signals.requests()[0]
             name = template["metadata"]["name"]
             bare = self._api(session, self._calls)
-            size = len(await self._raw(session, f"{self._api(session, self._signals).requests}/{name}"))
+            size = len(await self._raw(session, f"{self._api(session, self._signals).rrs}/{name}"))
             server = ServerMeasurement(self._server, bare, template=template, owner=self._owner(), calls=calls)
             lists: list[ListCost] = []
             memory: list[Memory] = []
             await self._add(server, 0, lists, memory)
             costs = await server.calls()
-            for number in requests:
+            for number in rrs:
                 await self._add(server, number, lists, memory)
             seats = await self._seats(session, beside=server.stored)
             elsewhere = await server.list_elsewhere(self._api(session, Cluster(self._server)))
@@ -69,13 +69,13 @@ class Calibrator:
             memory=tuple(memory),
             seats=seats,
             loads=loads,
-            request_bytes=size,
+            rr_bytes=size,
             cold_start_s=median(seconds for seconds, _ in starts),
             function_mb=median(megabytes for _, megabytes in starts),
         )
 
     async def _add(self, server: ServerMeasurement, number: int, lists: list[ListCost], memory: list[Memory]) -> None:
-        self._console.print(f"  LIST beside {number:,} requests ...")
+        self._console.print(f"  LIST beside {number:,} RRs ...")
         cost, held = await server.lists(number)
         self._console.print(f"    {cost.server_ms:.2f} ms CPU, {cost.latency_ms:.2f} ms; {held.resident_mb:.0f} MB")
         lists.append(cost)
@@ -92,7 +92,7 @@ class Calibrator:
         gateway = replace(self._api(session, self._signals), token=self._signals.token)
         meter = SeatMeter(self._server)
         for place in range(20):
-            await gateway.list_requests(fingerprint("unknown", place))
+            await gateway.list_rrs(fingerprint("unknown", place))
         stored = len(self._signals.requests()) + beside
         return {"nominal": nominal_seats(self._server), "stored": float(stored), "list": meter.mean()}
 
@@ -142,7 +142,7 @@ class Calibrator:
         }
 
 
-def calibrate(console: Console, *, calls: int, requests: list[int]) -> Calibration:
+def calibrate(console: Console, *, calls: int, rrs: list[int]) -> Calibration:
     """Start a server and measure."""
     with tempfile.TemporaryDirectory(prefix="sluice-scale-") as folder, KubeApiserver() as server:
-        return asyncio.run(Calibrator(server, Path(folder), console).measure(calls=calls, requests=requests))
+        return asyncio.run(Calibrator(server, Path(folder), console).measure(calls=calls, rrs=rrs))

@@ -22,18 +22,18 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class ListCost:
-    """LIST of one fingerprint, `resourceVersion=0`, with so many requests in the namespace."""
+    """LIST of one fingerprint, `resourceVersion=0`, with so many RRs in the namespace."""
 
-    requests: int
+    rrs: int
     server_ms: float
     latency_ms: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Of the API server (etcd inside) with so many requests stored: resident, live Go heap, etcd's file."""
+    """Of the API server (etcd inside) with so many RRs stored: resident, live Go heap, etcd's file."""
 
-    requests: int
+    rrs: int
     resident_mb: float
     heap_mb: float
     storage_mb: float
@@ -61,20 +61,20 @@ class Calibration:
     """LIST of a nearly empty namespace beside one that holds so many."""
     memory: tuple[Memory, ...]
     seats: dict[str, float]
-    """Of our priority level (`nominal`), and of one LIST beside `stored` requests in the whole cluster (`list`)."""
+    """Of our priority level (`nominal`), and of one LIST beside `stored` RRs in the whole cluster (`list`)."""
     loads: dict[str, Load]
-    request_bytes: int
+    rr_bytes: int
     cold_start_s: float
     function_mb: float
 
     def with_sizes_of(self, earlier: Calibration) -> Calibration:
-        """Keep what `earlier` measured beside more requests than this one: filling up takes its time."""
-        most = self.lists[-1].requests
+        """Keep what `earlier` measured beside more RRs than this one: filling up takes its time."""
+        most = self.lists[-1].rrs
         return replace(
             self,
-            lists=self.lists + tuple(one for one in earlier.lists if one.requests > most),
-            memory=max(self.memory, earlier.memory, key=lambda sizes: sizes[-1].requests),
-            other_namespace=max(self.other_namespace, earlier.other_namespace, key=lambda one: one.requests),
+            lists=self.lists + tuple(one for one in earlier.lists if one.rrs > most),
+            memory=max(self.memory, earlier.memory, key=lambda sizes: sizes[-1].rrs),
+            other_namespace=max(self.other_namespace, earlier.other_namespace, key=lambda one: one.rrs),
         )
 
     def write(self, path: Path = CALIBRATION) -> None:

@@ -1,4 +1,4 @@
-"""Measures what each call costs the API server, and what stored requests cost it."""
+"""Measures what each call costs the API server, and what stored RRs cost it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ServerMeasurement:
     """Costs on one server; what it uses while idle is taken off.
 
     Args:
-        template: a request as the function itself created it.
+        template: an RR as the function itself created it.
         owner: the path of a workload.
         calls: how many of each kind.
     """
@@ -44,22 +44,25 @@ class ServerMeasurement:
         self._idle = 0.0
 
     async def calls(self) -> dict[str, Cost]:
-        """Measure every kind of call on few requests."""
+        """Measure every kind of call on few RRs."""
         await self._measure_idle()
         numbers = range(self._calls)
-        requests: list[Any] = [None] * self._calls
+        rrs: list[Any] = [None] * self._calls
         leases: list[Any] = [None] * self._calls
         turns = [asyncio.Lock() for _ in range(_PATCHED)]
 
-        async def create_request(place: int) -> None:
-            requests[place] = await self._api.create_request(self._template, fingerprint("call", place))
+        async def create_rr(place: int) -> None:
+            rrs[place] = await self._api.create_rr(self._template, fingerprint("call", place))
 
         async def create_lease(place: int) -> None:
             leases[place] = await self._api.create_lease(fingerprint("call", place))
 
+        async def update_lease(place: int) -> None:
+            leases[place] = await self._api.update_lease(leases[place])
+
         async def patch_status(place: int) -> None:
             # Again and again the same ones, as repeats do it.
-            metadata = requests[place % _PATCHED]["metadata"]
+            metadata = rrs[place % _PATCHED]["metadata"]
             async with turns[place % _PATCHED]:
                 metadata["resourceVersion"] = await self._api.patch_status(
                     metadata["name"], metadata["resourceVersion"], place + 1
@@ -67,52 +70,53 @@ class ServerMeasurement:
 
         kinds: dict[str, Callable[[int], Awaitable[object]]] = {
             "create_lease": create_lease,
-            "create_request": create_request,
+            "create_rr": create_rr,
+            "update_lease": update_lease,
             "patch_status": patch_status,
             "delete_lease": lambda place: self._api.delete_lease(leases[place]),
-            "get_request": lambda place: self._api.get_request(requests[place]["metadata"]["name"]),
+            "get_rr": lambda place: self._api.get_rr(rrs[place]["metadata"]["name"]),
             "get_owner": lambda _: self._api.get_owner(self._owner),
         }
         costs = {name: await self._cost(operation) for name, operation in kinds.items()}
         self._stored += len(numbers)
         return costs
 
-    async def lists(self, requests: int) -> tuple[ListCost, Memory]:
-        """Fill the namespace up to `requests` and measure LIST and memory there."""
-        await self._fill(requests)
+    async def lists(self, rrs: int) -> tuple[ListCost, Memory]:
+        """Fill the namespace up to `rrs` and measure LIST and memory there."""
+        await self._fill(rrs)
         await asyncio.sleep(_SETTLE)
-        calls = max(60, min(self._calls, 1_000_000 // max(1, requests)))
-        return await self._list(self._api, calls, requests), self.memory(requests)
+        calls = max(60, min(self._calls, 1_000_000 // max(1, rrs)))
+        return await self._list(self._api, calls, rrs), self.memory(rrs)
 
     async def list_elsewhere(self, other: Api) -> ListCost:
         """Measure LIST of another namespace beside all that were stored here."""
         return await self._list(other, self._calls, self._stored)
 
-    async def _list(self, api: Api, calls: int, requests: int) -> ListCost:
+    async def _list(self, api: Api, calls: int, rrs: int) -> ListCost:
         seconds, server_ms = await self._timed(
-            lambda place: api.list_requests(fingerprint("unknown", place)), number=calls, in_flight=2
+            lambda place: api.list_rrs(fingerprint("unknown", place)), number=calls, in_flight=2
         )
-        return ListCost(requests=requests, server_ms=server_ms, latency_ms=median(seconds) * 1000)
+        return ListCost(rrs=rrs, server_ms=server_ms, latency_ms=median(seconds) * 1000)
 
-    def memory(self, requests: int) -> Memory:
+    def memory(self, rrs: int) -> Memory:
         """What the server holds now."""
         values = _metrics(self._server)
         return Memory(
-            requests=requests,
+            rrs=rrs,
             resident_mb=resident_megabytes(self._pid),
             heap_mb=values["go_memstats_heap_inuse_bytes"] / 1e6,
             storage_mb=values.get("apiserver_storage_size_bytes", 0.0) / 1e6,
         )
 
-    async def _fill(self, requests: int) -> None:
-        start, missing = self._stored, requests - self._stored
+    async def _fill(self, rrs: int) -> None:
+        start, missing = self._stored, rrs - self._stored
         if missing > 0:
             await run_all(
-                lambda place: self._api.create_request(self._template, fingerprint("fill", start + place)),
+                lambda place: self._api.create_rr(self._template, fingerprint("fill", start + place)),
                 number=missing,
                 in_flight=_IN_FLIGHT,
             )
-            self._stored = requests
+            self._stored = rrs
 
     async def _cost(self, operation: Callable[[int], Awaitable[object]]) -> Cost:
         # The first tenth alone, one at a time, for the latency; the rest side by side, for the CPU.

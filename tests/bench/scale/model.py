@@ -1,4 +1,4 @@
-"""The model: from a mix of signals to calls, CPU, instances, seats and etcd writes."""
+"""The model: from a mix of signals to calls, CPU, instances, seats and etcd writes, and to the work of one webhook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from tests.bench.scale.flow_control import PriorityLevel, shipped_level
 if TYPE_CHECKING:
     from tests.bench.scale.costs import Costs
 
-WRITES = ("create_lease", "create_request", "patch_status", "delete_lease")
+WRITES = ("create_lease", "create_rr", "update_lease", "patch_status", "delete_lease")
+AFTERWARDS = ("delete_lease",)
+"""A minute after the answer (core.protocol.lock.DONE_LEASE_SECONDS): load, but nobody waits for it."""
+CALLS_OF_A_NEW = 4
 UTILIZATION = 0.7  # of a core, for queues to stay short
 REMEMBERED = 10_000  # SLUICE_MEMORY_RRS
 
@@ -22,17 +25,17 @@ class Mix:
 
     Args:
         per_second: signals, of all shards.
-        new: share of the signals that make a request.
+        new: share of the signals that make an RR.
         alerts: signals of one webhook.
         joins: repeats of one fingerprint that one round of one instance adds up; 1: they never meet.
         instances: of one shard, over which Knative spreads the repeats of one fingerprint evenly; 0: as many as
             the CPU needs.
         stale: share of the repeats that another instance counted last; None: all but one in `instances`.
-        active: fingerprints of one shard whose requests are active and repeated; what memory cannot hold is read.
+        active: fingerprints of one shard whose RRs are active and repeated; what memory cannot hold is read.
         lookups: GETs of owners for one signal, after the owner cache.
-        stored: requests of one shard.
+        stored: RRs of one shard.
         shards: namespaces, each with a Service of its own.
-        object_bytes: of one request.
+        object_bytes: of one RR.
     """
 
     per_second: float
@@ -90,14 +93,20 @@ def calls_per_signal(mix: Mix) -> dict[str, float]:
     forgotten = max(0.0, 1 - REMEMBERED / mix.active)
     remembered = rounds * (1 - forgotten)
     return {
-        "list_requests": mix.new + rounds * forgotten,
+        "list_rrs": mix.new + rounds * forgotten,
         "create_lease": mix.new,
-        "create_request": mix.new,
-        "patch_status": mix.new + rounds + remembered * stale,
+        "create_rr": mix.new,
+        "update_lease": mix.new,
+        "patch_status": rounds + remembered * stale,
         "delete_lease": mix.new,
-        "get_request": remembered * stale,
+        "get_rr": remembered * stale,
         "get_owner": mix.lookups,
     }
+
+
+def calls_before_the_answer(mix: Mix) -> float:
+    """Calls of an average signal, without those that nobody waits for."""
+    return sum(number for kind, number in calls_per_signal(mix).items() if kind not in AFTERWARDS)
 
 
 def _demand(mix: Mix, costs: Costs, level: PriorityLevel) -> Demand:
@@ -112,16 +121,16 @@ def _demand(mix: Mix, costs: Costs, level: PriorityLevel) -> Demand:
         function_cores=function_cores,
         instances_per_shard=max(1, math.ceil(function_cores / mix.shards / UTILIZATION)),
         latency_ms=_latency(mix, costs),
-        seats=sum(calls[kind] * waits[kind] * (wide if kind == "list_requests" else 1) for kind in calls) / 1000,
+        seats=sum(calls[kind] * waits[kind] * (wide if kind == "list_rrs" else 1) for kind in calls) / 1000,
         writes=sum(calls[kind] for kind in WRITES),
     )
 
 
 def function_ms_per_signal(mix: Mix, costs: Costs) -> float:
-    """CPU of the function for an average signal; calls beyond the least cost as much as a round's one."""
+    """CPU of the function for an average signal; other calls than those of a new one cost as much as a round's."""
     function, calls = costs.function, calls_per_signal(mix)
     rounds = (1 - mix.new) / mix.joins
-    least = mix.new * 5 + rounds
+    least = mix.new * CALLS_OF_A_NEW + rounds
     further = sum(calls.values()) - least
     return function.post / mix.alerts + function.signal + mix.new * function.new + (rounds + further) * function.round
 
@@ -129,8 +138,44 @@ def function_ms_per_signal(mix: Mix, costs: Costs) -> float:
 def _latency(mix: Mix, costs: Costs) -> float:
     """Of a webhook on idle machines: its alerts run side by side, so the longest chain of calls."""
     wait = costs.latency
-    new = costs.list_latency.at(mix.stored) + wait["create_lease"] + wait["create_request"]
-    new += max(wait["patch_status"], wait["delete_lease"])
+    new = costs.list_latency.at(mix.stored) + wait["create_lease"] + wait["create_rr"] + wait["update_lease"]
     any_new: float = 1 - (1 - mix.new) ** mix.alerts
     cpu = function_ms_per_signal(mix, costs) * mix.alerts
     return any_new * new + (1 - any_new) * wait["patch_status"] + mix.lookups * wait["get_owner"] + cpu
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Of one webhook: signals in it; seconds of CPU in the function and the server, of a seat, and of waiting."""
+
+    signals: float
+    function: float
+    server: float
+    seats: float
+    latency: float
+
+    @classmethod
+    def of(cls, mix: Mix, costs: Costs) -> Work:
+        """What an average webhook of `mix` takes."""
+        needed = demand(mix, costs)
+        webhooks = mix.per_second / mix.alerts
+        return cls(
+            signals=mix.alerts,
+            function=function_ms_per_signal(mix, costs) * mix.alerts / 1000,
+            server=needed.server_cores / webhooks,
+            seats=needed.seats / webhooks,
+            latency=needed.latency_ms / 1000,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerCapacity:
+    """What the API server gives to Sluice."""
+
+    cores: float
+    seats: float
+
+    @classmethod
+    def shipped(cls, *, cores: float, replicas: int = 1) -> ServerCapacity:
+        """`cores` of all replicas, and the seats of the shipped priority level."""
+        return cls(cores=cores, seats=shipped_level().seats * replicas)

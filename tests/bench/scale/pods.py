@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tests.bench.scale.model import ServerCapacity
     from tests.bench.scale.senders import Cohort
-    from tests.bench.scale.work import ServerCapacity
 
 _NOTHING = 1e-9  # of a webhook: what rounding leaves
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-
-from rich.table import Table
 
 from tests.bench.scale.costs import memory_line
 from tests.bench.scale.flow_control import shipped_level
@@ -21,41 +19,61 @@ if TYPE_CHECKING:
     from tests.bench.scale.costs import Costs
 
 
+@dataclass
+class Table:
+    """Rows of text, as docs/scale.md has them: its title before it and its caption after it."""
+
+    title: str
+    columns: Sequence[str]
+    rows: list[Sequence[str]] = field(default_factory=list)
+    caption: str = ""
+
+    def add(self, *cells: str) -> None:
+        """Add a row."""
+        self.rows.append(cells)
+
+    def __str__(self) -> str:
+        marks = ["---", *["---:"] * (len(self.columns) - 1)]
+        lines = [f"| {' | '.join(cells)} |" for cells in (self.columns, marks, *self.rows)]
+        caption = f"\n\n{self.caption}" if self.caption else ""
+        return f"**{self.title}**\n\n" + "\n".join(lines) + f"{caption}\n"
+
+
 def cost_table(measured: Calibration) -> Table:
     """What one call costs."""
-    shown = new_table("measured: one API call", "call", "server ms CPU", "ms alone")
+    shown = Table("measured: one API call", ("call", "server ms CPU", "ms alone"))
     for name, cost in measured.calls.items():
-        shown.add_row(name.replace("_", " "), f"{cost.server_ms:.2f}", f"{cost.latency_ms:.1f}")
+        shown.add(name.replace("_", " ").replace("rr", "RR"), f"{cost.server_ms:.2f}", f"{cost.latency_ms:.1f}")
     for entry in measured.lists:
-        shown.add_row(f"LIST beside {entry.requests:,}", f"{entry.server_ms:.2f}", f"{entry.latency_ms:.1f}")
+        shown.add(f"LIST beside {entry.rrs:,}", f"{entry.server_ms:.2f}", f"{entry.latency_ms:.1f}")
     return shown
 
 
 def load_table(measured: Calibration) -> Table:
     """What one signal costs."""
-    shown = new_table("measured: one signal", "load", "server ms CPU", "function ms CPU", "calls", "signals/s")
+    shown = Table("measured: one signal", ("load", "server ms CPU", "function ms CPU", "calls", "signals/s"))
     for name, load in measured.loads.items():
         calls = sum(load.calls.values())
         row = f"{load.server_ms:.2f}", f"{load.function_ms:.2f}", f"{calls:.2f}", f"{load.per_second:.0f}"
-        shown.add_row(name, *row)
+        shown.add(name, *row)
     return shown
 
 
 def check_table(checks: Iterable[Check]) -> Table:
     """The model beside what was measured."""
-    shown = new_table("checked against", "figure", "unit", "model", "measured", "error")
+    shown = Table("checked against", ("figure", "unit", "model", "measured", "error"))
     for check in checks:
-        shown.add_row(check.name, check.unit, f"{check.model:.2f}", f"{check.measured:.2f}", f"{check.error:+.0%}")
+        shown.add(check.name, check.unit, f"{check.model:.2f}", f"{check.measured:.2f}", f"{check.error:+.0%}")
     return shown
 
 
 def memory_table(measured: Calibration) -> Table:
-    """What stored requests take."""
-    shown = new_table("measured: memory, API server with etcd", "requests", "resident MB", "heap MB", "file MB")
+    """What stored RRs take."""
+    shown = Table("measured: memory, API server with etcd", ("RRs", "resident MB", "heap MB", "file MB"))
     for held in measured.memory:
-        shown.add_row(f"{held.requests:,}", f"{held.resident_mb:.0f}", f"{held.heap_mb:.0f}", f"{held.storage_mb:.0f}")
+        shown.add(f"{held.rrs:,}", f"{held.resident_mb:.0f}", f"{held.heap_mb:.0f}", f"{held.storage_mb:.0f}")
     heap, stored = (memory_line(measured.memory, name).slope * 1000 for name in ("heap_mb", "storage_mb"))
-    shown.caption = f"of a request of {measured.request_bytes:,} bytes: {heap:.1f} kB of heap, {stored:.1f} kB of file"
+    shown.caption = f"of an RR of {measured.rr_bytes:,} bytes: {heap:.1f} kB of heap, {stored:.1f} kB of file"
     return shown
 
 
@@ -77,9 +95,9 @@ def demand_tables(costs: Costs, *, object_bytes: float) -> list[Table]:
 
 def _demand_table(rate: float, costs: Costs, object_bytes: float) -> Table:
     names = "calls/s", "calls/signal", "server cores", "function cores", "instances", "seats", "etcd writes/s", "ms"
-    shown = new_table(f"{rate:,} signals a second, 5 % new, webhooks of 5", "mix", *names)
+    shown = Table(f"{rate:,} signals a second, 5 % new, webhooks of 5", ("mix", *names))
     for name, mix in mixes(rate, object_bytes=object_bytes).items():
-        shown.add_row(name, *_demand_row(mix, demand(mix, costs)))
+        shown.add(name, *_demand_row(mix, demand(mix, costs)))
     shown.caption = f"one kube-apiserver gives the shipped priority level {shipped_level().seats} seats"
     return shown
 
@@ -100,20 +118,20 @@ def _demand_row(mix: Mix, needed: Demand) -> Sequence[str]:
 
 def instance_table(costs: Costs) -> Table:
     """What it costs that Knative sends a repeat to any instance."""
-    shown = new_table("repeats of one fingerprint, spread over instances", "instances", "calls/repeat", "server ms CPU")
+    shown = Table("repeats of one fingerprint, spread over instances", ("instances", "calls/repeat", "server ms CPU"))
     for instances in (1, 2, 5, 10, 50):
         mix = Mix(per_second=1000, new=0.0, instances=instances)
         calls = sum(calls_per_signal(mix).values())
-        shown.add_row(str(instances), f"{calls:.2f}", f"{demand(mix, costs).server_cores:.2f}")
+        shown.add(str(instances), f"{calls:.2f}", f"{demand(mix, costs).server_cores:.2f}")
     return shown
 
 
 def burst_table(outcomes: Iterable[tuple[str, Outcome]]) -> Table:
     """How the bursts went."""
     names = "signals", "stored after s", "503s", "most waiting", "most pods", "at zero after s"
-    shown = new_table("bursts, simulated with Knative's algorithm", "burst", *names)
+    shown = Table("bursts, simulated with Knative's algorithm", ("burst", *names))
     for name, outcome in outcomes:
-        shown.add_row(
+        shown.add(
             name,
             f"{outcome.sent:,.0f}",
             _seconds(outcome.all_stored_at),
@@ -127,12 +145,3 @@ def burst_table(outcomes: Iterable[tuple[str, Outcome]]) -> Table:
 
 def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
-
-
-def new_table(title: str, first: str, *others: str) -> Table:
-    """A table whose first column is text and whose others are numbers."""
-    shown = Table(title=title, title_justify="left")
-    shown.add_column(first, no_wrap=True)
-    for name in others:
-        shown.add_column(name, justify="right")
-    return shown

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from tests.bench.scale.advice import advise, advised
 from tests.bench.scale.burst import Burst, Outcome
-from tests.bench.scale.model import Mix
+from tests.bench.scale.model import Mix, ServerCapacity, Work
 from tests.bench.scale.senders import Phase
-from tests.bench.scale.work import ServerCapacity, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.bench.scale.work import Work
+    from tests.bench.scale.model import Work
 
 # Alertmanager's exponential backoff without its jitter, until group_interval has passed; then the next flush.
 _FIRST_PAUSE = 0.5
