@@ -104,7 +104,7 @@ class Routes:
     any_type: bool = False
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def all_paths(self) -> tuple[str, ...]:
         """All paths that people are told to send to."""
         return self.paths + tuple(other.path for other in self.others)
 
@@ -119,11 +119,11 @@ class Routes:
         """Return the methods that `path` takes; nothing where nothing is served."""
         if path == DESCRIPTION and self.description:
             return "GET"
-        return _PROBES.get(path) or ("POST" if self.everywhere or path in self.told else "")
+        return _PROBES.get(path) or ("POST" if self.everywhere or path in self.all_paths else "")
 
     def label(self, path: str) -> str:
         """Return what metrics call `path`, so that senders cannot make new series."""
-        if path in self.told or path in _PROBES or (path == DESCRIPTION and self.description):
+        if path in self.all_paths or path in _PROBES or (path == DESCRIPTION and self.description):
             return path
         return self.paths[0] if self.everywhere else "other"
 
@@ -223,7 +223,9 @@ class Endpoint:
 
     def standard(self, path: str) -> Mapping[str, str]:
         """Return the headers that every answer at `path` has."""
-        return self._standard | CROSS_ORIGIN if self._cross_origin and path in self._routes.told else self._standard
+        return (
+            self._standard | CROSS_ORIGIN if self._cross_origin and path in self._routes.all_paths else self._standard
+        )
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request, whatever happens in it."""
@@ -242,8 +244,8 @@ class Endpoint:
         path, method = request.scope["path"], request.method
         allowed = self._routes.methods(path)
         if not allowed:
-            return problem(404, f"nothing is served at {path}; send signals to {' or '.join(self._routes.told)}")
-        if self._cross_origin and path in self._routes.told and is_preflight(method, request.headers):
+            return problem(404, f"nothing is served at {path}; send signals to {' or '.join(self._routes.all_paths)}")
+        if self._cross_origin and path in self._routes.all_paths and is_preflight(method, request.headers):
             return Answer(204, b"", None, PREFLIGHT)
         if method not in allowed.split(", "):
             return problem(405, f"{path} does not take {method}, only {allowed}", headers={"Allow": allowed})

@@ -16,7 +16,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from core.common.memory import BoundedMemory
-from core.common.resilience import Allowance
+from core.common.resilience import TokenBucket
 from core.errors import (
     AccessError,
     DeadlineExceededError,
@@ -85,7 +85,7 @@ class KubernetesReviews:
         self._good: BoundedMemory[bytes, bool] = BoundedMemory(
             clock=clock, capacity=_REMEMBERED_SENDERS, max_age=GOOD_SECONDS, by_use=True
         )
-        self._refusals = Allowance(clock=clock, per_second=REFUSALS_PER_SECOND, at_once=REFUSALS_AT_ONCE)
+        self._refusals = TokenBucket(clock=clock, per_second=REFUSALS_PER_SECOND, capacity=REFUSALS_AT_ONCE)
         self._reviews: dict[bytes, asyncio.Task[str]] = {}
 
     async def check(self, token: str, *, deadline: Deadline) -> str:

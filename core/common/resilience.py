@@ -1,7 +1,7 @@
 """What keeps an instance, and the API server behind it, on their feet: the usual patterns of resilience.
 
 - retries that wait longer each time (`Backoff`);
-- so many bytes, alerts and tries at a time (`ByteBudget`, `side_by_side` and `paced`, `Allowance`);
+- so many bytes, alerts and tries at a time (`ByteBudget`, `side_by_side` and `paced`, `TokenBucket`);
 - no calls while the API server fails (`CircuitBreaker`).
 """
 
@@ -164,19 +164,19 @@ class Share:
             self.size = size
 
 
-class Allowance:
-    """So many a second, and at most `at_once` that were not used before (a token bucket)."""
+class TokenBucket:
+    """So many tokens a second; at most `capacity` that were not used before are kept."""
 
-    def __init__(self, *, clock: Clock, per_second: float, at_once: int) -> None:
+    def __init__(self, *, clock: Clock, per_second: float, capacity: int) -> None:
         self._clock = clock
         self._per_second = per_second
-        self._at_once = self._left = float(at_once)
+        self._capacity = self._left = float(capacity)
         self._as_of = clock.monotonic()
 
     def take(self) -> bool:
-        """Take one; False where there is none at the moment."""
+        """Take a token; False where there is none at the moment."""
         now = self._clock.monotonic()
-        self._left = min(self._at_once, self._left + (now - self._as_of) * self._per_second)
+        self._left = min(self._capacity, self._left + (now - self._as_of) * self._per_second)
         self._as_of = now
         if self._left < 1.0:
             return False
@@ -184,8 +184,8 @@ class Allowance:
         return True
 
     def give_back(self) -> None:
-        """Give back one that was not needed."""
-        self._left = min(self._at_once, self._left + 1.0)
+        """Give back a token that was not needed."""
+        self._left = min(self._capacity, self._left + 1.0)
 
 
 STEPS_IN_A_ROW = 50

@@ -233,7 +233,7 @@ class Caller:
         """The span in which the work was asked for."""
         return self.context.get(current_span, NO_SPAN)
 
-    def take_over(self) -> None:
+    def become_current(self) -> None:
         """Let the running task work for this request from now on."""
         current_span.set(self.span)
         current_trace.set(self.context.get(current_trace))

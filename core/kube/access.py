@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from core.errors import ConfigurationError
-from core.kube.connection import trust
+from core.kube.connection import tls_context
 from core.kube.kubeconfig import read_kubeconfig
 from core.kube.transport import FileToken, GoogleToken, HookToken, HttpTransport, StaticToken, TokenSource
 from core.version import USER_AGENT
@@ -110,7 +110,7 @@ def _from_service_account(clock: Clock, warn: Callable[[str], None]) -> Access:
     port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     host = f"[{host}]" if ":" in host else host
     try:
-        tls = trust(cafile=str(_SERVICE_ACCOUNT / "ca.crt"))
+        tls = tls_context(cafile=str(_SERVICE_ACCOUNT / "ca.crt"))
     except OSError as error:
         raise ConfigurationError(
             f"the service account's {_SERVICE_ACCOUNT / 'ca.crt'} cannot be used: {error}"
@@ -144,7 +144,7 @@ def _google(settings: Settings, clock: Clock, warn: Callable[[str], None]) -> Ac
 
 def _google_tls(settings: Settings) -> ssl.SSLContext:
     try:
-        return trust(cadata=b64decode(settings.api_ca, validate=True).decode() if settings.api_ca else None)
+        return tls_context(cadata=b64decode(settings.api_ca, validate=True).decode() if settings.api_ca else None)
     except (ValueError, ssl.SSLError) as error:
         raise ConfigurationError(f"SLUICE_API_CA is no base64 of a PEM certificate: {error}") from error
 

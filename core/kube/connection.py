@@ -323,7 +323,7 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def trust(*, cafile: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
+def tls_context(*, cafile: str | None = None, cadata: str | None = None) -> ssl.SSLContext:
     """Return a context that trusts these certificates alone (PEM), or the system's where none are given.
 
     Raises:

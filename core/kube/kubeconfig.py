@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ConfigurationError
-from core.kube.connection import trust
+from core.kube.connection import tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -135,8 +135,8 @@ def _plain_tls(cluster: dict[str, str], folder: Path) -> ssl.SSLContext | None:
     if cluster["server"].startswith("http://"):
         return None
     if data := cluster.get("certificate-authority-data"):
-        return trust(cadata=b64decode(data, validate=True).decode())
-    return trust(cafile=str(folder / cluster["certificate-authority"]))
+        return tls_context(cadata=b64decode(data, validate=True).decode())
+    return tls_context(cafile=str(folder / cluster["certificate-authority"]))
 
 
 async def _by_library(paths: str, context: str) -> Login:
@@ -187,7 +187,7 @@ def _dangers(configuration: Any) -> tuple[str, ...]:
 def _library_tls(configuration: Any) -> ssl.SSLContext | None:
     if configuration.host.startswith("http://"):
         return None
-    tls = trust(cafile=configuration.ssl_ca_cert or None)
+    tls = tls_context(cafile=configuration.ssl_ca_cert or None)
     if configuration.cert_file:
         tls.load_cert_chain(configuration.cert_file, configuration.key_file)
     if not configuration.verify_ssl:

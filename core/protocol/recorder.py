@@ -384,7 +384,7 @@ class Rounds:
         signals = [signal for ticket in tickets for signal in ticket.signals]
         latest = max((ticket.deadline for ticket in tickets), key=lambda deadline: deadline.remaining())
         # One task works for request after request: its log lines, and the RR, name the one whose signal is first.
-        tickets[0].caller.take_over()
+        tickets[0].caller.become_current()
         try:
             recorded = await self._traced(tickets, signals, latest)
         except Exception as bug:  # noqa: BLE001 - each waiting request gets it, and logs it with its trace

@@ -112,7 +112,9 @@ class Kinds:
         )
         return catalogue.get(singular, ())
 
-    async def place(self, target: TargetResource, *, event_namespace: str, deadline: Deadline) -> TargetResource:
+    async def with_namespace(
+        self, target: TargetResource, *, event_namespace: str, deadline: Deadline
+    ) -> TargetResource:
         """Return `target` with a namespace where its kind has one, and with none where its kind has none.
 
         A kind that is not known leaves it as it is.

@@ -206,14 +206,14 @@ class OwnDoing:
             owners: whatever owns it, near or far.
             local: whether it is in this cluster. In another one, a namespace of the gateway's name is somebody's.
         """
-        if reason := self._kind(target) or (self._place(target) if local else ""):
+        if reason := self._by_kind(target) or (self._by_namespace(target) if local else ""):
             return f"{target} is {reason}"
         for owner in owners:
-            if reason := self._kind(owner):
+            if reason := self._by_kind(owner):
                 return f"{target} belongs to {owner}, which is {reason}"
         return ""
 
-    def _kind(self, target: TargetResource) -> str:
+    def _by_kind(self, target: TargetResource) -> str:
         group = target.api_version.rpartition("/")[0]
         if target.kind == "RemediationRequest":  # labels name a kind without its group
             return "a remediation request"
@@ -223,7 +223,7 @@ class OwnDoing:
             return f"of the API group {group}, the gateway's and its consumers' own"
         return ""
 
-    def _place(self, target: TargetResource) -> str:
+    def _by_namespace(self, target: TargetResource) -> str:
         if not self._namespace:
             return ""
         if self._namespace == target.namespace:

@@ -230,7 +230,7 @@ class Qualification:
             if found is None:
                 return None
             target = found.target
-        target = await self._kinds.place(target, event_namespace=signal.event_namespace, deadline=deadline)
+        target = await self._kinds.with_namespace(target, event_namespace=signal.event_namespace, deadline=deadline)
         return _aimed_at(signal, target, found)
 
     async def _find(self, candidates: Sequence[Candidate], deadline: Deadline) -> Found | None:

@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import ConfigurationError
 from core.kube import connection
-from core.kube.connection import trust
+from core.kube.connection import tls_context
 from core.kube.errors import ApiUnreachableError
 from core.kube.transport import ApiRequest, HttpTransport, StaticToken
 from tests.unit.kube.http_server import HttpServer, answers, hangs_up, never_answers, stalls
@@ -40,7 +40,7 @@ async def calls_over_tls(authority) -> None:
     ) as server:
         transport = HttpTransport(
             server=server.url,
-            tls=trust(cafile=str(authority.file)),
+            tls=tls_context(cafile=str(authority.file)),
             tokens=StaticToken("t"),
             user_agent="sluice/test",
             connections=1,
