@@ -20,6 +20,45 @@ WORDS = ("each", "event_trigger", "path", "source")
 ROLES = {"add-invoker-policy-binding": "roles/run.invoker"}
 
 
+# Arguments and blocks of each resource, from the provider's reference.
+ARGUMENTS = {
+    "google_project_service": {"service", "disable_on_destroy"},
+    "google_service_account": {"account_id", "display_name"},
+    "google_pubsub_topic": {"name"},
+    "google_pubsub_topic_iam_member": {"topic", "role", "member"},
+    "google_storage_bucket": {
+        "name",
+        "location",
+        "uniform_bucket_level_access",
+        "public_access_prevention",
+        "force_destroy",
+    },
+    "google_storage_bucket_object": {"name", "bucket", "source"},
+    "google_cloudfunctions2_function": {"name", "location", "build_config", "service_config"},
+    "google_cloud_run_service_iam_member": {"service", "location", "role", "member"},
+    "google_monitoring_notification_channel": {"display_name", "type", "labels"},
+}
+OF_ANY = {"count", "for_each", "depends_on", "dynamic"}
+BLOCKS = {
+    "build_config": {"runtime", "entry_point", "environment_variables", "source"},
+    "service_config": {
+        "service_account_email",
+        "ingress_settings",
+        "all_traffic_on_latest_revision",
+        "available_cpu",
+        "available_memory",
+        "max_instance_request_concurrency",
+        "timeout_seconds",
+        "min_instance_count",
+        "max_instance_count",
+        "environment_variables",
+        "vpc_connector",
+        "vpc_connector_egress_settings",
+    },
+    "event_trigger": {"trigger_region", "event_type", "pubsub_topic", "retry_policy", "service_account_email"},
+}
+
+
 def load(path: Path) -> dict[str, Any]:
     with path.open() as file:
         loaded: dict[str, Any] = hcl2.load(file)
@@ -93,6 +132,18 @@ def test_everything_that_is_named_exists() -> None:
     used = {each for part in PARTS for text in texts(part) for each in named.findall(text)}
     assert used - known == set()
     assert {f"var.{name}" for name in VARIABLES} - used == set()
+
+
+def test_every_argument_is_one_of_the_provider_s_reference() -> None:
+    for (kind, name), body in resources().items():
+        assert set(body) - OF_ANY - ARGUMENTS[kind] == set(), name
+    (dynamic,) = FUNCTION["dynamic"]
+    (trigger,) = dynamic["event_trigger"]["content"]
+    for block, found in {
+        **{name: FUNCTION[name][0] for name in BLOCKS if name in FUNCTION},
+        "event_trigger": trigger,
+    }.items():
+        assert set(found) - BLOCKS[block] == set(), block
 
 
 def test_every_variable_says_what_it_is() -> None:

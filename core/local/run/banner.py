@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import sysconfig
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
@@ -91,6 +93,9 @@ def show_banner(console: Console, cluster: Cluster, *, url: str, namespace: str,
     _note(console, "Sent again it answers 202: the same remediation request, counted once more.")
     _step(console, "2. Look at the remediation requests:")
     _verbatim(console, _kubectl(cluster, namespace))
+    if cluster.kubeconfig:
+        _note(console, "Without kubectl, and as they come:")
+        _verbatim(console, _watch(cluster, namespace))
     _step(console, "3. Send it a burst of some hundred alerts:")
     port = url.rpartition(":")[2]
     _verbatim(console, _demo(cluster, port))
@@ -130,6 +135,14 @@ def _demo(cluster: Cluster, port: str) -> str:
 def _kubectl(cluster: Cluster, namespace: str) -> str:
     kubeconfig = f"KUBECONFIG={shlex.quote(cluster.kubeconfig)} " if cluster.kubeconfig else ""
     return f"{kubeconfig}kubectl -n {namespace} get remediationrequests"
+
+
+def _watch(cluster: Cluster, namespace: str) -> str:
+    """Return the command of this environment that finds them; the embedded API it finds by itself."""
+    sluice = shlex.quote(str(Path(sysconfig.get_path("scripts")) / "sluice"))
+    if cluster.embedded:
+        return f"{sluice} watch"
+    return f"KUBECONFIG={shlex.quote(cluster.kubeconfig)} {sluice} watch -n {namespace}"
 
 
 def _rule(console: Console, title: str, *, style: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +42,12 @@ class StubReader:
 
     context, server, namespace = "mine", "https://api", "ns"
 
+    def __init__(self, events: Sequence[Event] = ()) -> None:
+        self._events = events
+
+    def watch(self) -> Iterator[Event]:
+        return iter(self._events)
+
 
 @pytest.fixture
 def feed() -> Feed:
@@ -78,6 +84,29 @@ class TestFeed:
         feed.take(Event("LIST", (rr("a", count=4, version="9"), rr("b"))))
         assert feed.snapshot()["stale"] == ""
         assert total(feed) == (5, 2)
+
+    def test_list_without_a_watch_stays_out_of_date_until_the_watch_goes_on(self, feed: Feed):
+        feed.take(Event("LIST", (rr("a"),), why="it lets nobody watch"))
+        assert (feed.snapshot()["stale"], len(feed.snapshot()["rows"])) == ("it lets nobody watch", 1)
+        feed.take(Event("ALIVE"))
+        assert (feed.snapshot()["stale"], len(feed.snapshot()["rows"])) == ("", 1)
+
+    async def test_page_hears_nothing_of_a_watch_that_only_goes_on(self, feed: Feed):
+        feed.take(Event("LIST", ()))
+        with feed.page() as page:
+            assert await page.changes(within=60) == (True, set())
+            feed.take(Event("ALIVE"))
+            assert await page.changes(within=0.001) is None
+
+    def test_server_that_lets_nobody_watch_is_asked_ever_less_often(self, monkeypatch: pytest.MonkeyPatch):
+        once = (Event("LIST", why="no watch"), Event("LOST", why="no watch"))
+        feed = Feed(StubReader((Event("LIST"), once[1], *once, *once, Event("LIST"), once[1])), clock=MockClock(NOW))  # type: ignore[arg-type]
+        pauses: list[float] = []
+        monkeypatch.setattr(feed._ended, "wait", pauses.append)
+        told: list[Event] = []
+        feed._follow(told.append)
+        assert pauses == [1.0, 2.0, 4.0, 1.0]
+        assert len(told) == 8
 
     def test_a_quarter_of_an_hour_is_kept(self, feed: Feed):
         for number in range(200):

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sysconfig
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -18,6 +19,7 @@ from core.signals.signal import NormalizedSignal
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 URL = "http://127.0.0.1:8080"
+SLUICE = f"{sysconfig.get_path('scripts')}/sluice"
 EMBEDDED = Cluster(server="http://127.0.0.1:41234", kubeconfig="/tmp/a b/k", context="sluice-embedded", embedded=True)
 NAMED = Cluster(server="https://10.0.0.1:6443", kubeconfig="/home/me/.kube/config", context="kind-[dev]")
 GOOGLE = Cluster(server="https://10.0.0.2", kubeconfig="")
@@ -103,6 +105,18 @@ def test_every_address_is_shown() -> None:
 )
 def test_rrs_are_looked_at_with_the_kubeconfig_in_use(cluster: Cluster, command: str) -> None:
     assert f"\n{command}\n" in banner(cluster)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "lines"),
+    [
+        (EMBEDDED, [f"{SLUICE} watch"]),
+        (NAMED, [f"KUBECONFIG=/home/me/.kube/config {SLUICE} watch -n sluice-system"]),
+        (GOOGLE, []),  # it reads kubeconfigs
+    ],
+)
+def test_rrs_are_watched_without_kubectl_too(cluster: Cluster, lines: list[str]) -> None:
+    assert [line for line in banner(cluster).splitlines() if " watch" in line] == lines
 
 
 @pytest.mark.parametrize(
