@@ -117,7 +117,7 @@ async def connect(
     metrics = Metrics(registry=registry)
     gateway = build_gateway(
         settings=settings,
-        transport=access.transport(connections=settings.max_concurrent),
+        transport=access.transport(connections=settings.max_concurrent, call_timeout=settings.api_timeout),
         metrics=metrics,
         logger=logger,
         clock=clock,

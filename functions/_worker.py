@@ -98,7 +98,9 @@ class Worker:
         access = await find_access(self.settings, clock=self.clock, warn=self.logger.warning)
         gateway = build_gateway(
             settings=self.settings,
-            transport=access.transport(connections=self.settings.max_concurrent),
+            transport=access.transport(
+                connections=self.settings.max_concurrent, call_timeout=self.settings.api_timeout
+            ),
             metrics=self.metrics,
             logger=self.logger,
             clock=self.clock,

@@ -13,7 +13,15 @@ from urllib.parse import urlsplit
 from core.errors import ConfigurationError
 from core.kube.connection import tls_context
 from core.kube.kubeconfig import read_kubeconfig
-from core.kube.transport import FileToken, GoogleToken, HookToken, HttpTransport, StaticToken, TokenSource
+from core.kube.transport import (
+    CONNECT_TIMEOUT_SECONDS,
+    FileToken,
+    GoogleToken,
+    HookToken,
+    HttpTransport,
+    StaticToken,
+    TokenSource,
+)
 from core.version import USER_AGENT
 
 if TYPE_CHECKING:
@@ -49,8 +57,18 @@ class Access:
     tokens: TokenSource
     server_name: str = ""
 
-    def transport(self, *, connections: int) -> HttpTransport:
-        """Return a transport of at most `connections` connections; ConfigurationError where `server` is no URL."""
+    def transport(self, *, connections: int, call_timeout: float = 0.0) -> HttpTransport:
+        """Return a transport.
+
+        Args:
+            connections: at most so many.
+            call_timeout: seconds that a call may take (SLUICE_API_TIMEOUT). Two thirds of it, if that is more than 2 s,
+                are for its connection: who waits longer for calls has a slow API server, and a burst at the start
+                opens all connections at once.
+
+        Raises:
+            ConfigurationError: `server` is no URL.
+        """
         return HttpTransport(
             server=self.server,
             tls=self.tls,
@@ -58,6 +76,7 @@ class Access:
             user_agent=USER_AGENT,
             connections=connections,
             server_name=self.server_name,
+            connect_timeout=max(CONNECT_TIMEOUT_SECONDS, call_timeout * 2 / 3),
         )
 
 

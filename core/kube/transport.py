@@ -32,7 +32,7 @@ _FILE_REREAD_SECONDS = 60.0  # the kubelet rotates a projected token at 80 % of 
 _GOOGLE_MARGIN = timedelta(minutes=4)
 
 __all__ = ["ApiRequest", "ApiResponse", "HttpTransport", "Transport"]
-_CONNECT_TIMEOUT_SECONDS = 2.0
+CONNECT_TIMEOUT_SECONDS = 2.0
 _REPEATABLE = ("GET", "PUT", "DELETE")
 _PORTS = {"http": 80, "https": 443}
 _PATH_CHARACTERS = "/:@!$&'()*+,;=~"  # RFC 3986, section 3.3
@@ -187,6 +187,7 @@ class HttpTransport:
         user_agent: str,
         connections: int,
         server_name: str = "",
+        connect_timeout: float = CONNECT_TIMEOUT_SECONDS,
     ) -> None:
         self._server = server.rstrip("/")
         self._tokens = tokens
@@ -200,7 +201,7 @@ class HttpTransport:
             # The URL decides: a token must never go over https:// unencrypted for want of a context.
             tls=(tls or True) if url.scheme == "https" else None,
             server_name=server_name,
-            timeout=_CONNECT_TIMEOUT_SECONDS,
+            timeout=connect_timeout,
         )
         self._pool = ConnectionPool(open_connection=opened, limit=connections)
 

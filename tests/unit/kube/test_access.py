@@ -14,9 +14,10 @@ from google.auth.exceptions import DefaultCredentialsError
 from core.common.clock import MockClock
 from core.errors import ConfigurationError
 from core.kube import access
-from core.kube.access import NO_CLUSTER, check_access, find_access
+from core.kube.access import NO_CLUSTER, Access, check_access, find_access
+from core.kube.connection import Connection
 from core.kube.errors import ApiUnreachableError
-from core.kube.transport import ApiRequest
+from core.kube.transport import ApiRequest, StaticToken
 from core.settings import Settings
 from tests.unit.kube.http_server import HttpServer, answers
 
@@ -471,3 +472,20 @@ class TestGoogle:
             match=r"SLUICE_API_SERVER=https://example\.com needs Google credentials: Your default credentials",
         ):
             await find_access(settings(api_server="https://example.com"), clock=clock)
+
+
+@pytest.mark.parametrize(("call_timeout", "connect_timeout"), [(3.0, 2.0), (1.0, 2.0), (60.0, 40.0)])
+async def test_connection_may_take_longer_where_calls_may(monkeypatch, call_timeout, connect_timeout):
+    asked = []
+
+    async def refused(**given: Any) -> Connection:
+        asked.append(given["timeout"])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(Connection, "open", refused)
+    transport = Access("http://127.0.0.1:1", None, StaticToken()).transport(connections=1, call_timeout=call_timeout)
+
+    with pytest.raises(ApiUnreachableError):
+        await transport.send(GET, timeout=LONG)
+
+    assert asked == [connect_timeout]
