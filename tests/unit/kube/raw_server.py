@@ -7,10 +7,13 @@ import threading
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Self
 
+from tests.support.waiting import HANGS_AFTER
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PATIENCE = 10.0
+PATIENCE = HANGS_AFTER
+"""Seconds. A server that gave up on a busy machine would leave a call that is sent again without any answer."""
 
 
 class RawServer:

@@ -121,7 +121,8 @@ async def test_data_nested_too_deeply_is_still_put_aside(server, put):
         deep = [deep]
     await put({"deep": deep})
     (message,) = server.messages
-    assert json.loads(message.data).startswith("{'deep': [[")
+    # Python 3.14 writes it as JSON; those before it say what it is.
+    assert json.loads(message.data).startswith(("{'deep': [[", '{"deep": [['))
 
 
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "NOT_FOUND", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "INTERNAL"])
