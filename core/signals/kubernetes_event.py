@@ -95,6 +95,7 @@ class EventObject(_Part):
     """An Event; where the two versions name a field differently, either name is read."""
 
     metadata: _Metadata = Field(default_factory=_Metadata)
+    cluster_name: _Text = Field("", alias="clusterName")  # kubernetes-event-exporter's, beside Kubernetes' own fields
     regarding: _Reference | None = Field(None, validation_alias=_either("regarding", "involvedObject"))
     type: _Text = ""
     reason: _Text = ""
@@ -264,15 +265,16 @@ class EventReader:
         if isinstance(aim, Ignored):
             return replace(aim, signal_name=signal_name)
         target, candidates = aim
+        cluster = event.cluster_name if decision.cluster is None else decision.cluster
         return NormalizedSignal(
-            fingerprint=fingerprint_of(target, cluster=decision.cluster or ""),
+            fingerprint=fingerprint_of(target, cluster=cluster),
             signal_name=signal_name,
             severity=decision.severity or event.type,
             signal_type=SIGNAL_TYPE,
             signal_source=SOURCE,
             target=target,
             candidates=candidates,
-            cluster_id=decision.cluster or "",
+            cluster_id=cut_utf8(cluster, limit=_NAME_BYTES),
             provenance=decision.provenance,
             firing_time=event.first_time or happened,
             received_time=self.received_time,

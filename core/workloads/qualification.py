@@ -246,6 +246,9 @@ class Qualification:
         if self._scope is not None:
             sentence = f"its cluster {signal.cluster_id!r} is not this one, whose labels decide"
             return _rejected(signal, OUT_OF_SCOPE, f"out of scope: {sentence}; SLUICE_CLUSTER names this one")
+        event_namespace = signal.event_namespace
+        if event_namespace and (sentence := beyond_reach(signal.target, event_namespace=event_namespace)):
+            return _ignored(signal, BEYOND_REACH, sentence)
         if not signal.candidates:
             return signal
         found = as_named(signal.candidates)

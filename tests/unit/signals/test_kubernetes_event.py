@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import PayloadError
 from core.signals.kubernetes_event import EventReader, EventReference, occurrence_of, open_cloud_event
+from core.signals.rules_file import read_rules
 from core.signals.signal import Entry, Ignored, NormalizedSignal, Poison, TargetResource, fingerprint_of
 from tests.support.kubernetes_events import (
     MOMENT,
@@ -82,6 +83,19 @@ class TestSignals:
             "component": "kubelet",
             "field_path": "spec.containers{web}",
         }
+
+    def test_exporter_of_many_clusters_names_the_one_it_speaks_of(self):
+        found = signal(kubelet_event(clusterName="east"))
+        assert (found.cluster_id, found.fingerprint) == ("east", fingerprint_of(found.target, cluster="east"))
+        assert (
+            signal(kubelet_event(clusterName="")).cluster_id == signal(kubelet_event(clusterName=None)).cluster_id == ""
+        )
+
+    def test_rule_says_another_cluster_than_the_exporter(self):
+        rules = read_rules("rules: [{name: x, match: 'kind=Pod', cluster: ''}]", where="x")
+        found = EventReader(MOMENT, MAX_AGE, rules).read(kubelet_event(clusterName="east"))
+        assert isinstance(found, NormalizedSignal)
+        assert found.cluster_id == ""
 
     def test_schedulers_event_of_events_k8s_io_is_one_too(self):
         found = signal(scheduler_event(), later=2)

@@ -111,3 +111,27 @@ async def test_repeat_of_an_event_costs_one_call(world: World, resolving: Instan
         resolving.restart()
         await tell(resolving, event, deadline)
     assert resolving.calls == ["PATCH remediationrequests/status"]
+
+
+class TestOtherClusters:
+    async def test_event_of_one_is_its_own_problem_and_nothing_is_looked_up(
+        self, world: World, deadline: Deadline
+    ) -> None:
+        instance = world.instance(owners="resolve", cluster="here")
+        event = event_in(SHOP, name="web-1", namespace=SHOP) | {"clusterName": "east"}
+        result = await tell(instance, event, deadline)
+        target = TargetResource(kind="Pod", name="web-1", namespace=SHOP)
+        assert (result.status, result.fingerprint) == (Status.CREATED, fingerprint_of(target, cluster="east"))
+        assert not any("pods" in call for call in instance.calls)
+
+    async def test_event_of_this_one_meets_those_that_name_none(self, world: World, deadline: Deadline) -> None:
+        instance = world.instance(owners="resolve", cluster="here")
+        named = event_in(SHOP, name="web-1", namespace=SHOP) | {"clusterName": "here"}
+        unnamed = event_in(SHOP, event_uid="e-2", name="web-1", namespace=SHOP)
+        statuses = [(await tell(instance, event, deadline)).status for event in (named, unnamed)]
+        assert statuses == [Status.CREATED, Status.DEDUPLICATED]
+
+    async def test_event_of_one_speaks_of_its_own_namespace_only(self, world: World, deadline: Deadline) -> None:
+        instance = world.instance(owners="resolve", cluster="here")
+        event = event_in(EVIL, name="web-1", namespace=SHOP) | {"clusterName": "east"}
+        assert (await tell(instance, event, deadline)).reason == "beyond_reach"
