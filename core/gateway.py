@@ -243,7 +243,7 @@ def build_qualification(
         if owners or scope:
             silence = Silence(reader=reader, clock=clock, whole=scope is not None, warn=warn)
     return Qualification(
-        own=OwnDoing(group=settings.group, namespace=settings.namespace if settings.own_namespace == "ignore" else ""),
+        own=OwnDoing(group=settings.group, namespaces=settings.own_namespaces),
         kinds=kinds,
         finder=finder,
         owners=owners,

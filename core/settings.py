@@ -39,17 +39,23 @@ _TRACE_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PR
 _TRACE_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 
 
-def _default_namespace() -> str:
+def _pods_namespace() -> str:
+    """Return the namespace in which this process runs; empty outside of a pod."""
     from_pod = os.environ.get("POD_NAMESPACE", "")
     if from_pod:
         return from_pod
     try:
         return _SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
     except OSError:
-        return _FALLBACK_NAMESPACE
+        return ""
+
+
+def _default_namespace() -> str:
+    return _pods_namespace() or _FALLBACK_NAMESPACE
 
 
 KUBERNAUT = {
+    "namespace": "kubernaut-system",
     "group": "kubernaut.ai",
     "reads": "consistent",
     "first_count": "written",
@@ -271,6 +277,13 @@ class Settings(BaseModel):
         """Let the profile fill in what is not set."""
         profile = given.get("profile") if isinstance(given, dict) else None
         return {**KUBERNAUT, **given} if profile == "kubernaut" else given
+
+    @property
+    def own_namespaces(self) -> frozenset[str]:
+        """Namespaces all of whose objects are the gateway's own: that of the RRs, and the one it runs in."""
+        if self.own_namespace == "take":
+            return frozenset()
+        return frozenset(filter(None, (self.namespace, _pods_namespace())))
 
     @property
     def auth_ways(self) -> list[str]:

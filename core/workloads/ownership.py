@@ -12,7 +12,7 @@ from core.signals.signal import TargetResource
 from core.workloads.objects import built_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from core.common.clock import Deadline
     from core.metrics import Metrics
@@ -191,12 +191,12 @@ class OwnDoing:
 
     Args:
         group: API group of RemediationRequest (SLUICE_GROUP).
-        namespace: the gateway's namespace, all of whose objects are its own; empty where they are not.
+        namespaces: all of whose objects are its own.
     """
 
-    def __init__(self, *, group: str, namespace: str) -> None:
+    def __init__(self, *, group: str, namespaces: Collection[str]) -> None:
         self._group = group
-        self._namespace = namespace
+        self._namespaces = namespaces
 
     def refusal(self, target: TargetResource, owners: Iterable[TargetResource] = (), *, local: bool = True) -> str:
         """Return a sentence that says why a signal about `target` is about the gateway itself; empty where it is not.
@@ -224,11 +224,9 @@ class OwnDoing:
         return ""
 
     def _by_namespace(self, target: TargetResource) -> str:
-        if not self._namespace:
-            return ""
-        if self._namespace == target.namespace:
+        if target.namespace in self._namespaces:
             return "in the gateway's own namespace; SLUICE_OWN_NAMESPACE=take takes it all the same"
-        if target.kind == "Namespace" and target.name == self._namespace:
+        if target.kind == "Namespace" and target.name in self._namespaces:
             return "the gateway's own namespace; SLUICE_OWN_NAMESPACE=take takes it all the same"
         return ""
 

@@ -66,7 +66,7 @@ class Processing:
         rounds: Any = self.rounds
         self.pipeline = Pipeline(
             qualification=Qualification(
-                own=OwnDoing(group="remediation.kubernaut.ai", namespace=""),
+                own=OwnDoing(group="remediation.kubernaut.ai", namespaces=()),
                 kinds=Kinds(client=None, clock=self.clock),
                 finder=None,
                 owners=None,

@@ -212,6 +212,15 @@ class TestKubernautsProfile:
         assert {name: getattr(settings, name) for name in KUBERNAUT} == KUBERNAUT
         assert settings.group == "kubernaut.ai"
 
+    def test_writes_rrs_where_its_orchestrator_looks_wherever_it_runs(self, monkeypatch):
+        monkeypatch.setenv("SLUICE_PROFILE", "kubernaut")
+        monkeypatch.setenv("POD_NAMESPACE", "sluice-system")
+        settings = load_settings()
+        assert settings.namespace == "kubernaut-system"
+        assert settings.own_namespaces == {"kubernaut-system", "sluice-system"}
+        monkeypatch.setenv("SLUICE_NAMESPACE", "elsewhere")
+        assert load_settings().namespace == "elsewhere"
+
     def test_leaves_what_is_set(self, monkeypatch):
         monkeypatch.setenv("SLUICE_PROFILE", "kubernaut")
         monkeypatch.setenv("SLUICE_GROUP", "remediation.kubernaut.ai")

@@ -10,7 +10,7 @@ GROUP, NAMESPACE = "sre.example.com", "sluice-system"
 
 def refusal(api_version: str, kind: str, *, namespace: str = "shop", name: str = "x", local: bool = True) -> str:
     target = TargetResource(kind=kind, name=name, namespace=namespace, api_version=api_version)
-    return OwnDoing(group=GROUP, namespace=NAMESPACE).refusal(target, local=local)
+    return OwnDoing(group=GROUP, namespaces={NAMESPACE}).refusal(target, local=local)
 
 
 @pytest.mark.parametrize("local", [True, False])
@@ -60,7 +60,7 @@ def test_namespace_of_that_name_in_another_cluster_is_somebody_elses():
 
 
 def test_whoever_takes_its_namespace_gets_all_but_the_own_kinds():
-    own = OwnDoing(group=GROUP, namespace="")
+    own = OwnDoing(group=GROUP, namespaces=())
     pod = TargetResource(kind="Pod", name="x", namespace=NAMESPACE, api_version="v1")
     assert own.refusal(pod) == ""
     assert own.refusal(TargetResource(kind="Lease", name="x", namespace=NAMESPACE)) != ""
@@ -68,7 +68,7 @@ def test_whoever_takes_its_namespace_gets_all_but_the_own_kinds():
 
 
 def test_object_is_own_where_one_of_its_owners_is():
-    own = OwnDoing(group=GROUP, namespace=NAMESPACE)
+    own = OwnDoing(group=GROUP, namespaces={NAMESPACE})
     pod = TargetResource(kind="Pod", name="x", namespace="shop", api_version="v1")
     job = TargetResource(kind="Job", name="j", namespace="shop", api_version="batch/v1")
     run = TargetResource(kind="WorkflowExecution", name="w", namespace="shop", api_version="kubernaut.ai/v1alpha1")
