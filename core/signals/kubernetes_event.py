@@ -315,7 +315,8 @@ def _aim(
 
 
 def occurrence_of(raw: dict[str, Any]) -> bytes:
-    """Return what an occurrence is known by when it is sent again: uid and count, never the CloudEvent's id.
+    """Return what an occurrence is known by when it is sent again: uid and count, never the CloudEvent's id; and what
+    the Event is about, so that one with another Event's uid does not stand for it.
 
     Empty for an object that has no uid.
     """
@@ -325,7 +326,10 @@ def occurrence_of(raw: dict[str, Any]) -> bytes:
         return b""
     if not event.metadata.uid:
         return b""
-    return hashlib.sha256(f"{event.metadata.uid}/{event.occurrences}/{event.last_time}".encode()).digest()
+    about = event.regarding or _Reference()
+    told = (about.kind, about.namespace, about.name, event.metadata.namespace, event.type, event.reason)
+    known = (event.metadata.uid, event.occurrences, str(event.last_time), *told)
+    return hashlib.sha256(to_json(known)).digest()
 
 
 def _payload(raw: dict[str, Any]) -> bytes:

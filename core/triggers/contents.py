@@ -46,8 +46,9 @@ def open_content(event: CloudEvent, *, wanted: str) -> Content:
     if event.type == MESSAGE_PUBLISHED:
         message = open_message(event.type, event.data)
         return Content(
-            # Only Pub/Sub's own ids tell messages apart: a message without one is never taken for another.
-            key=_key(event.source, message.message_id) if message.message_id else b"",
+            # Only Pub/Sub's own ids tell messages apart: a message without one is never taken for another. The data is
+            # in the key so that whoever guesses an id keeps no message away.
+            key=_key(event.source, message.message_id, message.data.encode()) if message.message_id else b"",
             data=message.content,
             provenance=message.provenance,
         )

@@ -73,6 +73,32 @@ async def test_event_with_a_victims_uid_does_not_take_the_victims_events(
     assert (await tell(resolving, honest, deadline)).fingerprint == fingerprint("Pod", "victim")
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        event_in(SHOP, name="other", namespace=SHOP),
+        event_in(EVIL, name="victim", namespace=EVIL),
+        event_in(SHOP, name="victim", namespace=SHOP) | {"reason": "Unhealthy"},
+    ],
+)
+async def test_event_with_the_uid_of_a_victims_event_does_not_stand_for_it(
+    world: World, deadline: Deadline, forged: dict[str, Any]
+) -> None:
+    """One intake: it remembers what it stored, so that the same delivery again is not counted again."""
+    instance = world.instance(owners="as-named")
+    intake = KubernetesEventIntake.over(instance.gateway)
+
+    async def told(event: Any) -> SignalResult:
+        sent = CloudEvent(type="dev.knative.apiserver.resource.add", source="s", id="1", data=event)
+        (result,) = await intake.receive(sent, deadline=deadline)
+        return result
+
+    assert (await told(forged)).stored
+    honest = event_in(SHOP, name="victim", namespace=SHOP)
+    assert (await told(honest)).reason != "redelivered"
+    assert (await told(honest)).reason == "redelivered"
+
+
 async def test_node_has_no_namespace_whatever_an_event_says(world: World, deadline: Deadline) -> None:
     instance = world.instance(owners="as-named")
     told = await tell(instance, event_in("default", kind="Node", name="n1", namespace="default"), deadline)

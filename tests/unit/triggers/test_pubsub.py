@@ -117,6 +117,11 @@ class TestStoring:
         (request,) = await requests(world)
         assert count(request) == 2
 
+    async def test_another_content_under_the_same_id_is_another_message(self, send, world):
+        """Ids are the publisher's to know: one that somebody guessed keeps no message away."""
+        assert await send(envelope(webhook(alert(pod="web-2", namespace="prod")))) == ["created"]
+        assert await send(envelope(webhook(GOOD))) == ["created"]
+
     async def test_same_message_id_in_another_topic_is_another_message(self, intake, deadline, send):
         await send(envelope(webhook(GOOD)))
         event = CloudEvent(type=PUBLISHED, source="//other", id="1", data=envelope(webhook(GOOD)))
