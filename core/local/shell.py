@@ -2,11 +2,13 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
+from core.common.text import printable
 from core.errors import SluiceError
 
 INTERRUPTED = 128 + signal.SIGINT  # exit code, as shells say it
@@ -27,10 +29,26 @@ class CommandError(SluiceError):
         self.exit_code = exit_code
 
 
+class _HarmlessConsole(Console):
+    """Writes what others wrote (labels, names, answers) so that none of it steers the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield what is to be written; rich's own control codes are segments of another kind."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(harmless(segment.text), segment.style)
+
+
+def harmless(text: str) -> str:
+    """Return `text` for a terminal: lines and tabs stay, all else that could steer it is written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(each if each in "\n\t" else printable(each) for each in text)
+
+
 def new_console(*, stderr: bool = False) -> Console:
     """Return a console that colours on terminals only and never guesses at what to highlight."""
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDTH_OF_FILES)
+    console = _HarmlessConsole(stderr=stderr, highlight=False)
+    return console if console.is_terminal else _HarmlessConsole(stderr=stderr, highlight=False, width=_WIDTH_OF_FILES)
 
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

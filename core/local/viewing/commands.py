@@ -11,7 +11,7 @@ from rich.text import Text
 
 from core.common.clock import RealClock
 from core.local.running import prefer_what_runs
-from core.local.shell import USAGE, CommandError, new_console
+from core.local.shell import USAGE, CommandError, harmless, new_console
 from core.local.viewing import completion
 from core.local.viewing.live import Display
 from core.local.viewing.rows import Filter, Output, Row, table, written, youngest_last
@@ -124,7 +124,7 @@ def describe(
     """Tell one remediation request as a story: its problem, what joined, what it holds, what was sent."""
     with open_reader(context, namespace) as reader:
         row = Row.from_object(reader.get(name))
-    typer.echo(story(row, now=RealClock().now(), whole=payload), nl=False)
+    typer.echo(harmless(story(row, now=RealClock().now(), whole=payload)), nl=False)
 
 
 def phase(
