@@ -24,7 +24,7 @@ DEAD_LETTERS = Resource(
     "deadletters",
     "DeadLetter",
     custom=True,
-    definition="knative/base/dead-letter-crd.yaml",
+    definition="knative/cluster/dead-letter-crd.yaml",
 )
 
 MOST_DATA_BYTES = 256 * 1024

@@ -30,7 +30,7 @@ SERVED_WITHIN = 30.0
 @pytest.fixture
 async def installed(api: Client, namespace: str) -> str:
     """The path of dead letters, once they are served."""
-    definition = yaml.safe_load((BASE / "dead-letter-crd.yaml").read_text())
+    definition = yaml.safe_load((BASE.parent / "cluster" / "dead-letter-crd.yaml").read_text())
     assert (await api.post(CRDS, definition)).status in (201, 409)
     path = path_of(DEAD_LETTERS, namespace=namespace)
 

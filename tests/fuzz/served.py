@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 SOURCES = Path(_worker.__file__).parent
 DEADLINE = 8.0
-_DEAD_LETTER = SOURCES.parent / "knative" / "base" / "dead-letter-crd.yaml"
+_DEAD_LETTER = SOURCES.parent / "knative" / "cluster" / "dead-letter-crd.yaml"
 _HANGS = 120.0
 
 

@@ -122,6 +122,11 @@ def test_new_cluster_takes_everything_in_one_go(kube_apiserver_binaries: Binarie
         assert (applied.returncode, applied.stderr) == (0, "")
 
 
+def test_all_definitions_are_among_what_the_clusters_administrator_applies() -> None:
+    defined = {each["metadata"]["name"] for each in objects("cluster") if each["kind"] == "CustomResourceDefinition"}
+    assert defined == {"remediationrequests.remediation.kubernaut.ai", "deadletters.sluice.kubernaut.ai"}
+
+
 def test_misspelt_field_is_refused(run: Kubectl, tmp_path: Path) -> None:
     text = (ROOT / "cluster" / "flow-control.yaml").read_text().replace("matchingPrecedence", "matchingPrecedense")
     (tmp_path / "broken.yaml").write_text(text)

@@ -253,7 +253,7 @@ async def test_sink_needs_each_of_its_rules(
     cluster: Cluster, caplog: pytest.LogCaptureFixture, missing: tuple[str, str, str] | None
 ) -> None:
     """One that is missing is named, in the answer or in the log: to keep an event matters more than to delete one."""
-    install_definition(cluster.server, ROOT / "base" / "dead-letter-crd.yaml")
+    install_definition(cluster.server, ROOT / "cluster" / "dead-letter-crd.yaml")
     cluster.set_rules("sluice", [rule(*each) for each in single(SINK_RULES) if each != missing])
     async with scene_with(cluster) as scene:
         old = {"metadata": {"name": "old"}, "spec": {"type": "t", "source": "s", "id": "old"}}

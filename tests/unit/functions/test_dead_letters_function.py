@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.scripted import Scripted
 
 TYPE = "dev.knative.apiserver.resource.add"
-CRD = SOURCES.parent / "knative" / "base" / "dead-letter-crd.yaml"
+CRD = SOURCES.parent / "knative" / "cluster" / "dead-letter-crd.yaml"
 CREATE, LIST, DELETE = "CREATE deadletters", "LIST deadletters consistently", "DELETE deadletters"
 FAILURE = {"knativeerrordest": "http://function/", "knativeerrorcode": "400", "knativeerrordata": "why"}
 NONE_YET = answered(200, {"metadata": {}, "items": []})
@@ -211,7 +211,7 @@ async def test_event_that_cannot_be_kept_now_comes_again(function: Function, scr
 async def test_missing_definition_is_named_with_its_file(function: Function, scripted: Scripted) -> None:
     scripted.then("LIST deadletters", answered(404, b"404 page not found\n"))
     said = (await function.get("/readyz")).problem(503)
-    assert "apply knative/base/dead-letter-crd.yaml" in said
+    assert "apply knative/cluster/dead-letter-crd.yaml" in said
 
 
 async def test_function_is_ready_where_dead_letters_can_be_read(function: Function, wire: Wire) -> None:
