@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes all three functions, and finds every series that the dashboard asks for."""
+"""A real Prometheus scrapes every function, and finds every series that the dashboard asks for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import yaml
+
 from tests.apiserver.process import ServerProcess, wait_until_up
 from tests.e2e.function import ROOT, alert, production
 from tests.support.cloud_events import structured
+from tests.support.cluster import GATEWAY, GATEWAY_RULES, install_definition
 from tests.support.http import send
 from tests.support.kubernetes_events import kubelet_event
 from tests.support.prometheus import find_prometheus
@@ -24,10 +27,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.conftest import StartFunction
+    from tests.support.cluster import Cluster
 
-FUNCTIONS = ("alertmanager", "kubernetes_event", "pubsub")
+FUNCTIONS = ("alertmanager", "kubernetes_event", "pubsub", "dead_letters")
 NOT_HERE = {"gateway_signals_failed_total"}
 """Counted only where something fails; tests/unit/functions/test_failures.py has it."""
+
+ALERTS = {
+    rule["alert"]: rule["expr"]
+    for group in yaml.safe_load((ROOT / "knative" / "monitoring" / "prometheus-rule.yaml").read_text())["spec"][
+        "groups"
+    ]
+    for rule in group["rules"]
+}
+DEAD_LETTERS = ROOT / "knative" / "cluster" / "dead-letter-crd.yaml"
+SINK_RULES = [
+    rule
+    for each in yaml.safe_load_all((ROOT / "knative" / "base" / "dead-letters.yaml").read_text())
+    if each["kind"] == "Role"
+    for rule in each["rules"]
+]
 
 WITHIN = 60.0  # seconds
 _LISTENING = re.compile(r'msg="Listening on" address=(127\.0\.0\.1:\d+)')
@@ -88,8 +107,10 @@ def asked(url: str, path: str, **query: str) -> Any:
 
 
 def test_every_function_is_scraped_and_every_panel_has_what_it_shows(
-    start_function: StartFunction, tmp_path: Path
+    start_function: StartFunction, cluster: Cluster, tmp_path: Path
 ) -> None:
+    install_definition(cluster.server, DEAD_LETTERS)
+    cluster.set_rules(GATEWAY, [*GATEWAY_RULES, *SINK_RULES])
     ports = dict(zip(FUNCTIONS, free_ports(len(FUNCTIONS)), strict=True))
     with prometheus(tmp_path / "prometheus", ports) as url:
         functions = {
@@ -109,6 +130,9 @@ def test_every_function_is_scraped_and_every_panel_has_what_it_shows(
         message = envelope({"version": "4", "alerts": [alert("web-2")]})
         assert functions["pubsub"].deliver(structured(PUBLISHED, message)).status == 201
 
+        dead = structured("dev.knative.apiserver.resource.add", ["no Event"])
+        assert [functions["dead_letters"].deliver(dead).status for _ in range(2)] == [201, 200]
+
         wait_for(lambda: _scraped_all(url), what="a scrape of each function after its signals", within=WITHIN)
 
         up = asked(url, "query", query="up")["result"]
@@ -117,6 +141,15 @@ def test_every_function_is_scraped_and_every_panel_has_what_it_shows(
         assert {metric for _, query in panels() for metric in _METRIC.findall(query)} - known == NOT_HERE
         empty = {title for title, query in panels() if not asked(url, "query", query=query)["result"]}
         assert empty <= {"Signals by outcome"}  # its line of failed signals
+        letters = asked(url, "query", query="sum by (outcome) (gateway_dead_letters_total) > 0")["result"]
+        assert {each["metric"]["outcome"]: each["value"][1] for each in letters} == {"kept": "1", "repeated": "1"}
+        assert fires(url, "SluiceDeadLetters")
+        assert not fires(url, "SluiceDeadLettersRefused")
+
+
+def fires(url: str, alert: str) -> bool:
+    """Whether the query of an alert of ours has a result now."""
+    return bool(asked(url, "query", query=ALERTS[alert])["result"])
 
 
 def _scraped_all(url: str) -> bool:

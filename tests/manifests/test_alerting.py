@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ BUCKETS = "gateway_http_request_duration_seconds_bucket"
 RECEIVED = "gateway_signals_received_total"
 NO_TARGET = 'gateway_signals_ignored_total{reason="no_target"}'
 BREAKER = 'gateway_circuit_breaker_state{name="kubernetes-api"}'
+LETTERS = "gateway_dead_letters_total"
+KEPT, EXPIRED, REFUSED = (f'{LETTERS}{{outcome="{outcome}"}}' for outcome in ("kept", "expired", "refused"))
 FAILED = 'gateway_signals_failed_total{source_type="alert"}'
 BOUNDS = {bound: f'{BUCKETS}{{method="POST",le="{bound}"}}' for bound in ("1.024", "10.0", "+Inf")}
 FAST = dict.fromkeys(BOUNDS.values(), "0+60x180")
@@ -52,6 +55,19 @@ CASES: list[tuple[str, dict[str, str], bool]] = [
     ("SluicePoison", {'gateway_signals_rejected_total{reason="malformed_alert"}': "0+1x180"}, True),
     ("SluicePoison", {'gateway_signals_rejected_total{reason="out_of_scope"}': "0+1x180"}, False),
     ("SluicePoison", {'gateway_signals_rejected_total{reason="silenced"}': "0+1x180"}, False),
+    # An instance that was at zero has counted before its first scrape, and is at zero again soon.
+    ("SluicePoison", {'gateway_signals_rejected_total{reason="malformed_alert"}': "_x150 1x3 stale"}, True),
+    ("SluicePoison", {'gateway_signals_rejected_total{reason="malformed_alert"}': "1x180"}, False),
+    ("SluiceDeadLetters", {KEPT: "0x150 1x30"}, True),
+    ("SluiceDeadLetters", {KEPT: "_x150 1x3 stale"}, True),
+    ("SluiceDeadLetters", {KEPT: "1x180"}, False),
+    ("SluiceDeadLetters", {KEPT: "_x60 1x3 stale"}, False),
+    ("SluiceDeadLetters", {EXPIRED: "0x150 2x30"}, True),
+    ("SluiceDeadLetters", {f'{LETTERS}{{outcome="repeated"}}': "0+1x180"}, False),
+    ("SluiceDeadLettersRefused", {REFUSED: "0x175 1x5"}, True),
+    ("SluiceDeadLettersRefused", {REFUSED: "_x175 1x2 stale"}, True),
+    ("SluiceDeadLettersRefused", {REFUSED: "_x100 1x2 stale"}, False),
+    ("SluiceDeadLettersRefused", {KEPT: "0+1x180"}, False),
     ("SluiceNoTraffic", {f'{POSTS}{{method="POST",status="201"}}': "0+1x30 30+0x150"}, True),
     ("SluiceNoTraffic", {f'{POSTS}{{method="POST",status="201"}}': "0+1x180"}, False),
     ("SluiceNoTraffic", {f'{POSTS}{{method="GET",status="200"}}': "0+1x180"}, False),
@@ -77,8 +93,8 @@ def test_alerts_fire_where_they_should_and_only_there(tmp_path: Path) -> None:
     def judged(name: str, series: dict[str, str], *, fires: bool) -> dict[str, Any]:
         rule = ALERTS[name]
         labels = dict(rule["labels"])
-        if name == "SluicePoison":
-            labels["reason"] = "malformed_alert"
+        for grouped in re.findall(r"^sum by \((\w+)\)", rule["expr"]):
+            labels |= dict(re.findall(rf'({grouped})="(\w+)"', next(iter(series))))
         expected = [{"exp_labels": labels, "exp_annotations": rule["annotations"]}] if fires else []
         return {
             "interval": "1m",
