@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - Typer reads the types
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 import yaml
@@ -162,7 +163,7 @@ class _Store:
         """Return what sends to a Broker through the API server's proxy of its Service.
 
         Raises:
-            CommandError: there is no such Broker, or its address is not that of a Service.
+            CommandError: there is no such Broker, its address is not that of a Service, or it asks for tokens.
         """
         try:
             reply = await self.client.get(
@@ -170,13 +171,16 @@ class _Store:
             )
         except NotFoundError as error:
             raise CommandError(f"there is no Broker {name} in {self.place}; name it by --broker") from error
-        address = str(((reply.obj.get("status") or {}).get("address") or {}).get("url") or "")
-        path = proxy_path(address)
+        address = (reply.obj.get("status") or {}).get("address") or {}
+        url = str(address.get("url") or "")
+        path = proxy_path(url)
         if not path:
             raise CommandError(
-                f"the address of the Broker {name} is {address or 'not known yet'}, no Service of the cluster; "
+                f"the address of the Broker {name} is {url or 'not known yet'}, no Service of the cluster; "
                 "send by --url, from where that is reached"
             )
+        if address.get("audience"):
+            raise CommandError(_way_with_token(url, audience=str(address["audience"]), settings=self.settings))
 
         async def send(event: KeptEvent) -> HttpAnswer:
             headers, body = to_request(event)
@@ -195,6 +199,21 @@ def proxy_path(address: str) -> str:
     port = found["port"] or (":443" if found["scheme"] == "https" else ":80")
     service = f"{found['scheme']}:{found['service']}{port}"
     return f"/api/v1/namespaces/{found['namespace']}/services/{service}/proxy{found['path'] or '/'}"
+
+
+def _way_with_token(url: str, *, audience: str, settings: Settings) -> str:
+    """Say how to send to a Broker that asks for tokens (Eventing's authentication-oidc), which the proxy takes away."""
+    parts = urlsplit(url)
+    service, namespace = (parts.hostname or "").split(".")[:2]
+    whose = f"kubectl get apiserversource -n {settings.namespace}"
+    return (
+        "nothing was sent: the Broker asks for a token, which the API server's proxy takes away. Forward a port to it, "
+        "and send with a token of an account that its EventPolicy admits, as the source's is:\n"
+        f"  kubectl port-forward -n {namespace} service/{service} 8081:{parts.port or 80} &\n"
+        f"  account=$({whose} -o jsonpath='{{.items[0].status.auth.serviceAccountName}}')\n"
+        f"  kubectl create token -n {settings.namespace} $account --audience {audience} >token\n"
+        f"  sluice dead-letters send --all --yes --url http://127.0.0.1:8081{parts.path or '/'} --token-file token"
+    )
 
 
 def _to_url(url: str, *, token: str) -> Send:

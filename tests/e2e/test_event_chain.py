@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from tests.cluster.machine import merge_patch
 from tests.cluster.product import (
     KUBERNETES_EVENT,
     NAMESPACE,
@@ -17,9 +23,13 @@ from tests.cluster.product import (
     remediation_requests,
 )
 from tests.cluster.workloads import create_warning, create_workloads, repeat_warning
+from tests.e2e.function import SCRIPTS
 from tests.support.waiting import eventually, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
     from tests.cluster.machine import Machine
 
 BROKER = "broker-ingress.knative-eventing.svc.cluster.local"
@@ -31,7 +41,7 @@ SOURCES = f"/apis/sources.knative.dev/v1/namespaces/{NAMESPACE}/apiserversources
 STORED_WITHIN = 600.0  # seconds; 5 on two idle cores, the start of a pod included
 
 
-NAMESPACES = {"chain-good": 20, "chain-poison": 1, "chain-outage": 10}
+NAMESPACES = {"chain-good": 20, "chain-poison": 1, "chain-refused": 1, "chain-outage": 10}
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +139,76 @@ async def test_poison_event_is_kept_as_a_dead_letter_and_holds_up_no_other(
 
 async def is_kept(machine: Machine, namespace: str) -> bool:
     return bool(dead_letters_about(machine, namespace))
+
+
+async def test_event_that_was_refused_is_sent_again_once_the_cause_is_gone(
+    machine: Machine, workloads: dict[str, list[str]], tmp_path: Path
+) -> None:
+    namespace = "chain-refused"
+    (workload,) = workloads[namespace]
+    await asyncio.to_thread(expect_tokens_for, machine, "somebody-else")  # a Trigger that was set wrong
+    try:
+        create_warning(machine, namespace=namespace, workload=workload)
+        await eventually(lambda: is_kept(machine, namespace), what="the dead letter", within=STORED_WITHIN)
+    finally:
+        await asyncio.to_thread(expect_tokens_for, machine, "sluice")
+    (kept,) = dead_letters_about(machine, namespace)
+    assert kept["spec"]["failure"]["code"] == "401"
+    assert remediation_requests(machine, namespace=namespace) == []
+
+    name = kept["metadata"]["name"]
+    refused = await asyncio.to_thread(send_dead_letter, machine, name)
+    assert refused.returncode == 1
+    assert "the Broker asks for a token, which the API server's proxy takes away" in refused.stderr
+    assert len(dead_letters_about(machine, namespace)) == 1
+
+    token = tmp_path / "token"
+    token.write_text(source_token(machine))
+    async with forwarded_port(machine, BROKER) as url:
+        target = (f"--url={url}/{NAMESPACE}/sluice", f"--token-file={token}")
+        sent = await asyncio.to_thread(send_dead_letter, machine, name, *target)
+    assert (sent.returncode, sent.stdout) == (0, "1 of 1 dead letter taken.\n"), sent.stderr
+    await asyncio.to_thread(assert_stored, machine, namespace, rrs=1, counted=1)
+    assert dead_letters_about(machine, namespace) == []
+
+
+def expect_tokens_for(machine: Machine, audience: str) -> None:
+    """Let the Trigger send its tokens for `audience`; the function takes those for `sluice`."""
+    merge_patch(
+        machine, "trigger", "sluice-events", {"spec": {"subscriber": {"audience": audience}}}, namespace=NAMESPACE
+    )
+    path = f"/apis/eventing.knative.dev/v1/namespaces/{NAMESPACE}/triggers/sluice-events"
+
+    def is_heeded() -> bool:
+        trigger = machine.get(path)
+        seen, status = trigger["metadata"]["generation"], trigger["status"]
+        return status["observedGeneration"] == seen and status.get("subscriberAudience") == audience
+
+    wait_for(is_heeded, what=f"the Trigger to send tokens for {audience}", within=STORED_WITHIN)
+
+
+def send_dead_letter(machine: Machine, name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """`sluice dead-letters send`, as somebody at a terminal."""
+    command = [str(SCRIPTS / "sluice"), "dead-letters", "send", name, "--yes", f"--namespace={NAMESPACE}", *options]
+    environment = {"KUBECONFIG": str(machine.kubeconfig), "HOME": str(machine.folder), "PATH": os.defpath}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@asynccontextmanager
+async def forwarded_port(machine: Machine, host: str) -> AsyncIterator[str]:
+    """What `kubectl port-forward` gives: a Service of the cluster on loopback. This kubelet forwards no ports."""
+
+    async def forward(request: web.Request) -> web.Response:
+        async with machine.control() as control:
+            headers = {key: request.headers[key] for key in ("Content-Type", "Authorization") if key in request.headers}
+            posting = control.post(f"/inside/{host}{request.path}", data=await request.read(), headers=headers)
+            async with posting as answer:
+                return web.Response(status=answer.status, body=await answer.read())
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", forward)
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/")
 
 
 async def test_who_has_no_token_is_refused_by_all_three(machine: Machine, workloads: dict[str, list[str]]) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SETTINGS = Settings(namespace="ns")
 CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
+BROKERS = Resource("eventing.knative.dev", "v1", "brokers", "Broker", custom=True)
 URL = "http://function.test/"
 
 
@@ -48,6 +49,21 @@ class World:
         obj["spec"] |= more
         await self._client.create(DEAD_LETTERS, obj, namespace="ns", deadline=self._deadline)
         return event.name
+
+    async def install_broker(self, status: object) -> None:
+        """The Broker `sluice`, as Eventing has it; of its definition only what the API asks for."""
+        version = {
+            "name": "v1",
+            "served": True,
+            "storage": True,
+            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+        }
+        spec = {"group": BROKERS.group, "scope": "Namespaced", "versions": [version]}
+        names = {"plural": BROKERS.plural, "singular": "broker", "kind": BROKERS.kind, "listKind": "BrokerList"}
+        definition = {"metadata": {"name": "brokers.eventing.knative.dev"}, "spec": spec | {"names": names}}
+        await self._client.create(CRDS, definition, deadline=self._deadline)
+        named = {"apiVersion": BROKERS.api_version, "kind": BROKERS.kind, "metadata": {"name": "sluice"}}
+        await self._client.create(BROKERS, named | {"status": status}, namespace="ns", deadline=self._deadline)
 
     async def names(self) -> set[str]:
         listing = await self._client.list(DEAD_LETTERS, namespace="ns", query={}, deadline=self._deadline)
@@ -70,7 +86,7 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("SLUICE_NAMESPACE", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
-    definition = yaml.safe_load((ROOT / "base" / "dead-letter-crd.yaml").read_text())
+    definition = yaml.safe_load((ROOT / "cluster" / "dead-letter-crd.yaml").read_text())
     async with embedded_cluster(SETTINGS) as cluster:
         monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig)
         async with open_client(SETTINGS, clock=RealClock()) as client:
@@ -86,6 +102,13 @@ async def test_list_tells_what_and_why(world: World) -> None:
     header, row = shown.stdout.splitlines()
     assert header.split() == ["NAME", "TYPE", "OBJECT", "CODE", "ANSWER", "BYTES", "AGE"]
     assert row.split()[:6] == [name, "a.type", "1", "400", "why", "3"]
+
+
+async def test_list_of_what_a_stranger_named_steers_no_terminal(world: World) -> None:
+    await world.keep("1", id="\x1b[2J", subject="\x1b]0;owned\x07")
+    shown = await world.sluice("list")
+    assert "\x1b" not in shown.stdout
+    assert "\\x1b]0;owned" in shown.stdout
 
 
 @pytest.mark.parametrize(("form", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
@@ -157,6 +180,18 @@ async def test_cluster_without_brokers_is_told_so(world: World) -> None:
     done = await world.sluice("send", "--all", "--yes")
     assert done.exit_code == 1
     assert "brokers.eventing.knative.dev is not installed here" in done.stderr
+
+
+async def test_broker_that_asks_for_tokens_is_sent_nothing_and_the_way_is_told(world: World) -> None:
+    name = await world.keep("1")
+    url = "http://broker-ingress.knative-eventing.svc.cluster.local/ns/sluice"
+    await world.install_broker({"address": {"url": url, "audience": "eventing.knative.dev/broker/ns/sluice"}})
+    done = await world.sluice("send", "--all", "--yes")
+    assert done.exit_code == 1
+    assert "kubectl port-forward -n knative-eventing service/broker-ingress 8081:80 &" in done.stderr
+    assert "kubectl create token -n ns $account --audience eventing.knative.dev/broker/ns/sluice >token" in done.stderr
+    assert "--url http://127.0.0.1:8081/ns/sluice --token-file token" in done.stderr
+    assert await world.names() == {name}
 
 
 @pytest.mark.parametrize(
