@@ -132,8 +132,33 @@ def test_user_of_the_image_is_the_one_of_the_manifests() -> None:
     assert user not in ("", "0")
 
 
-def test_base_images_are_pinned_and_the_same() -> None:
-    bases = [rest.split()[0] for word, rest in STEPS if word == "FROM"]
-    assert len(bases) == 2
-    assert len(set(bases)) == 1
-    assert bases[0].partition(":")[2].count(".") == 2, "a patch release, no moving tag"
+def test_base_images_are_pinned_by_tag_and_digest_and_the_same() -> None:
+    files = [ROOT / path for path in _tracked("*Dockerfile")]
+    assert DOCKERFILE in files
+    assert len(files) >= 3
+    bases = {base for file in files for base in bases_of(file.read_text())}
+    (base,) = bases
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", base), base
+
+
+def bases_of(text: str) -> list[str]:
+    """What a Dockerfile builds on, apart from its own stages and from nothing."""
+    froms = [rest.split() for word, rest in instructions(with_arguments(text)) if word == "FROM"]
+    stages = {words[2] for words in froms if len(words) == 3}
+    return [words[0] for words in froms if words[0] not in stages | {"scratch"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "bases"),
+    [
+        ("FROM a:1@sha256:0 AS build\nFROM build\n", ["a:1@sha256:0"]),
+        ("ARG BASE=a:1\nFROM ${BASE} AS one\nFROM scratch\nCOPY --from=one /a /a\n", ["a:1"]),
+    ],
+)
+def test_base_is_what_is_no_stage(text: str, bases: list[str]) -> None:
+    assert bases_of(text) == bases
+
+
+def _tracked(pattern: str) -> list[str]:
+    command = ["git", "ls-files", "--", pattern]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
