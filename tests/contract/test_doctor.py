@@ -8,9 +8,11 @@ import ssl
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from core.common.clock import RealClock
 from core.common.resilience import CircuitBreaker
@@ -20,6 +22,7 @@ from core.local.doctor import Finding, Level, Visit, examine
 from core.local.doctor.visit import Times
 from core.local.embedded import load_crd
 from core.settings import Settings
+from core.triggers.kept_events import DEAD_LETTERS
 from tests.contract.conftest import CRDS
 from tests.contract.objects import request
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     Doctor = Callable[..., Any]
 
+KNATIVE = Path(__file__).parents[2] / "knative"
 GROUP = "remediation.kubernaut.ai"
 RRS = {"apiGroups": [GROUP], "resources": ["remediationrequests"], "verbs": ["create", "get", "list"]}
 COUNTS = {"apiGroups": [GROUP], "resources": ["remediationrequests/status"], "verbs": ["patch"]}
@@ -330,6 +334,25 @@ class TestKnative:
             ("warning", "there is no ApiServerSource sluice-events"),
         ]
         assert "kubectl describe triggers.eventing.knative.dev" in found[1].remedy
+
+
+class TestDeadLetters:
+    async def test_are_counted_and_the_way_to_them_is_told(self, doctor, api, namespace):
+        definition = yaml.safe_load((KNATIVE / "cluster" / "dead-letter-crd.yaml").read_text())
+        assert (await api.post(CRDS, definition)).status in (201, 409)
+        path = DEAD_LETTERS.path(namespace=namespace)
+        while (await api.get(path, resourceVersion="0", limit="1")).status != 200:
+            pass
+        assert levels("dead-letters", await doctor()) == {"ok"}
+        for number in ("1", "2"):
+            spec = {"type": "t", "source": "s", "id": number}
+            named = {"apiVersion": DEAD_LETTERS.api_version, "kind": DEAD_LETTERS.kind}
+            made = await api.post(path, named | {"metadata": {"name": f"dead-letter-{number}"}, "spec": spec})
+            assert made.status == 201, made.body
+        (finding,) = of("dead-letters", await doctor())
+        assert finding.level is Level.WARNING
+        assert finding.message.startswith("2 events could not be delivered, the first kept at 20")
+        assert "sluice dead-letters list" in finding.remedy
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import SluiceError
 from core.kube.errors import ApiUnreachableError, ForbiddenError
-from core.local.doctor import alertmanager, api_server, clusters, knative, permissions, sender
+from core.local.doctor import alertmanager, api_server, clusters, dead_letters, knative, permissions, sender
 from core.local.doctor.findings import Finding, failure, warning
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _CHECKS: Mapping[str, Check] = {
     "sender": sender.check_sender,
     "clusters": clusters.check_clusters,
     "knative": knative.check_knative,
+    "dead-letters": dead_letters.check_dead_letters,
 }
 
 
