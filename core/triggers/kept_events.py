@@ -66,9 +66,10 @@ class KeptEvent:
     def name(self) -> str:
         """Its object's name: the same event has the same name, however often it comes.
 
-        Source and id name an event (CloudEvents 1.0, section 3.1.1); the data is for senders that use an id twice.
+        Source and id name an event (CloudEvents 1.0, section 3.1.1); type and data are for senders that use an id
+        twice, and so that no other event stands for it.
         """
-        digest = hashlib.sha256(to_json([self.attributes.get("source", ""), self.attributes.get("id", "")]))
+        digest = hashlib.sha256(to_json([self.attributes.get(name, "") for name in ("source", "id", "type")]))
         digest.update(self.data)
         return f"dead-letter-{digest.hexdigest()[:24]}"
 

@@ -104,6 +104,11 @@ class TestAnEvent:
             acknowledged(await function.send(binary(TYPE, data, id="1")))
         assert len(await kept(wire)) == 2
 
+    async def test_of_another_type_does_not_stand_for_it(self, function: Function, wire: Wire) -> None:
+        for event_type in ("made.up", TYPE):
+            acknowledged(await function.send(binary(event_type, {"a": 1}, id="1")))
+        assert len(await kept(wire)) == 2
+
     @pytest.mark.parametrize("data", [b"\xff\xfe", b"\x00" * 1000, b"", b"{", "ä".encode()])
     async def test_of_any_bytes_is_kept_as_it_came(self, function: Function, wire: Wire, data: bytes) -> None:
         acknowledged(await function.send(binary(TYPE, data, content_type="application/octet-stream")))
