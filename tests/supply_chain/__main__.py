@@ -1,4 +1,5 @@
-"""`python -m tests.supply_chain licenses`, `... audit REPORT` and `... base`: about requirements.txt alone."""
+"""`python -m tests.supply_chain licenses` and `... audit REPORT`: about requirements.txt alone; `... base` and
+`... browser`: what the lock files of these names are made of."""
 
 from __future__ import annotations
 
@@ -60,9 +61,16 @@ def base() -> list[str]:
     return [each for each in project["dependencies"] if not each.startswith(("kubernetes", "google-cloud-"))]
 
 
+def browser() -> list[str]:
+    """What the tests in a browser need besides."""
+    project = tomllib.loads((REQUIREMENTS.parent / "pyproject.toml").read_text())
+    return [str(each) for each in project["dependency-groups"]["browser"]]
+
+
 def main(arguments: list[str]) -> int:
-    if arguments[:1] in (["licenses"], ["base"]):
-        print("\n".join(licences() if arguments == ["licenses"] else base()))  # noqa: T201
+    lists = {"licenses": licences, "base": base, "browser": browser}
+    if len(arguments) == 1 and arguments[0] in lists:
+        print("\n".join(lists[arguments[0]]()))  # noqa: T201
         return 0
     try:
         report = json.loads(Path(arguments[1]).read_text())

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.supply_chain.__main__ import audited, licences, pinned
+from tests.supply_chain.__main__ import audited, base, browser, licences, pinned
 
 ROOT = Path(__file__).parents[2]
+PARTS = ("base", "browser", "dev", "otel")
+LOCKS = ("requirements.txt", *(f"requirements-{part}.txt" for part in PARTS))
+FLAGS = {"--universal", "--generate-hashes", "--no-strip-extras"}
+KNOWN_TO_RENOVATE = FLAGS | {"--output-file", "--extra", "--group", "--constraints", "--python-version"}
+"""Of uv's options those that we need, out of its own list: lib/modules/manager/pip-compile/common.ts (44.121)."""
+
 GOOD = {"name": "a", "version": "1", "vulns": []}
 WEAK = {"name": "b", "version": "2", "vulns": [{"id": "CVE-1", "fix_versions": ["3"]}]}
 UNKNOWN = {"name": "c", "version": "4", "skip_reason": "not found"}
@@ -37,7 +43,37 @@ def test_audit_is_clear_only_where_everything_was_looked_up(packages, code, said
 
 def test_updates_are_proposed_for_all_that_is_pinned():
     renovate = json.loads((ROOT / "renovate.json").read_text())
-    assert set(renovate["enabledManagers"]) == {"pip-compile", "pep621", "dockerfile", "gomod", "kustomize"}
+    assert set(renovate["enabledManagers"]) == {"pip-compile", "dockerfile", "gomod", "custom.regex"}
+    (pattern,) = renovate["pip-compile"]["managerFilePatterns"]
+    files = {path.name for path in ROOT.iterdir() if re.search(pattern.strip("/"), path.name)}
+    assert files == set(LOCKS)
+    assert "customManagers:makefileVersions" in renovate["extends"]
+    makefile = (ROOT / "Makefile").read_text()
+    pinned_there = re.findall(r"^\w+_VERSION := \S+$", makefile, re.MULTILINE)
+    assert len(re.findall(r"^# renovate: datasource=pypi depName=\S+\n\w+_VERSION :=", makefile, re.MULTILINE)) == len(
+        pinned_there
+    )
+    assert not re.search(r"==\d", makefile)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_renovate_can_read_from_a_lock_file_how_it_is_made(name):
+    """As its manager pip-compile does: the command in the header, with options that it knows, each in one word."""
+    header = re.match(r"(?:#.*\n)+# {4}(uv pip compile) (.*)\n", (ROOT / name).read_text())
+    assert header, f"the header of {name} has no command"
+    options = [word for word in header[2].split() if word.startswith("-")]
+    sources = [word for word in header[2].split() if not word.startswith("-")]
+    assert {option.partition("=")[0] for option in options} <= KNOWN_TO_RENOVATE
+    assert all("=" in option for option in options if option not in FLAGS), options
+    assert f"--output-file={name}" in options
+    assert "--generate-hashes" in options
+    own = name.replace(".txt", ".in")
+    assert sources == [own if (ROOT / own).exists() else "pyproject.toml"]
+
+
+@pytest.mark.parametrize("made", [base, browser])
+def test_what_a_lock_file_of_a_part_is_made_of_is_that_of_the_project(made):
+    assert (ROOT / f"requirements-{made.__name__}.in").read_text().splitlines() == made()
 
 
 def test_image_says_what_it_is():
