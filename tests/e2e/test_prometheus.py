@@ -71,7 +71,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def prometheus(folder: Path, targets: dict[str, int]) -> Iterator[str]:
-    """Run one that scrapes /metrics of each port as `knative/examples/pod-monitor.yaml` says; yield its URL."""
+    """Run one that scrapes /metrics of each port as `knative/monitoring/pod-monitor.yaml` says; yield its URL."""
     folder.mkdir()
     jobs = [{"targets": [f"127.0.0.1:{port}"], "labels": {"function": name}} for name, port in targets.items()]
     config = {

@@ -46,7 +46,7 @@ _DEFINITIONS = {"knative.dev/serving": "config/core/300-resources", "knative.dev
 _OPERATOR = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
 _OPERATOR_SUM = "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s="
 _OPERATOR_FOLDER = "example/prometheus-operator-crd"
-_OPERATOR_KINDS = ("alertmanagerconfigs", "podmonitors")
+_OPERATOR_KINDS = ("alertmanagerconfigs", "podmonitors", "prometheusrules")
 
 
 def validator(*, report: Report = to_stderr) -> Path:

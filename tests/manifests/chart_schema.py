@@ -55,6 +55,12 @@ def schema() -> Schema:
                 "kubernetesEvent": closed(function | events),
                 "deadLetters": closed({name: each for name, each in function.items() if name != "enabled"}),
                 "metricsNamespace": {"type": "string", "pattern": _DNS_LABEL},
+                "monitoring": closed(
+                    {
+                        "enabled": {"type": "boolean"},
+                        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                    }
+                ),
                 "apiServerPorts": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 65535}},
                 "disruptionBudget": closed({"enabled": {"type": "boolean"}}),
                 "quota": closed({"enabled": {"type": "boolean"}}),

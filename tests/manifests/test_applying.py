@@ -148,3 +148,5 @@ def test_examples_are_taken(run: Kubectl) -> None:
         applied = run("apply", "--server-side", "--validate=strict", "-f", str(example))
         assert (applied.returncode, applied.stderr) == (0, "")
     assert {"sender.yaml", "consumer.yaml", "cronjob.yaml"} < {each.name for each in examples}
+    watching = run("apply", "--server-side", "--validate=strict", "-k", str(ROOT / "monitoring"))
+    assert (watching.returncode, watching.stderr, len(watching.stdout.splitlines())) == (0, "", 3)

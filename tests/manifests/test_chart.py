@@ -53,6 +53,8 @@ def comparable(manifest: Manifest) -> Manifest:
         manifest["metadata"].pop("namespace", None)
     if manifest["kind"] == "ConfigMap" and "rules.yaml" in manifest["data"]:
         manifest["data"] = yaml.safe_load(manifest["data"]["rules.yaml"])
+    if not manifest["metadata"].get("labels"):
+        manifest["metadata"].pop("labels", None)
     if manifest["kind"] == "Service":
         template = manifest["spec"]["template"]
         template["metadata"]["annotations"].pop(MARK, None)
@@ -100,6 +102,23 @@ def test_another_namespace_is_used_wherever_the_base_names_its_own() -> None:
     assert "sluice-system" not in yaml.safe_dump_all(rendered)
     by_hand = yaml.safe_dump_all(objects("overlays/sender-tokens")).replace("sluice-system", "gateway")
     assert by_identity(rendered) == by_identity(list(yaml.safe_load_all(by_hand)))
+
+
+def test_chart_and_kustomize_say_the_same_of_what_watches_sluice() -> None:
+    without, rendered = (template(values={"monitoring": {"enabled": each}} | WHOLE) for each in (False, True))
+    watching = {key: each for key, each in by_identity(rendered).items() if key not in by_identity(without)}
+    assert watching == by_identity(objects("monitoring"))
+
+
+def test_what_watches_sluice_goes_where_prometheus_is_with_the_labels_that_it_looks_for() -> None:
+    values = {"monitoring": {"enabled": True, "labels": {"release": "stack"}}, "metricsNamespace": "observability"}
+    rendered = template(values=values, namespace="gateway")
+    for kind, name in (("PodMonitor", "sluice"), ("PrometheusRule", "sluice"), ("ConfigMap", "sluice-dashboard")):
+        metadata = the(kind, name, of=rendered)["metadata"]
+        assert (metadata["namespace"], metadata["labels"]["release"]) == ("observability", "stack")
+    assert the("PodMonitor", "sluice", of=rendered)["spec"]["namespaceSelector"] == {"matchNames": ["gateway"]}
+    rules = the("PrometheusRule", "sluice", of=rendered)["spec"]["groups"][0]["rules"]
+    assert {rule["labels"]["namespace"] for rule in rules} == {"gateway"}
 
 
 def test_knative_and_our_checks_accept_what_all_values_make() -> None:
@@ -165,6 +184,7 @@ def test_function_that_is_not_wanted_leaves_with_all_that_is_its_own(function: s
         ({"rules": {"name": "a"}}, "/rules"),
         ({"apiServerPorts": [70000]}, "/apiServerPorts/0"),
         ({"kubernetesEvent": {"senderTokens": "yes"}}, "/kubernetesEvent/senderTokens"),
+        ({"monitoring": {"labels": {"release": 1}}}, "/monitoring/labels/release"),
     ],
 )
 @pytest.mark.parametrize("command", [("lint",), ("template", "sluice")])

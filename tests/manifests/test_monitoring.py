@@ -22,7 +22,7 @@ def test_every_function_has_its_metrics_scraped_through_the_network_policy() -> 
     manifests = objects("base")
     port = int(the("ConfigMap", "sluice", of=manifests)["data"]["SLUICE_METRICS_PORT"])
     policy = the("NetworkPolicy", "sluice", of=manifests)["spec"]
-    monitor = yaml.safe_load((ROOT / "examples" / "pod-monitor.yaml").read_text())
+    monitor = yaml.safe_load((ROOT / "monitoring" / "pod-monitor.yaml").read_text())
 
     assert selected(policy["podSelector"]) == selected(monitor["spec"]["selector"]) == SERVICES
     assert [endpoint["portNumber"] for endpoint in monitor["spec"]["podMetricsEndpoints"]] == [port]

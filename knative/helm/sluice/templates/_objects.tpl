@@ -5,6 +5,7 @@
 {{- $values := .root.Values -}}
 {{- $file := base .path -}}
 {{- if or (eq $file "kustomization.yaml") (eq $file "crd.yaml") (eq $file "dead-letter-crd.yaml") -}}
+{{- else if hasPrefix "files/monitoring/" .path -}}
 {{- else if eq $file "namespace.yaml" -}}{{ if $values.namespace.create }}yes{{ end }}
 {{- else if eq $file "alertmanager.yaml" -}}{{ if $values.alertmanager.enabled }}yes{{ end }}
 {{- else if eq $file "pubsub.yaml" -}}{{ if $values.pubsub.enabled }}yes{{ end }}
