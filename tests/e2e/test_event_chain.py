@@ -182,7 +182,7 @@ def expect_tokens_for(machine: Machine, audience: str) -> None:
     def is_heeded() -> bool:
         trigger = machine.get(path)
         seen, status = trigger["metadata"]["generation"], trigger["status"]
-        return status["observedGeneration"] == seen and status.get("subscriberAudience") == audience
+        return bool(status["observedGeneration"] == seen and status.get("subscriberAudience") == audience)
 
     wait_for(is_heeded, what=f"the Trigger to send tokens for {audience}", within=STORED_WITHIN)
 

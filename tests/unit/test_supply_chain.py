@@ -47,6 +47,8 @@ def test_updates_are_proposed_for_all_that_is_pinned():
     (pattern,) = renovate["pip-compile"]["managerFilePatterns"]
     files = {path.name for path in ROOT.iterdir() if re.search(pattern.strip("/"), path.name)}
     assert files == set(LOCKS)
+    # config:recommended leaves out all folders named tests or examples, where we pin Go programs and base images.
+    assert renovate["ignorePresets"] == [":ignoreModulesAndTests"]
     assert "customManagers:makefileVersions" in renovate["extends"]
     makefile = (ROOT / "Makefile").read_text()
     pinned_there = re.findall(r"^\w+_VERSION := \S+$", makefile, re.MULTILINE)
