@@ -16,7 +16,7 @@ import yaml
 
 from core.common.clock import RealClock
 from core.common.resilience import CircuitBreaker
-from core.kube.client import KubeClient
+from core.kube.client import KubeClient, path_of
 from core.kube.transport import HttpTransport, StaticToken
 from core.local.doctor import Finding, Level, Visit, examine
 from core.local.doctor.visit import Times
@@ -340,7 +340,7 @@ class TestDeadLetters:
     async def test_are_counted_and_the_way_to_them_is_told(self, doctor, api, namespace):
         definition = yaml.safe_load((KNATIVE / "cluster" / "dead-letter-crd.yaml").read_text())
         assert (await api.post(CRDS, definition)).status in (201, 409)
-        path = DEAD_LETTERS.path(namespace=namespace)
+        path = path_of(DEAD_LETTERS, namespace=namespace)
         while (await api.get(path, resourceVersion="0", limit="1")).status != 200:
             pass
         assert levels("dead-letters", await doctor()) == {"ok"}
