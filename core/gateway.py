@@ -149,7 +149,7 @@ def build_gateway(
             observe=metrics.called,
             tracer=tracer,
         )
-        announcer = Announcer(client=apart, resource=resource, clock=clock, logger=logger)
+        announcer = Announcer(client=apart, resource=resource, clock=clock, logger=logger, seconds=settings.api_timeout)
     audit = _audit(settings, metrics, logger, clock, rng) if settings.audit_sink else None
     recorder = Recorder(
         listeners=[part.created for part in (announcer, audit) if part],

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 REASON = "Created"
 COMPONENT = "sluice"
-EVENT_SECONDS = 3.0
 MOST_AT_ONCE = 100
 """Events being written by one instance; in a burst of more new RRs the others have none."""
 
@@ -42,9 +41,13 @@ class Announcer:
         resource: kind of the RRs.
         clock: tells the Event's time.
         logger: is told of Events that could not be written.
+        seconds: until an Event is given up, its repeated tries included.
     """
 
-    def __init__(self, *, client: KubeClient, resource: Resource, clock: Clock, logger: logging.Logger) -> None:
+    def __init__(
+        self, *, client: KubeClient, resource: Resource, clock: Clock, logger: logging.Logger, seconds: float
+    ) -> None:
+        self._seconds = seconds
         self._client = client
         self._resource = resource
         self._clock = clock
@@ -63,7 +66,7 @@ class Announcer:
         task.add_done_callback(self._writing.discard)
 
     async def drain(self) -> None:
-        """Let the Events end that are being written, EVENT_SECONDS for each.
+        """Let the Events end that are being written, as long as each may take.
 
         An event loop that ends has cancelled their tasks before it comes here: those begin anew.
         """
@@ -73,7 +76,7 @@ class Announcer:
         await asyncio.gather(*(self._write(rr, event) for rr, event in left), return_exceptions=True)
 
     async def _write(self, rr: RemediationRequest, event: JsonObject) -> None:
-        deadline = Deadline(clock=self._clock, seconds=EVENT_SECONDS)
+        deadline = Deadline(clock=self._clock, seconds=self._seconds)
         try:
             await self._client.create(CORE_EVENTS, event, namespace=rr.namespace, deadline=deadline)
         except AlreadyExistsError:

@@ -16,6 +16,7 @@ from tests.support.instances import signal
 from tests.support.kubernetes_events import kubelet_event
 
 if TYPE_CHECKING:
+    from core.common.clock import Deadline
     from tests.contract.client import Client
 
 
@@ -39,6 +40,20 @@ async def test_new_rr_has_one_event_that_says_what_opened_it_and_repeats_have_no
     assert event["involvedObject"]["uid"]
     assert (event["type"], event["reason"], event["source"]) == ("Normal", "Created", {"component": "sluice"})
     assert event["message"].startswith(signal().signal_name)
+
+
+async def test_event_has_as_long_as_any_call(start, monkeypatch):
+    instance = start(rr_events="write", api_timeout=7)
+    given: list[float] = []
+
+    class Client:
+        async def create(self, *_: object, deadline: Deadline, **__: object) -> None:
+            given.append(deadline.remaining())
+
+    monkeypatch.setattr(instance.gateway.announcer, "_client", Client())
+    await instance.post(signal())
+    await instance.gateway.announcer.drain()
+    assert given == [7]
 
 
 async def test_none_is_written_unless_it_is_asked_for(start, api, namespace):
