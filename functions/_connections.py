@@ -190,7 +190,9 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int) -> None:
-        """Answer by ourselves, as briefly as can be, and be done with the connection."""
+        """Answer by ourselves, as briefly as can be, and be done with the connection; the first refusal counts."""
+        if self._lingering or self.transport.is_closing():
+            return
         again = b"retry-after: 1\r\n" if status == 503 else b""
         self.transport.write(STATUS_LINE[status] + again + b"content-length: 0\r\nconnection: close\r\n\r\n")
         self._linger()

@@ -137,6 +137,14 @@ class TestHeads:
         # 39 s before; here this process sends it as well
         assert spent < 5
 
+    async def test_whole_head_that_is_too_large_is_refused_once(self, site):
+        """The parser refuses the header, and then its size is seen: the second answer found the connection ended."""
+        failures = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+        answer = await site.send(GET + b"X: " + b"y" * (MAX_HEAD_BYTES + 1000) + b"\r\n\r\n")
+        assert answer.count(b"HTTP/1.1 431 ") == 1
+        assert failures == []
+
     async def test_head_byte_by_byte_is_counted_too(self, site):
         pieces = [b"y" * 8192] * 5
         assert (await site.send(GET + b"X: ", *pieces)).startswith(b"HTTP/1.1 431 ")
