@@ -14,7 +14,8 @@ from core.signals.rules import BUILT_IN_RULES, Matcher, NamedTarget, Rule, Rules
 
 MOST_RULES = 1000
 
-_ACTIONS = {"ignore", "target", "cluster", "severity", "min_occurrences", "cooldown", "stop"}
+ACTIONS = {"ignore", "target", "cluster", "severity", "min_occurrences", "cooldown", "stop"}
+"""What a rule may do, by its field here; minOccurrences is written in the file's own way."""
 
 
 class _Strict(BaseModel):
@@ -50,7 +51,7 @@ class _Rule(_Strict):
         if not matchers:
             raise ValueError('match is empty; a rule for everything says so: alertname=~".*"')
         object.__setattr__(self, "_matchers", tuple(matchers))
-        if not self.model_fields_set & _ACTIONS:
+        if not self.model_fields_set & ACTIONS:
             raise ValueError(
                 "it does nothing; give it ignore, target, cluster, severity, minOccurrences, cooldown or stop"
             )

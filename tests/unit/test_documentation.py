@@ -1,19 +1,31 @@
 """What the pages say of the code is so, their links lead somewhere, and their code can be pasted."""
 
+from __future__ import annotations
+
 import re
+from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 from typer.main import get_command
 
 from core.local.commands import app
+from core.metrics import Metrics
 from core.settings import Settings
+from core.signals.rules import BUILT_IN_RULES
+from core.signals.rules_file import ACTIONS
 from tests.support.pages import FENCED, PAGES, fences, shell_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+RULES = (ROOT / "docs" / "rules.md").read_text()
 COMPUTED = {"namespace": "`POD_NAMESPACE`, the service account's, else `sluice-system`"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -48,6 +60,41 @@ def test_setting_stands_in_the_documentation_with_its_default_and_meaning(name: 
 def test_documentation_lists_no_setting_that_does_not_exist():
     listed = [line.split("`")[1] for line in SETTINGS.splitlines() if line.startswith("| `SLUICE_")]
     assert listed == [f"SLUICE_{name.upper()}" for name in Settings.model_fields]
+
+
+def test_metrics_stand_in_the_documentation_with_their_labels():
+    registry = CollectorRegistry()
+    Metrics(registry=registry)
+    metrics: Iterable[Any] = registry._collector_to_names
+    served = {
+        metric.describe()[0].name + ("_total" if metric._type == "counter" else ""): metric._labelnames
+        for metric in metrics
+    }
+    assert metrics_of_the_page() == served | {"gateway_asyncio_tasks": ()}  # the worker's, which has the loop
+
+
+def metrics_of_the_page() -> dict[str, tuple[str, ...]]:
+    """Rows of the table: one metric or several, and the labels of each."""
+    listed: dict[str, tuple[str, ...]] = {}
+    for line in (ROOT / "docs" / "observability.md").read_text().splitlines():
+        if line.startswith("| `gateway_"):
+            _, named, labels, *_ = line.split("|")
+            names = re.findall(r"`(\w+)`", named)
+            parts = labels.split(",") if len(names) > 1 else [labels]
+            listed |= {
+                name: tuple(re.findall(r"`(\w+)`", part)) for name, part in zip_longest(names, parts, fillvalue="")
+            }
+    return listed
+
+
+def test_actions_of_rules_stand_in_the_documentation():
+    actions = re.findall(r"^\| `(\w+): ", RULES.split("## What becomes of them")[1], re.MULTILINE)
+    assert set(actions) == {action.replace("min_occurrences", "minOccurrences") for action in ACTIONS}
+
+
+def test_built_in_rules_stand_in_the_documentation():
+    listed = re.findall(r"^\| `([\w-]+)` \|", RULES.split("## Built in")[1], re.MULTILINE)
+    assert listed == [rule.name for rule in BUILT_IN_RULES]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
