@@ -166,7 +166,19 @@ async def test_definition_without_the_selectable_field(doctor, api, definition):
     del definition["spec"]["versions"][0]["selectableFields"]
     await apply(api, definition)
     findings = await doctor(group="doctor.example.com")
-    assert "has no selectable field .spec.signalFingerprint" in of("definition", findings)[0].message
+    (finding,) = of("definition", findings)
+    assert "has no selectable field .spec.signalFingerprint" in finding.message
+    assert finding.remedy == "kubectl apply -k knative/cluster"
+
+
+async def test_definition_of_another_gateway_is_not_to_be_replaced(doctor, api, definition):
+    del definition["metadata"]["labels"]
+    del definition["spec"]["versions"][0]["selectableFields"]
+    await apply(api, definition)
+    (finding,) = of("definition", await doctor(group="doctor.example.com"))
+    assert finding.level is Level.FAILURE
+    assert finding.remedy.startswith("this definition is not Sluice's own")
+    assert "would replace it" in finding.remedy
 
 
 async def test_definition_that_prunes_the_count(doctor, api, definition):

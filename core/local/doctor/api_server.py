@@ -32,6 +32,10 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _COUNTED = ("occurrenceCount", "firstSeenAt", "lastSeenAt")
 _SELECTED = ".spec.signalFingerprint"
 _APPLY = "kubectl apply -k knative/cluster"
+_ANOTHERS = (
+    "this definition is not Sluice's own, and `kubectl apply -k knative/cluster` would replace it for all who work "
+    "with it: add to it what is missing (docs/how-to/kubernaut.md), or set SLUICE_GROUP to a group of Sluice's own"
+)
 
 
 async def check_server(visit: Visit) -> list[Finding]:
@@ -63,26 +67,29 @@ async def check_definition(visit: Visit) -> list[Finding]:
         reply = await visit.client.get(DEFINITIONS, name=name, deadline=visit.deadline())
     except NotFoundError:
         return [failure("definition", f"{name} is not defined", _APPLY)]
+    labels = _mapping(_mapping(reply.obj.get("metadata")).get("labels"))
+    remedy = _APPLY if labels.get("app.kubernetes.io/part-of") == "sluice" else _ANOTHERS
     spec = _mapping(reply.obj.get("spec"))
     versions = [_mapping(each) for each in spec.get("versions") or ()]
     version = next((each for each in versions if each.get("name") == visit.settings.version), None)
     if version is None or not version.get("served"):
-        remedy = f"{_APPLY}, or set SLUICE_VERSION to a version that is served"
+        remedy = f"{remedy}; or set SLUICE_VERSION to a version that is served"
         return [failure("definition", f"{name} does not serve version {visit.settings.version}", remedy)]
-    return _faults_of_version(name, version) or [ok("definition", f"{name} serves and stores what the protocol needs")]
+    faults = _faults_of_version(name, version, remedy)
+    return faults or [ok("definition", f"{name} serves and stores what the protocol needs")]
 
 
-def _faults_of_version(name: str, version: Mapping[str, Any]) -> list[Finding]:
+def _faults_of_version(name: str, version: Mapping[str, Any], remedy: str) -> list[Finding]:
     faults = []
     paths = [_mapping(each).get("jsonPath") for each in version.get("selectableFields") or ()]
     if _SELECTED not in paths:
-        faults.append(failure("definition", f"{name} has no selectable field {_SELECTED}", _APPLY))
+        faults.append(failure("definition", f"{name} has no selectable field {_SELECTED}", remedy))
     if "status" not in _mapping(version.get("subresources")):
-        faults.append(failure("definition", f"{name} has no status subresource", _APPLY))
+        faults.append(failure("definition", f"{name} has no status subresource", remedy))
     schema = _mapping(_mapping(version.get("schema")).get("openAPIV3Schema"))
     if lost := [field for field in _COUNTED if not _keeps(schema, ("status", "deduplication", field))]:
         message = f"{name} drops status.deduplication.{', .'.join(lost)}: repeats cannot be counted, and get 503"
-        faults.append(failure("definition", message, _APPLY))
+        faults.append(failure("definition", message, remedy))
     return faults
 
 
