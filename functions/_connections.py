@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES = 32 * 1024
 """Of request line and headers; a token may take 8 kB of it."""
 
+PIECE_BYTES = MAX_HEAD_BYTES // 2
+"""Parsed at a time."""
+
 MAX_HEADERS = 100
 HEAD_SECONDS = 10.0
 """From the connection, or a later request's first byte, to the end of its headers."""
@@ -92,6 +95,19 @@ class BoundedConnection(HttpToolsProtocol):
             if self._thrown_away > LINGER_BYTES:
                 self.transport.close()
             return
+        if len(data) <= PIECE_BYTES:
+            self._parse(data)
+            return
+        # In pieces: what hides behind a body's last part counts from the next one on.
+        for start in range(0, len(data), PIECE_BYTES):
+            if self._ends():
+                return
+            self._parse(data[start : start + PIECE_BYTES])
+
+    def _ends(self) -> bool:
+        return self._lingering or self.transport.is_closing()
+
+    def _parse(self, data: bytes) -> None:
         # The parser keeps a header, a trailer or a chunk's extension to itself until it is whole.
         self._unparsed += len(data)
         super().data_received(data)
@@ -213,7 +229,7 @@ class BoundedConnection(HttpToolsProtocol):
         cycle.transport = cast("asyncio.Transport", gently)
 
     def _linger(self) -> None:
-        if self.transport.is_closing() or self._lingering:
+        if self._ends():
             return
         self._stop_timers()
         self._lingering = True

@@ -157,9 +157,12 @@ class TestHeads:
         )
 
     @pytest.mark.parametrize("end", [b"0\r\nX: ", b"1;x="], ids=["trailer", "extension"])
-    async def test_what_hides_behind_the_body_is_bounded_as_well(self, site, end):
+    @pytest.mark.parametrize("parts", [1, 10], ids=["at once", "in parts"])
+    async def test_what_hides_behind_the_body_is_bounded_as_well(self, site, end, parts):
         head = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
-        answer = await site.send(head + end, *[b"y" * 10_000] * 10)
+        rest = b"y" * 100_000
+        size = len(rest) // parts
+        answer = await site.send(*[head + end + rest] if parts == 1 else [head + end, *[rest[:size]] * parts])
         assert b"200" not in answer[:15]
 
     async def test_no_http_is_400(self, site):
