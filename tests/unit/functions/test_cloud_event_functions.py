@@ -64,6 +64,13 @@ async def test_other_version_of_cloud_events_is_refused(function, scripted, good
     refused(await function.send(binary(*good, specversion=version)))
 
 
+@pytest.mark.parametrize("mode", [binary, structured])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+async def test_other_encodings_that_nobody_named_are_refused(function, scripted, good, mode, encoding):
+    sent = mode(*good)
+    refused(await function.send(Sent(sent.headers, sent.body.decode().encode(encoding))))
+
+
 async def test_batch_is_refused(function, scripted, good):
     refused(await function.send(batch(structured(*good), structured(*good))))
 
