@@ -24,13 +24,13 @@ from core.kube.client import KubeClient
 from core.kube.errors import ConflictError, NotFoundError
 from core.kube.resources import Resource
 from core.kube.transport import ApiRequest
-from core.local.cluster import context_namespace, named_context, use_default_kubeconfig
+from core.local.cluster import named_context
 from core.local.demo import harmless_url
-from core.local.running import prefer_what_runs
+from core.local.places import chosen_settings, look_at
 from core.local.shell import USAGE, CommandError, new_console
+from core.local.viewing.commands import Context  # noqa: TC001 - Typer reads the types
 from core.local.viewing.rows import Output, age
 from core.local.web import HttpAnswer, call
-from core.settings import load_settings
 from core.triggers.kept_events import DEAD_LETTERS, from_object, to_request
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ Namespace = Annotated[
 Form = Annotated[Output, typer.Option("--output", "-o", help="How to show them.")]
 
 
-def list_command(*, namespace: Namespace = "", output: Form = Output.TABLE) -> None:
+def list_command(*, context: Context = "", namespace: Namespace = "", output: Form = Output.TABLE) -> None:
     """List events that could not be delivered, the oldest first."""
 
     async def work() -> None:
-        async with _opened(namespace) as store:
+        async with _opened(context, namespace) as store:
             kept = await store.all()
         if output is not Output.TABLE:
             _write(kept, output)
@@ -79,13 +79,14 @@ def list_command(*, namespace: Namespace = "", output: Form = Output.TABLE) -> N
 def show_command(
     name: Annotated[str, typer.Argument(help="Its name, or the start of it.")],
     *,
+    context: Context = "",
     namespace: Namespace = "",
     output: Annotated[Output, typer.Option("--output", "-o", help="yaml, json, or name.")] = Output.YAML,
 ) -> None:
     """Show one event: its attributes, why it was not delivered, and its data."""
 
     async def work() -> None:
-        async with _opened(namespace) as store:
+        async with _opened(context, namespace) as store:
             obj = _named(await store.all(), name, store.place)
         _write([obj], Output.YAML if output is Output.TABLE else output, one=True)
 
@@ -96,6 +97,7 @@ def send_command(
     names: Annotated[list[str] | None, typer.Argument(help="Their names, or the starts of them.")] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Send all there are.")] = False,
+    context: Context = "",
     namespace: Namespace = "",
     broker: Annotated[str, typer.Option(help="The Broker of that namespace to send them to.")] = "sluice",
     url: Annotated[str, typer.Option(help="Send them to this URL instead, a function's for example.")] = "",
@@ -115,7 +117,7 @@ def send_command(
     token = _token_in(token_file)
 
     async def work() -> bool:
-        async with _opened(namespace) as store:
+        async with _opened(context, namespace) as store:
             kept = await store.all()
             chosen = kept if everything else [_named(kept, name, store.place) for name in names or ()]
             target = harmless_url(url, settings=store.settings, yes=yes) if url else f"Broker {broker}"
@@ -254,17 +256,13 @@ async def _send_all(store: _Store, chosen: list[JsonObject], send: Send, *, keep
 
 
 @asynccontextmanager
-async def _opened(namespace: str) -> AsyncIterator[_Store]:
-    prefer_what_runs()
-    use_default_kubeconfig()
-    settings, clock = load_settings(), RealClock()
-    kubeconfig = os.environ.get("KUBECONFIG", "")
-    chosen = namespace or ("" if os.environ.get("SLUICE_NAMESPACE") else context_namespace(kubeconfig))
-    settings = settings.model_copy(update={"namespace": chosen}) if chosen else settings
-    access = await find_access(settings, clock=clock)
+async def _opened(context: str, namespace: str) -> AsyncIterator[_Store]:
+    look_at(context)
+    settings, clock = chosen_settings(context, namespace), RealClock()
+    access = await find_access(settings, clock=clock, context=context)
     transport = access.transport(connections=2)
     client = KubeClient(transport=transport, breaker=CircuitBreaker(clock=clock), call_timeout=settings.api_timeout)
-    named = "" if settings.api_server else named_context(kubeconfig)
+    named = "" if settings.api_server else named_context(os.environ.get("KUBECONFIG", ""), context=context)
     place = ", ".join(part for part in (f"namespace {settings.namespace}", named, access.server) if part)
     try:
         yield _Store(

@@ -85,7 +85,9 @@ LOOKS = [
     ("explain", "a" * 64),
     ("prune", "--dry-run", "--older-than", "1s"),
 ]
-AWAY = {"cluster": {"server": "http://127.0.0.1:9"}, "user": {}, "namespace": "elsewhere"}
+LETTERS = ("dead-letters", "list")
+AWAY_URL = "http://127.0.0.1:9"
+AWAY = {"cluster": {"server": AWAY_URL}, "user": {}, "namespace": "elsewhere"}
 
 
 class TestSeveralContexts:
@@ -95,7 +97,20 @@ class TestSeveralContexts:
         assert (await place.sluice(*arguments, "--context", "here")).exit_code == 0
         assert (await place.sluice(*arguments)).exit_code == 1
 
-    @pytest.mark.parametrize("arguments", [*LOOKS, ("watch",), ("phase", "rr-1", "Failed")], ids=" ".join)
+    async def test_doctor_looks_at_the_one_that_is_named(self, place: Place):
+        place.look(place.write("config", "away", away=AWAY, here=place.here(place.admin)))
+        named = (await place.sluice("doctor", "-o", "name", "--context", "here")).stdout.splitlines()
+        assert {"ok/server", "ok/namespace", "ok/definition"} <= set(named)
+        assert (await place.sluice("doctor", "-o", "name")).stdout.splitlines() == ["failure/server"]
+
+    async def test_dead_letters_are_looked_for_in_the_one_that_is_named(self, place: Place):
+        place.look(place.write("config", "away", away=AWAY, here=place.here(place.admin)))
+        assert AWAY_URL not in (await place.sluice(*LETTERS, "--context", "here")).stderr
+        assert AWAY_URL in (await place.sluice(*LETTERS)).stderr
+
+    @pytest.mark.parametrize(
+        "arguments", [*LOOKS, ("watch",), ("phase", "rr-1", "Failed"), ("doctor",), LETTERS], ids=" ".join
+    )
     async def test_one_that_is_not_there_is_told_with_those_that_are(self, place: Place, arguments: tuple[str, ...]):
         place.look(place.write("config", "away", away=AWAY, here=place.here(place.admin)))
         shown = await place.sluice(*arguments, "--context", "nope")

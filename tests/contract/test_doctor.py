@@ -25,6 +25,7 @@ from core.settings import Settings
 from core.triggers.kept_events import DEAD_LETTERS
 from tests.contract.conftest import CRDS
 from tests.contract.objects import request
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -90,7 +91,13 @@ async def definition(api: Client) -> AsyncIterator[dict[str, Any]]:
     """A definition of another group, to be broken: it goes when the test ends."""
     crd = deepcopy(load_crd(group="doctor.example.com"))
     yield crd
-    await api.delete(f"{CRDS}/{crd['metadata']['name']}")
+    url = f"{CRDS}/{crd['metadata']['name']}"
+    await api.delete(url)
+
+    async def gone() -> bool:
+        return (await api.get(url)).status == 404
+
+    await eventually(gone, what="the definition to be gone", within=30)  # the next test makes it again
 
 
 async def apply(api: Client, crd: dict[str, Any]) -> None:
@@ -144,6 +151,16 @@ async def test_namespace_that_does_not_exist(doctor):
     (finding,) = of("namespace", await doctor(namespace="nowhere-at-all"))
     assert finding.level is Level.FAILURE
     assert "kubectl create namespace nowhere-at-all" in finding.remedy
+
+
+async def test_profile_of_kubernaut_is_told_and_its_reads_too(doctor):
+    assert of("profile", await doctor()) == []
+    kubernaut = {"profile": "kubernaut", "group": "kubernaut.ai"}
+    (finding,) = of("profile", await doctor(**kubernaut, reads="consistent"))
+    assert finding.level is Level.OK
+    (finding,) = of("profile", await doctor(**kubernaut, reads="fenced"))
+    assert finding.level is Level.WARNING
+    assert "may make a second RR" in finding.message
 
 
 async def test_definition_that_is_missing(doctor):

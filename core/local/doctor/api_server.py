@@ -60,6 +60,18 @@ async def check_namespace(visit: Visit) -> list[Finding]:
     return [ok("namespace", f"{visit.namespace} exists")]
 
 
+async def check_profile(visit: Visit) -> list[Finding]:
+    """Say what SLUICE_PROFILE=kubernaut means here; other checks look at its namespace, definition and permissions."""
+    settings = visit.settings
+    if settings.profile != "kubernaut":
+        return []
+    what = f"kubernaut's: RRs of {visit.resource.full_name} in {visit.namespace}"
+    if settings.reads != "consistent":
+        message = f"{what}; SLUICE_READS={settings.reads} may make a second RR while kubernaut's gateway runs beside"
+        return [warning("profile", message, "SLUICE_READS=consistent until the other gateway is gone")]
+    return [ok("profile", f"{what}, with consistent reads")]
+
+
 async def check_definition(visit: Visit) -> list[Finding]:
     """Read the CustomResourceDefinition: is everything served and stored that the protocol relies on?"""
     name = visit.resource.full_name

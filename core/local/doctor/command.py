@@ -13,15 +13,15 @@ import yaml
 from rich.text import Text
 
 from core.common.clock import RealClock
-from core.local.cluster import context_namespace, open_client, use_default_kubeconfig
+from core.local.cluster import open_client
 from core.local.doctor.examination import examine
 from core.local.doctor.findings import Level
 from core.local.doctor.visit import Times, Visit
-from core.local.running import prefer_what_runs
+from core.local.places import chosen_settings, look_at
 from core.local.shell import USAGE, CommandError, new_console
+from core.local.viewing.commands import Context  # noqa: TC001 - Typer reads the types
 from core.local.viewing.rows import Output
 from core.local.web import call
-from core.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,7 @@ _ANSWER_SECONDS = 10.0
 
 def doctor_command(
     *,
+    context: Context = "",
     namespace: Annotated[
         str, typer.Option("--namespace", "-n", help="Else SLUICE_NAMESPACE, the context's own, or sluice-system.")
     ] = "",
@@ -54,23 +55,21 @@ def doctor_command(
     """
     token = _read(token_file).strip() if token_file else ""
     config = _alertmanager_config(alertmanager) if alertmanager else None
-    if not os.environ.get("KUBERNETES_SERVICE_HOST"):
-        prefer_what_runs()
-        use_default_kubeconfig()
-    settings = load_settings()
-    own = "" if os.environ.get("SLUICE_NAMESPACE") else context_namespace(os.environ.get("KUBECONFIG", ""))
-    if chosen := namespace or own:
-        settings = settings.model_copy(update={"namespace": chosen})
-    findings = asyncio.run(_examined(settings, account, token, config))
+    if context or not os.environ.get("KUBERNETES_SERVICE_HOST"):
+        look_at(context)
+    settings = chosen_settings(context, namespace)
+    findings = asyncio.run(_examined(settings, context, account, token, config))
     _show(findings, output)
     if any(finding.level is Level.FAILURE for finding in findings):
         raise typer.Exit(1)
 
 
-async def _examined(settings: Settings, account: str, token: str, config: dict[str, Any] | None) -> list[Finding]:
+async def _examined(
+    settings: Settings, context: str, account: str, token: str, config: dict[str, Any] | None
+) -> list[Finding]:
     clock = RealClock()
     times = Times()
-    async with open_client(settings, clock=clock, observe=times) as client:
+    async with open_client(settings, clock=clock, observe=times, context=context) as client:
         return await examine(
             Visit(
                 client=client,

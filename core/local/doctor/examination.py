@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _CHECKS: Mapping[str, Check] = {
     "namespace": api_server.check_namespace,
+    "profile": api_server.check_profile,
     "definition": api_server.check_definition,
     "selector": api_server.check_selector,
     "permissions": permissions.check_permissions,
