@@ -55,6 +55,10 @@ class Unhurried(RealClock):
 
     async def sleep(self, seconds: float) -> None:
         await super().sleep(seconds)
+        self.go_on(seconds)
+
+    def go_on(self, seconds: float) -> None:
+        """Let time pass for this instance, and for nobody else."""
         self._slept += seconds
 
 
@@ -69,6 +73,7 @@ class Instance:
             user_agent="sluice/test",
             connections=50,
         )
+        self.clock = Unhurried()
         self.calls: list[str] = []
         transport.calls = self.calls
         self.gateway: Gateway = build_gateway(
@@ -78,7 +83,7 @@ class Instance:
             transport=transport,
             metrics=Metrics(registry=CollectorRegistry()),
             logger=logging.getLogger("sluice.test"),
-            clock=Unhurried(),
+            clock=self.clock,
         )
 
     async def post(self, *signals: NormalizedSignal) -> list[SignalResult]:

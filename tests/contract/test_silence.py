@@ -11,6 +11,7 @@ import pytest
 from core.common.text import rfc3339
 from core.results import Status
 from core.workloads.objects import SILENCED_UNTIL
+from core.workloads.ownership import REFUSAL_SECONDS
 from tests.contract.gateways import NEW
 from tests.contract.test_owners import SCOPE, Namespace, made
 
@@ -65,6 +66,7 @@ async def test_silence_that_is_lifted_lets_the_next_signal_through(start: Start,
     (held,) = await one.post(shop.on("Pod", POD))
     assert held.reason == "silenced"
     await annotate(shop, deployment(shop), None)
+    one.clock.go_on(REFUSAL_SECONDS)
     one.calls.clear()
     (created,) = await one.post(shop.on("Pod", POD))
     assert created.status is Status.CREATED
