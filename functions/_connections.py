@@ -95,9 +95,6 @@ class BoundedConnection(HttpToolsProtocol):
             if self._thrown_away > LINGER_BYTES:
                 self.transport.close()
             return
-        if len(data) <= PIECE_BYTES:
-            self._parse(data)
-            return
         # In pieces: what hides behind a body's last part counts from the next one on.
         for start in range(0, len(data), PIECE_BYTES):
             if self._ends():
@@ -207,7 +204,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """Answer by ourselves, as briefly as can be, and be done with the connection; the first refusal counts."""
-        if self._lingering or self.transport.is_closing():
+        if self._ends():
             return
         again = b"retry-after: 1\r\n" if status == 503 else b""
         self.transport.write(STATUS_LINE[status] + again + b"content-length: 0\r\nconnection: close\r\n\r\n")

@@ -19,6 +19,7 @@ from core.errors import (
     PayloadTooLargeError,
     UnsupportedPayloadError,
 )
+from core.signals.kubernaut import TIMESTAMP
 from functions._packing import ENCODINGS, Unpacker
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     MakeRoom = Callable[[int], Awaitable[None]]
 
 REQUEST_ID = "X-Request-ID"
-TIMESTAMP = "X-Timestamp"
 
 TIMESTAMP_TOLERANCE_SECONDS = 300
 """How long after its X-Timestamp a request is taken (kubernaut: 5 minutes); a Broker's last try is 205 s late."""

@@ -38,6 +38,10 @@ _EXCERPTS.maxstring = _EXCERPTS.maxother = 80
 _LONGEST_EXCERPT = 200
 
 
+NO_UTF8_JSON = "the body is no JSON in UTF-8 (RFC 8259, section 8.1)"
+"""What is said of a body that `is_utf8_json` or a reader of JSON refuses."""
+
+
 def is_utf8_json(body: bytes) -> bool:
     """Tell whether a body cannot be UTF-16 or UTF-32, which Python's own JSON reader would take.
 

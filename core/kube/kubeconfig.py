@@ -16,6 +16,9 @@ from core.kube.connection import tls_context
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+DEFAULT_KUBECONFIG = "~/.kube/config"
+"""kubectl's own file, where KUBECONFIG is unset."""
+
 _PLAIN_CLUSTER = {"server", "certificate-authority", "certificate-authority-data"}
 _PLAIN_USER = {"token"}
 _USER_INFO = re.compile(r"//[^/@]*@")  # RFC 3986, section 3.2.1: may hold a password

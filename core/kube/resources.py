@@ -28,6 +28,7 @@ class Resource:
     api_version: str = field(init=False)
 
     def __post_init__(self) -> None:
+        # Made once: the path of every call has it.
         object.__setattr__(self, "api_version", f"{self.group}/{self.version}" if self.group else self.version)
 
     @property

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from core.common.resilience import CircuitBreaker
 from core.errors import ConfigurationError
-from core.kube.access import find_access
+from core.kube.access import Access, find_access
 from core.kube.client import CallObserver, KubeClient
-from core.kube.kubeconfig import read_contexts
+from core.kube.kubeconfig import DEFAULT_KUBECONFIG, read_contexts
 from core.local.shell import CommandError
 
 if TYPE_CHECKING:
@@ -107,7 +107,16 @@ async def open_client(
         ConfigurationError: it names none, or one that cannot be used.
     """
     access = await find_access(settings, clock=clock, context=context)
-    transport = access.transport(connections=2)
+    async with client_by(access, settings, clock=clock, observe=observe) as client:
+        yield client
+
+
+@asynccontextmanager
+async def client_by(
+    access: Access, settings: Settings, *, clock: Clock, observe: CallObserver = lambda **_: None
+) -> AsyncIterator[KubeClient]:
+    """Connect to a cluster to which the way is known."""
+    transport = access.transport(connections=2, call_timeout=settings.api_timeout)
     client = KubeClient(
         transport=transport,
         breaker=CircuitBreaker(clock=clock),
@@ -151,7 +160,7 @@ def check_context(kubeconfig: str, context: str) -> None:
 
 def use_default_kubeconfig() -> None:
     """Set KUBECONFIG to kubectl's own default file, where it is unset and there is that file."""
-    file = Path.home() / ".kube" / "config"
+    file = Path(DEFAULT_KUBECONFIG).expanduser()
     if not os.environ.get("KUBECONFIG") and file.is_file():
         os.environ["KUBECONFIG"] = str(file)
 

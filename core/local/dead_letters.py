@@ -28,7 +28,7 @@ from core.local.cluster import named_context
 from core.local.demo import harmless_url
 from core.local.places import chosen_settings, look_at
 from core.local.shell import USAGE, CommandError, new_console
-from core.local.viewing.commands import Context  # noqa: TC001 - Typer reads the types
+from core.local.viewing.commands import Context, Namespace  # noqa: TC001 - Typer reads the types
 from core.local.viewing.rows import Output, age
 from core.local.web import HttpAnswer, call
 from core.triggers.kept_events import DEAD_LETTERS, from_object, to_request
@@ -54,9 +54,6 @@ _IN_CLUSTER = re.compile(
 _COLUMNS = ("NAME", "TYPE", "OBJECT", "CODE", "ANSWER", "BYTES", "AGE")
 _ANSWER_LENGTH = 60
 
-Namespace = Annotated[
-    str, typer.Option("--namespace", "-n", help="Else SLUICE_NAMESPACE, the context's own, or sluice-system.")
-]
 Form = Annotated[Output, typer.Option("--output", "-o", help="How to show them.")]
 
 
@@ -260,7 +257,7 @@ async def _opened(context: str, namespace: str) -> AsyncIterator[_Store]:
     look_at(context)
     settings, clock = chosen_settings(context, namespace), RealClock()
     access = await find_access(settings, clock=clock, context=context)
-    transport = access.transport(connections=2)
+    transport = access.transport(connections=2, call_timeout=settings.api_timeout)
     client = KubeClient(transport=transport, breaker=CircuitBreaker(clock=clock), call_timeout=settings.api_timeout)
     named = "" if settings.api_server else named_context(os.environ.get("KUBECONFIG", ""), context=context)
     place = ", ".join(part for part in (f"namespace {settings.namespace}", named, access.server) if part)

@@ -15,11 +15,11 @@ from rich.text import Text
 from core.common.clock import Deadline, RealClock
 from core.kube.access import find_access
 from core.kube.resources import remediation_requests
-from core.local.cluster import named_context, open_client
+from core.local.cluster import client_by, named_context
 from core.local.places import chosen_settings, look_at
 from core.local.running import find_all_running, state_folder
 from core.local.shell import USAGE, CommandError, new_console
-from core.local.viewing.commands import Context  # noqa: TC001 - Typer reads the types
+from core.local.viewing.commands import Context, Namespace  # noqa: TC001 - Typer reads the types
 from core.local.viewing.rows import Output
 from core.protocol.lease import LeaseStore
 from core.protocol.pruning import Pruned, prune
@@ -36,9 +36,7 @@ _WHOLE_RUN_SECONDS = 3600.0  # what is left after it, the next run deletes
 def prune_command(
     *,
     context: Context = "",
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Else SLUICE_NAMESPACE, the context's own, or sluice-system.")
-    ] = "",
+    namespace: Namespace = "",
     older_than: Annotated[
         str, typer.Option(metavar="AGE", help="Only what ended so long ago: 90m, 24h, 7d, 1d12h.")
     ] = "24h",
@@ -76,10 +74,10 @@ async def _prune(
     settings: Settings, context: str, older_than: str, seconds: float, *, dry_run: bool, yes: bool, output: Output
 ) -> None:
     clock = RealClock()
-    server = (await find_access(settings, clock=clock, context=context)).server
-    embedded = any(each.embedded and each.server == server for each in find_all_running(folder=state_folder()))
+    access = await find_access(settings, clock=clock, context=context)
+    embedded = any(each.embedded and each.server == access.server for each in find_all_running(folder=state_folder()))
     allowed = yes or embedded
-    async with open_client(settings, clock=clock, context=context) as client:
+    async with client_by(access, settings, clock=clock) as client:
         pruned = await prune(
             client=client,
             store=LeaseStore(client=client, namespace=settings.namespace, clock=clock),
@@ -91,7 +89,7 @@ async def _prune(
             dry_run=dry_run or not allowed,
         )
     named = "" if settings.api_server else named_context(os.environ.get("KUBECONFIG", ""), context=context)
-    place = ", ".join(part for part in (named, server, f"namespace {settings.namespace}") if part)
+    place = ", ".join(part for part in (named, access.server, f"namespace {settings.namespace}") if part)
     if not (allowed or dry_run):
         raise CommandError(
             f"nothing was deleted; --yes deletes {_counted(pruned)} that ended more than {older_than} ago in {place}",

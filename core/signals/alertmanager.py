@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
 
-from core.common.text import cut_utf8, describe_invalid, excerpt, is_utf8_json, texts_of
+from core.common.text import NO_UTF8_JSON, cut_utf8, describe_invalid, excerpt, is_utf8_json, texts_of
 from core.errors import PayloadError, PayloadTooLargeError
 from core.signals.rules import IGNORED_BY_RULE, Rules, default_rules
 from core.signals.signal import (
@@ -259,7 +259,7 @@ def _parse(body: bytes) -> tuple[Any, bool]:
         return from_json(body), True
     except ValueError as error:
         if not is_utf8_json(body):
-            raise PayloadError("the body is no JSON in UTF-8 (RFC 8259, section 8.1)", reason="no_json") from None
+            raise PayloadError(NO_UTF8_JSON, reason="no_json") from None
         try:
             # Slower, but it takes half a surrogate pair: then only the alert that holds one is poison.
             return json.loads(body), False

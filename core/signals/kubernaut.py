@@ -21,8 +21,8 @@ PROMETHEUS = "prometheus"
 CLOCK_SKEW = timedelta(minutes=2)
 """How far in the future an alert may begin (kubernaut: clockSkewTolerance)."""
 
-
-TIMESTAMP = "x-timestamp"
+TIMESTAMP = "X-Timestamp"
+"""Header with the second in which a request was sent."""
 
 
 def needs_start(headers: Mapping[str, str]) -> bool:
@@ -32,7 +32,7 @@ def needs_start(headers: Mapping[str, str]) -> bool:
     Args:
         headers: of the request; names in any case, or in lower case.
     """
-    return TIMESTAMP not in headers
+    return TIMESTAMP.lower() not in headers
 
 
 def as_kubernaut(entry: Entry) -> Entry:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cloudevents.http import from_http
 
 from core.answers import Answer, answer
-from core.common.text import excerpt, is_utf8_json
+from core.common.text import NO_UTF8_JSON, excerpt, is_utf8_json
 from core.common.trace_context import current_trace, trace_of
 from core.errors import PayloadError
 
@@ -110,7 +110,7 @@ def open_event(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     """
     event = _parsed(headers, body)
     if not is_utf8_json(body) and not isinstance(event.get_data(), bytes):  # Python's own reader made something out
-        raise PayloadError("the body is no JSON in UTF-8 (RFC 8259, section 8.1)", reason="no_json")
+        raise PayloadError(NO_UTF8_JSON, reason="no_json")
     attributes = {name: text_of(event.get(name) or "") for name in _ATTRIBUTES}
     return CloudEvent(**attributes, data=event.get_data())
 

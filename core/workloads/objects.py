@@ -40,7 +40,6 @@ Catalogue = dict[str, tuple[Resource, ...]]
 
 REMEMBERED_OBJECTS = 10_000
 _Named = tuple[str, Resource]
-_PODS = Resource("", "v1", "pods", "Pod")
 _MIRROR = "kubernetes.io/config.mirror"
 SILENCED_UNTIL = "sluice.kubernaut.ai/silenced-until"
 """Annotation of any object: until then, in RFC 3339, no signal about it or what it owns opens or counts on an RR."""
@@ -288,7 +287,7 @@ class MetadataReader:
 
     async def _read_node_of(self, pod: TargetResource, deadline: Deadline) -> str | None:
         try:
-            reply = await self._client.get(_PODS, namespace=pod.namespace, name=pod.name, deadline=deadline)
+            reply = await self._client.get(KINDS["Pod"], namespace=pod.namespace, name=pod.name, deadline=deadline)
         except NotFoundError:
             return None
         spec = reply.obj.get("spec")

@@ -19,7 +19,7 @@ from core.local.doctor.findings import Level
 from core.local.doctor.visit import Times, Visit
 from core.local.places import chosen_settings, look_at
 from core.local.shell import USAGE, CommandError, new_console
-from core.local.viewing.commands import Context  # noqa: TC001 - Typer reads the types
+from core.local.viewing.commands import Context, Namespace  # noqa: TC001 - Typer reads the types
 from core.local.viewing.rows import Output
 from core.local.web import call
 
@@ -36,9 +36,7 @@ _ANSWER_SECONDS = 10.0
 def doctor_command(
     *,
     context: Context = "",
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Else SLUICE_NAMESPACE, the context's own, or sluice-system.")
-    ] = "",
+    namespace: Namespace = "",
     account: Annotated[
         str,
         typer.Option(help="The function's service account, such as sluice; without, yours are looked at."),

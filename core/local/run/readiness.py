@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.common.clock import Deadline
 from core.kube.errors import BadRequestError, ForbiddenError, KubernetesError, NamespaceNotFoundError
-from core.kube.resources import Resource, remediation_requests
+from core.kube.resources import KINDS, remediation_requests
 from core.local.cluster import open_client
 from core.local.shell import CommandError
 from core.local.web import UnansweredError, call
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     Obstacle = Callable[[], Awaitable[str]]
 
-
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 
 _POLL_SECONDS = 0.1
 _ANSWER_SECONDS = 5.0  # longer than SLUICE_API_TIMEOUT, which bounds what /readyz does
@@ -93,7 +91,7 @@ async def namespace_obstacle(settings: Settings, *, clock: Clock) -> str:
     deadline = Deadline(clock=clock, seconds=settings.api_timeout)
     async with open_client(settings, clock=clock) as client:
         try:
-            await client.get(NAMESPACES, name=settings.namespace, deadline=deadline)
+            await client.get(KINDS["Namespace"], name=settings.namespace, deadline=deadline)
         except NamespaceNotFoundError:
             return (
                 f"the namespace {settings.namespace!r} does not exist: run `kubectl create namespace "

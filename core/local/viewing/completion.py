@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer  # noqa: TC002 - Typer reads the types
 
 from core.errors import SluiceError
-from core.kube.kubeconfig import read_contexts
+from core.kube.kubeconfig import DEFAULT_KUBECONFIG, read_contexts
 from core.local.running import prefer_what_runs
 from core.settings import load_settings
 
@@ -29,7 +29,7 @@ def among(words: Iterable[str]) -> Callable[[str], list[str]]:
 def contexts(incomplete: str) -> list[str]:
     """Offer the contexts of the kubeconfig."""
     try:
-        known = read_contexts(os.environ.get("KUBECONFIG") or "~/.kube/config").namespaces
+        known = read_contexts(os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG).namespaces
     except SluiceError:
         return []
     return sorted(name for name in known if name.startswith(incomplete))

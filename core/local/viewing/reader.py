@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from core.common.text import DNS_SUBDOMAIN
 from core.errors import ConfigurationError
-from core.kube.kubeconfig import read_contexts
+from core.kube.kubeconfig import DEFAULT_KUBECONFIG, read_contexts
 from core.local.cluster import check_context
 from core.local.shell import CommandError
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 JsonObject = dict[str, Any]
 
-_DEFAULT = "~/.kube/config"
 _PLURAL = "remediationrequests"
 _READ_SECONDS = 30.0
 _WATCH_SECONDS = 60  # then the server ends a watch, and another begins where it stopped
@@ -90,7 +89,7 @@ class Reader:
 
     def __init__(self, *, settings: Settings, where: Where, patience: float = _READ_SECONDS) -> None:
         # The package itself reads the environment once, when it is imported.
-        files = where.kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT
+        files = where.kubeconfig or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
         if where.context:
             check_context(files, where.context)
         try:

@@ -9,7 +9,7 @@ import pytest
 from core.common.clock import Deadline, RealClock
 from core.errors import ConfigurationError
 from core.kube import access
-from core.kube.resources import remediation_requests
+from core.kube.resources import KINDS, remediation_requests
 from core.kube.transport import StaticToken
 from core.local.cluster import (
     embedded_cluster,
@@ -19,7 +19,6 @@ from core.local.cluster import (
     use_default_kubeconfig,
     write_kubeconfig,
 )
-from core.local.run.readiness import NAMESPACES
 from core.local.shell import CommandError
 from core.settings import Settings
 
@@ -48,7 +47,7 @@ async def test_embedded_cluster_serves_the_namespace_and_the_kind_of_the_setting
         monkeypatch.setenv("KUBECONFIG", cluster.kubeconfig)
         async with open_client(settings, clock=CLOCK) as client:
             deadline = Deadline(clock=CLOCK, seconds=600)
-            await client.get(NAMESPACES, name="ns", deadline=deadline)
+            await client.get(KINDS["Namespace"], name="ns", deadline=deadline)
             kind = remediation_requests(group=group, version="v1alpha1")
             assert (await client.list(kind, namespace="ns", query={}, deadline=deadline)).items == []
 
