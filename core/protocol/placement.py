@@ -350,7 +350,9 @@ class _Search:
         # What a lock that was met stood for has been read already. Else the newest ended RR is read: it may be at
         # work again, which a cache that trails does not show.
         known = self._parts.consistent_reads or not lock.created_by_holder
-        if _seconds_between(view, lock) > VIEW_FRESH_SECONDS:  # suspended meanwhile: its own clock stood still
+        # A machine that was suspended meanwhile does not know by its own clock. Where the API server's clock was set
+        # back as well, the lock seems to be older than the view: that is no proof of age, but reason enough to look.
+        if _seconds_apart(view, lock) > VIEW_FRESH_SECONDS:
             view = await self._look(consistent=self._parts.consistent_reads)
         while True:
             while self._now() - view.seen_at > VIEW_FRESH_SECONDS:
@@ -375,9 +377,9 @@ class _Search:
         return renamed
 
 
-def _seconds_between(view: View, lock: Lock) -> float:
-    """Return how long before the lock was got a view was answered for certain, by the API server's clock."""
-    return (lock.lease.server_time - view.server_time).total_seconds() - _ROUNDING_SECONDS
+def _seconds_apart(view: View, lock: Lock) -> float:
+    """Return how far apart the answers to the view and to the lock are at least, by the API server's clock."""
+    return abs((lock.lease.server_time - view.server_time).total_seconds()) - _ROUNDING_SECONDS
 
 
 def _surely_refused(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from core.pipeline import EarlierDeliveries
 from core.protocol.creator import CRDCreator
 from core.protocol.lease import LeaseStore
 from core.protocol.lock import DistributedLockManager, LeaseSweeper
-from core.protocol.placement import Placement, _Search
+from core.protocol.placement import Placement, _Search, _seconds_apart
 from core.protocol.recorder import Recorder, RemediationRequestMemory, Rounds
 from core.protocol.remediation_request import _holds, holds_its_problem, is_terminal_phase
 from core.protocol.status import StatusUpdater, _state_after
@@ -137,5 +137,6 @@ MUTATIONS = (
         Replace(_state_after, "rr.signal_resolved and A", "False"),
     ),
     _mistake("nobody is told that all is resolved", 3, Replace(_state_after, "rr.firing and not A", "False")),
+    _mistake("a lock that seems older than its view proves nothing", 9367, Replace(_seconds_apart, "abs(A)", "A")),
     _mistake("the lock is never marked done", 0, Prepend(Placement.finish, "return")),
 )

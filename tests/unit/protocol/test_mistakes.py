@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.protocol.lock import DistributedLockManager, LeaseSweeper
-from core.protocol.placement import Placement, _Search, _surely_refused
+from core.protocol.placement import Placement, _Search, _seconds_apart, _surely_refused
 from core.protocol.pruning import _unneeded
 from core.protocol.recorder import Recorder
 from core.protocol.remediation_request import _holds, _only_implied, ended_at, holds_its_problem
@@ -79,8 +79,12 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
         LEASE.test_stall_under_the_lease_makes_the_view_too_old_to_create_upon,
     ),
     "a suspended machine's view is created upon": (
-        Replace(_Search._look_again, "_seconds_between(A, B) > VIEW_FRESH_SECONDS", "False"),
+        Replace(_Search._look_again, "_seconds_apart(A, B) > VIEW_FRESH_SECONDS", "False"),
         LEASE.test_machine_that_was_suspended_before_its_lease_looks_again,
+    ),
+    "a view that seems to be younger than its lock is created upon": (
+        Replace(_seconds_apart, "abs(A)", "A"),
+        LEASE.test_machine_that_was_suspended_while_an_api_servers_clock_was_set_back_looks_again,
     ),
     "a lock that has run out is created under": (
         Prepend(_Search._check_lock_lasts, "return"),

@@ -152,6 +152,22 @@ class TestTheLease:
         assert result.status is Status.DEDUPLICATED
         assert count(await world.only_request()) == 2
 
+    async def test_machine_that_was_suspended_while_an_api_servers_clock_was_set_back_looks_again(self, world: World):
+        a, b = world.instance(), world.instance()
+
+        async def suspend() -> None:
+            await b.post(signal())
+            world.pass_time(DONE_LEASE_SECONDS)
+            a.suspend(DONE_LEASE_SECONDS)
+            assert await b.gateway.sweeper.sweep() == 1
+            world.clock.set(world.clock.now() - timedelta(seconds=DONE_LEASE_SECONDS + 60))
+
+        a.wire.on(LOCK, before=suspend)  # simulation, seed 9367
+        (result,) = await a.post(signal())
+        assert a.calls == [LOOK, LOCK, LOOK, UNLOCK, COUNT]
+        assert result.status is Status.DEDUPLICATED
+        assert count(await world.only_request()) == 2
+
     async def test_holder_whose_lease_has_run_out_before_its_create_does_not_send_it(self, world: World):
         a = world.instance(request_deadline=600)
 
