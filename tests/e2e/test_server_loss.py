@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import StartFunction
 
 RECOVERS_WITHIN = 60.0  # seconds; the circuit breaker may stay open for 30 of them
-# Answered soon, so that few calls fail and the breaker stays closed.
-IMPATIENT = {"SLUICE_REQUEST_DEADLINE": "1"}
 
 
 @pytest.fixture
@@ -57,7 +55,7 @@ def test_server_killed_in_a_storm_loses_no_acknowledged_alert(
 def test_full_disk_of_etcd_is_answered_503_until_there_is_space(
     start_function: StartFunction, cluster: Cluster
 ) -> None:
-    function = start_function(ready=True, **IMPATIENT)
+    function = start_function(ready=True)
     assert function.post(alert("web-1")).status == 201
 
     with no_space(cluster.server):
@@ -95,7 +93,7 @@ def test_etcd_that_died_of_a_full_disk_has_all_that_was_acknowledged(
     cluster = Cluster(server)
     config = cluster.write_kubeconfig(tmp_path / "kubeconfig")
     environment = {"KUBECONFIG": str(config), "SLUICE_NAMESPACE": cluster.namespace, "SLUICE_AUTH": "none"}
-    with FunctionProcess(folder=tmp_path, environment=environment | IMPATIENT) as function:
+    with FunctionProcess(folder=tmp_path, environment=environment) as function:
         function.wait_until_ready()
         assert function.post(alert("web-1")).status == 201
 
