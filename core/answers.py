@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -33,14 +33,13 @@ _LONGEST_RETRY_AFTER = 60
 _UNSTORED = (Status.INVALID, Status.FAILED, Status.REJECTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An HTTP answer, already encoded. What has no body has no `media_type`."""
 
     status: int
     body: bytes
     media_type: str | None = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 def answer(results: Sequence[SignalResult], *, truncated: int = 0) -> Answer:

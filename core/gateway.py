@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _REMEMBERED_ALERTS = 50_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Gateway:
     """One instance: what a function calls."""
 

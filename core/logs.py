@@ -55,7 +55,7 @@ _COLOURS = {"DEBUG": _DIM, "INFO": "\033[32m", "WARNING": "\033[33m", "ERROR": "
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Window:
     since: float
     logged: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from core.common.memory import BoundedMemory
@@ -72,7 +72,7 @@ class Judgement:
     def of_result(self, settled: SignalResult) -> SignalResult:
         """Return what counts where a look at the cluster has settled a signal."""
         if self.reject_untargeted and settled.reason == NO_TARGET:
-            return replace(settled, status=Status.INVALID)
+            return settled._replace(status=Status.INVALID)
         return settled
 
 
@@ -165,7 +165,7 @@ class Pipeline:
         if unsettled or any(map(_any_failed, answers)):
             self._earlier_deliveries.keep(digest, _wholly_stored(recorded))
         return {
-            index: replace(result, target=signals[index].target, found_by=signals[index].found_by)
+            index: result._replace(target=signals[index].target, found_by=signals[index].found_by)
             for fingerprint, results in recorded.items()
             for index, result in zip(indices[fingerprint], results, strict=True)
         }

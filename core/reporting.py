@@ -66,7 +66,7 @@ _REFUSED_BY_API = "refused_by_api"
 _LEVELS = {Status.REJECTED: logging.INFO, Status.INVALID: logging.ERROR, Status.FAILED: logging.ERROR}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Reporter:
     """Tells of batches. `notices` remembers what was logged within the hour; `audit` is there where it is asked for."""
 
@@ -90,7 +90,7 @@ class Reporter:
         return BatchReport(self, source=batch.source)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class _Kind:
     """Lines of a body that are alike."""
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from core.errors import CRDCreationError, told_of
 from core.kube.errors import ApiStatusError, BadRequestError, InvalidObjectError, ObjectTooLargeError
@@ -46,8 +45,7 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalResult:
+class SignalResult(NamedTuple):
     """One alert's line in the answer.
 
     `reason` is a short machine-readable word for what was ignored, rejected or invalid, and `error` a sentence for
@@ -82,8 +80,7 @@ class SignalResult:
         return self.status in (Status.CREATED, Status.DEDUPLICATED)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """What became of a round, one result for each signal in order; `contended` is whether another instance was
     seen to write to the same RR."""
 

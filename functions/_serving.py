@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
@@ -70,8 +69,7 @@ class Receiver(Protocol):
         """Give back what is held open."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(NamedTuple):
     """A path that takes bodies of another form than its function's other paths.
 
     Args:
@@ -85,8 +83,7 @@ class Route:
     description: Description
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Routes:
+class Routes(NamedTuple):
     """Where a function takes signals, by POST, and what it serves besides.
 
     Args:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from core.common.text import cut_utf8, printable
 
@@ -40,8 +39,7 @@ _STATE_CHARACTERS = 512
 _LONG_STATE = 128
 
 
-@dataclass(frozen=True, slots=True)
-class TraceContext:
+class TraceContext(NamedTuple):
     """The caller's place in a trace.
 
     Attributes:
@@ -217,8 +215,7 @@ current_span: ContextVar[Span] = ContextVar("current_span", default=NO_SPAN)
 # Work that one task does for several requests
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """The request that asks another task for work, for that work to be logged and traced as its own."""
 
     context: Context

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import ssl
 from base64 import b64decode
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from core.errors import ConfigurationError
@@ -41,8 +40,7 @@ NO_CLUSTER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """Everything a transport needs to reach the API server.
 
     Attributes:

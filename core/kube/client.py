@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pydantic_core import from_json, to_json
 
@@ -39,8 +38,7 @@ _ANSWERS_LIKE_OTHERS = (404, 409)
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A successful answer: the object, and what the server's own clock said."""
 
     obj: JsonObject
@@ -52,8 +50,7 @@ class Reply:
         return _date(self.headers)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """The objects of a LIST, what the server's own clock said, and what asks for the `rest`; empty: that is all."""
 
     items: list[JsonObject]

@@ -11,8 +11,7 @@ import asyncio
 import select
 import ssl
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
@@ -36,8 +35,7 @@ KEPT_SECONDS = 55.0
 """Load balancers drop connections that are idle for a minute, without a word."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiResponse:
+class ApiResponse(NamedTuple):
     """An answer, whatever its status; header names are case-insensitive."""
 
     status: int

@@ -6,9 +6,8 @@ import os
 import re
 import ssl
 from base64 import b64decode
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.errors import ConfigurationError
 from core.kube.connection import tls_context
@@ -24,8 +23,7 @@ _PLAIN_USER = {"token"}
 _USER_INFO = re.compile(r"//[^/@]*@")  # RFC 3986, section 3.2.1: may hold a password
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """What a kubeconfig says.
 
     Attributes:
@@ -47,8 +45,7 @@ class Login:
     plugin: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Contexts:
+class Contexts(NamedTuple):
     """The contexts of a kubeconfig.
 
     Attributes:

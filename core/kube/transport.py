@@ -7,10 +7,10 @@ connections kept too long (RFC 9112, section 9.3.1). Preconditions make that har
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from core.common.trace_context import current_span
@@ -144,13 +144,12 @@ class GoogleToken:
         return expiry is None or expiry.replace(tzinfo=UTC) - self._clock.now() > _GOOGLE_MARGIN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiRequest:
+class ApiRequest(NamedTuple):
     """One call: `path` starts with a slash; neither it nor `query` is escaped yet."""
 
     method: str
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = MappingProxyType({})
     body: bytes | None = None
     content_type: str = "application/json"
     accept: str = "application/json"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from core.common.text import micro_time, parse_rfc3339
 from core.kube.errors import UnreadableAnswerError
@@ -22,8 +21,7 @@ STAMP_ANNOTATION = "gateway.kubernaut.ai/stamped-at"
 """The API server's time at which a Lease from the future was seen: its age counts from then on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+class Lease(NamedTuple):
     """A Lease as last seen.
 
     `written_at` is the latest time that the API server itself put on the object: creationTimestamp or a

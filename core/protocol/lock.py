@@ -19,9 +19,8 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.common.clock import Deadline
 from core.common.text import rfc3339
@@ -68,8 +67,7 @@ class LockState(StrEnum):
 _STATES = {state.value: state for state in LockState}
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(NamedTuple):
     """A lock as one of us has it, or as it was met.
 
     `inherited` tells that an earlier holder may have sent a CREATE under the same name.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from core.common.clock import Deadline
@@ -41,8 +41,7 @@ _MOST_NAMES = 5
 """Names that one attempt tries: each was found taken by an RR that is over. Eight hex digits hardly ever meet one."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What was seen of one fingerprint.
 
     `holding` is the RR that signals join: the oldest one at work, else the newest ended one that still holds its
@@ -114,8 +113,7 @@ def _view(rrs: Iterable[RemediationRequest], seen_at: float, server_time: dateti
     return View(at_work or ended, head, seen_at, server_time)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """The RR that a signal belongs to. `lock` is still held and for the caller to finish."""
 
     rr: RemediationRequest
@@ -128,7 +126,7 @@ def attempt_id(getrandbits: Callable[[int], int]) -> str:
     return str(UUID(int=getrandbits(128), version=4))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Placement:
     """Decides where a signal goes, with the parts that it needs for that."""
 

@@ -11,7 +11,7 @@ it writes, meets one conflict after another. So whoever has met one pauses after
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from core.common.memory import BoundedMemory
@@ -61,7 +61,7 @@ class RemediationRequestMemory:
     def remember(self, rr: RemediationRequest) -> None:
         """Keep an active RR; a terminal one is forgotten instead."""
         if rr.conditions:  # of any size: who writes conditions reads those of others again
-            rr = replace(rr, conditions=None)
+            rr = rr._replace(conditions=None)
         if not rr.active:  # one that has ended and still holds does so for a time: it is looked up each time
             self.forget(rr.fingerprint)
             return
@@ -302,7 +302,7 @@ class RoundObserver(Protocol):
         """`contended`: another instance was seen to write to the same RR."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class _Ticket:
     signals: Sequence[NormalizedSignal]
     deadline: Deadline

@@ -6,7 +6,7 @@ import json
 import re
 from base64 import b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import UUID, uuid5
 
 from pydantic_core import to_json
@@ -123,8 +123,7 @@ def ended_at(metadata: Mapping[str, Any]) -> datetime | None:
     return max((time for time in map(_time, stamps) if time), default=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeduplicationStatus:
+class DeduplicationStatus(NamedTuple):
     """`status.deduplication`, the only part of the status that the gateway writes. Times are RFC 3339 text."""
 
     occurrence_count: int
@@ -132,8 +131,7 @@ class DeduplicationStatus:
     last_seen_at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemediationRequest:
+class RemediationRequest(NamedTuple):
     """A view of one stored object; `deduplication` is None where the status has none yet.
 
     `severity` is the highest that came. `firing` are the alerts that fire (core.protocol.status), None where nobody
@@ -349,7 +347,7 @@ def fenced_name(fingerprint: str, *, lease_uid: str, overwritten: str = "") -> s
     return f"rr-{fingerprint[:_FINGERPRINT_DIGITS]}-{uuid5(_NAMES, f'{fingerprint}/{lease_uid}/{overwritten}').hex[:8]}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class RemediationRequestBuilder:
     """Builds objects of one API group in one namespace."""
 

@@ -80,7 +80,7 @@ class Write:
         return "conditions" in self.changes and current.conditions is None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Tries:
     """What one update has met. A conflict says that somebody else got on, a failure that nobody may: each has
     a policy of its own, and its own number of tries."""

@@ -127,7 +127,7 @@ class ContentReader:
                 return entry
             return dataclasses.replace(entry, provenance={**entry.provenance, **provenance})
 
-        return dataclasses.replace(batch, entries=Unread(batch.entries, read))
+        return batch._replace(entries=Unread(batch.entries, read))
 
     def _batch(self, content: bytes) -> Batch:
         document = _parse(content)

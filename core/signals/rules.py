@@ -12,9 +12,9 @@ counts as empty; a regular expression must match the whole value.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.common.text import excerpt
 
@@ -50,8 +50,7 @@ RULES_ANNOTATION = "gateway.kubernaut.ai/rules"
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Matcher:
+class Matcher(NamedTuple):
     """One condition on one label; `text` is how it was written."""
 
     label: str
@@ -150,8 +149,7 @@ def _by_re2(expression: str) -> Callable[[str], bool]:
     return lambda text: compiled.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class NamedTarget:
+class NamedTarget(NamedTuple):
     """The object that a rule makes the target. `{label}` stands for the value of a label."""
 
     kind: str
@@ -171,8 +169,7 @@ class NamedTarget:
         return hints | {"target_namespace": namespace} if namespace else hints
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule: which signals, and what becomes of them. `ignore` says why; empty, it does not ignore.
 
     `cluster` None leaves a signal's cluster as it is; empty, it is this one. `min_occurrences` counts an Event's
@@ -209,8 +206,7 @@ class Rule:
         return "; ".join(f"{action}: {detail}" for action, detail in said.items() if detail)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     """What the rules say of one signal; `rules` are the names of those that matched.
 
     `ignored` is a sentence that says why, empty where it is not ignored. `hints` name a target as labels do. None and
@@ -219,7 +215,7 @@ class Decision:
 
     rules: Sequence[str] = ()
     ignored: str = ""
-    hints: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, str] = MappingProxyType({})
     cluster: str | None = None
     severity: str = ""
     min_occurrences: int = 0

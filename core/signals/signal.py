@@ -11,7 +11,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, TypeVar, overload
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, overload
 
 from pydantic_core import to_json
 
@@ -48,8 +49,7 @@ class Lookup(StrEnum):
     """`target` is a Pod; the object is the Node that it runs on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One object that a signal may be about.
 
     Args:
@@ -145,14 +145,13 @@ class Ignored:
     ended: NormalizedSignal | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Poison:
+class Poison(NamedTuple):
     """An alert that can never become an RR: `reason` is a short word for metrics, `message` tells people
     the field, its value and the remedy, `labels` which alert it is, as far as it could be read."""
 
     reason: str
     message: str
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})
 
 
 Entry = NormalizedSignal | Ignored | Poison
@@ -188,8 +187,7 @@ class Unread(Sequence[Entry], Generic[T]):
         return self._read(self._parts[index], index)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """A decoded payload. `truncated` counts the alerts the sender cut off; `warnings` are sentences to log."""
 
     entries: Sequence[Entry]

@@ -7,8 +7,7 @@ sends the event again; and it hands on neither headers nor a body that has a lim
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cloudevents.http import from_http
 
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from core.results import SignalResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloudEvent:
+class CloudEvent(NamedTuple):
     """`data` is the decoded JSON, or text where it was none. `id` is the sender's: Knative's is new on every send.
     `traceparent` and `tracestate` are the Distributed Tracing extension."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.common.text import excerpt
 from core.errors import PayloadError
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from core.triggers.cloud_events import CloudEvent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class Content(NamedTuple):
     """What is in an event, not yet read.
 
     Args:
@@ -30,7 +29,7 @@ class Content:
 
     key: bytes
     data: Callable[[], bytes]
-    provenance: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = MappingProxyType({})
 
 
 def open_content(event: CloudEvent, *, wanted: str) -> Content:

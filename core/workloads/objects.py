@@ -7,8 +7,8 @@ Built-in kinds are known by table, all others by discovery. Of an object nothing
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.common.memory import NOTHING_SECONDS, ShortMemory
 from core.kube.client import METADATA_ONLY
@@ -210,8 +210,7 @@ def _precedence(served: Resource) -> tuple[int, str]:
     return (0 if not group else 1 if "." not in group or group.endswith(".k8s.io") else 2), group
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectMetadata:
+class ObjectMetadata(NamedTuple):
     """What is read of an object.
 
     `uids` are what it may be called by: its own uid and, where it mirrors a static pod, the one that its kubelet
@@ -221,7 +220,7 @@ class ObjectMetadata:
     """
 
     uids: frozenset[str] = frozenset()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})
     owners: tuple[TargetResource, ...] = ()
     controller: TargetResource | None = None
     dying: bool = False

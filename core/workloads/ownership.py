@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.common.memory import NOTHING_SECONDS
 from core.errors import SluiceError
@@ -64,8 +64,7 @@ _OWN_MASTERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(NamedTuple):
     """An object and the owners that control it, nearest first; the last one is the workload to remedy.
 
     `claimed` are all owners that any of them names, whether they control it or not. `silences` has what the annotation
@@ -74,7 +73,7 @@ class Lineage:
 
     members: tuple[TargetResource, ...]
     claimed: tuple[TargetResource, ...] = ()
-    silences: Mapping[TargetResource, str] = field(default_factory=dict)
+    silences: Mapping[TargetResource, str] = MappingProxyType({})
 
     @property
     def top(self) -> TargetResource:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.common.resilience import side_by_side
 from core.common.text import cut_utf8
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from core.workloads.silence import Silence, Silenced
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An object, and the candidate that led to it."""
 
     target: TargetResource
@@ -212,7 +210,7 @@ class Qualification:
         refusal = await self._scope.refusal(lineage, deadline=deadline) if self._scope else ""
         if refusal and self._scope:
             rejected = _rejected(resolved, OUT_OF_SCOPE, f"out of scope: {refusal}")
-            return dataclasses.replace(rejected, remedy=self._scope.remedy(lineage))
+            return rejected._replace(remedy=self._scope.remedy(lineage))
         # Who silences an object wants no new RR; the one at work is told all the same that its alert has ended.
         silenced = None if signal.resolved else await self._held_by(lineage, deadline)
         return _silenced(resolved, silenced) if silenced else resolved
@@ -311,7 +309,7 @@ def _ignored(signal: NormalizedSignal, reason: str, sentence: str) -> SignalResu
 
 def _silenced(signal: NormalizedSignal, silenced: Silenced) -> SignalResult:
     sentence = f"silenced until {silenced.moment} by an annotation of {silenced.by}; {silenced.lift} ends it"
-    return dataclasses.replace(_rejected(signal, SILENCED, sentence), silenced_until=silenced.moment)
+    return _rejected(signal, SILENCED, sentence)._replace(silenced_until=silenced.moment)
 
 
 def _rejected(signal: NormalizedSignal, reason: str, sentence: str) -> SignalResult:

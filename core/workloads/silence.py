@@ -6,9 +6,8 @@ back is looked at anew first: a silence that was lifted holds nothing a second l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.common.memory import BoundedMemory
 from core.common.text import excerpt, parse_rfc3339, rfc3339
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 _REMEMBERED_COMPLAINTS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Silenced:
+class Silenced(NamedTuple):
     """What holds a signal back: the object with the annotation, and until when, in UTC."""
 
     by: TargetResource

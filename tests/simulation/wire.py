@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
@@ -111,7 +110,7 @@ class Wire:
             code, body = _REFUSALS[kind]
             return ApiResponse(code, api.headers(replica), body)
         if kind == "unchanged" and request.method == "PATCH":
-            as_it_was = replace(request, method="GET", path=request.path.removesuffix("/status"), body=None)
+            as_it_was = request._replace(method="GET", path=request.path.removesuffix("/status"), body=None)
             return api.handle(as_it_was, actor=self._actor, replica=replica)
         return None
 

@@ -1,7 +1,5 @@
 """The memory only saves calls: it is bounded, and never keeps what has ended."""
 
-from dataclasses import replace
-
 import pytest
 
 from core.common.clock import RealClock
@@ -44,7 +42,7 @@ def test_newer_view_replaces_the_older_one(memory):
 
 def test_ended_rr_is_forgotten_instead_of_kept(memory):
     memory.remember(request("a"))
-    memory.remember(replace(request("a"), phase="Completed"))
+    memory.remember(request("a")._replace(phase="Completed"))
     assert memory.get("a") is None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import example, given, settings
@@ -35,7 +35,7 @@ class Poison:
     def put_into(self, memory: RemediationRequestMemory, views: list[RemediationRequest]) -> None:
         if not views:
             return
-        wrong = replace(views[self.view % len(views)], **self.garble)
+        wrong = views[self.view % len(views)]._replace(**self.garble)
         memory._rrs.put(fingerprint(self.key), wrong)
 
 
