@@ -41,7 +41,7 @@ MOST_DISTINCT = 50
 _WINDOW_SECONDS = 1.0
 _COMPARED_CHARACTERS = 300
 # Fingerprints, names made of them, uids, durations, places in a list: they tell no two kinds of failure apart.
-_PARTICULARS = re.compile(r"[0-9a-f]{8,}|\d+")
+_PARTICULARS = r"[0-9a-f]{8,}|\d+"
 _OTHERS = (logging.WARNING, "warnings and errors of other kinds")
 
 LOGGER_NAME = "sluice"
@@ -95,7 +95,7 @@ class Repeats(logging.Filter):
         return False
 
     def _window(self, record: logging.LogRecord, now: float) -> _Window:
-        kind = record.levelno, _PARTICULARS.sub("#", record.getMessage()[:_COMPARED_CHARACTERS])
+        kind = record.levelno, re.sub(_PARTICULARS, "#", record.getMessage()[:_COMPARED_CHARACTERS])
         if kind not in self._windows and len(self._windows) >= MOST_DISTINCT:
             kind = _OTHERS
         return self._windows.setdefault(kind, _Window(since=now))

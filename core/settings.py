@@ -19,8 +19,8 @@ _SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount
 _PREFIX = "SLUICE_"
 _FALLBACK_NAMESPACE = "sluice-system"
 # What the kubelet sets for a Service named sluice-... (enableServiceLinks), and no person wrote.
-_SERVICE_LINK = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
-_SERVICE_LINK_URL = re.compile(r"(tcp|udp|sctp)://.*")
+_SERVICE_LINK = r".*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+_SERVICE_LINK_URL = r"(tcp|udp|sctp)://.*"
 
 _DNS_LABEL = f"^{DNS_LABEL}$"
 _DNS_SUBDOMAIN = f"^{DNS_SUBDOMAIN}$"
@@ -36,7 +36,7 @@ _SINK = rf"^(https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:{_PORT})?([/?][!-~]*
 
 _TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _TRACE_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-_TRACE_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+_TRACE_URL = r"https?://[^\s/]+(/\S*)?"
 
 
 def _pods_namespace() -> str:
@@ -342,7 +342,7 @@ def traces_asked_for(environ: Mapping[str, str] = os.environ) -> bool:
                 f"{name}={protocol!r} cannot work: traces are sent as `http/protobuf`, to a collector's port 4318"
             )
     for name, endpoint in endpoints.items():
-        if endpoint and not _TRACE_URL.fullmatch(endpoint.strip()):
+        if endpoint and not re.fullmatch(_TRACE_URL, endpoint.strip()):
             raise ConfigurationError(f"{name}={endpoint!r} cannot work: it is a URL such as http://collector:4318")
     return True
 
@@ -355,7 +355,7 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
         for name, text in environ.items()
         if name.upper().startswith(_PREFIX)
         and name.upper() not in known
-        and not (_SERVICE_LINK.fullmatch(name) or _SERVICE_LINK_URL.fullmatch(text))
+        and not (re.fullmatch(_SERVICE_LINK, name) or re.fullmatch(_SERVICE_LINK_URL, text))
     )
     return [f"{name} is no setting{_meant(name, known)}" for name in unknown]
 

@@ -18,8 +18,8 @@ DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 DNS_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 """A name by RFC 1123; that it has at most 253 characters is checked apart."""
 
-_ADDRESS = re.compile(
-    r"""
+# As text: re compiles it at first use, and keeps it. A start needs none of the expressions that are written so.
+_ADDRESS = r"""
     \b[a-z]{2,8}://[^\s"'<>\\]+                                  # a URL
     | \[[0-9a-f]*:[0-9a-f:.]*(?:%\w+)?\](?::\d{1,5})?             # [::1]:443
     | (?<![\w:])[0-9a-f:]{0,30}::[0-9a-f:]{0,30}                  # fd00::1
@@ -28,9 +28,7 @@ _ADDRESS = re.compile(
     | (?<![\w.:-])[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){0,20}:\d{2,5}\b(?!:)    # name:443
     | (?<=\blookup\ )[^\s:]+                                     # as Go tells of names: "lookup name on 10.0.0.10:53"
     | (?<=\bvalid\ for\ )[^;\n]+                                 # and of certificates: "valid for name, not name"
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
+"""
 
 _EXCERPTS = Repr()
 _EXCERPTS.maxlevel = 3
@@ -64,7 +62,7 @@ def cut_utf8(text: str, *, limit: int) -> str:
     return text if len(encoded) <= limit else encoded[:limit].decode(errors="ignore")
 
 
-_NOT_IN_LABELS = re.compile(r"[^A-Za-z0-9_.-]")
+_NOT_IN_LABELS = r"[^A-Za-z0-9_.-]"
 _LABEL_CHARACTERS = 63
 
 
@@ -73,7 +71,7 @@ def label_value(text: str) -> str:
 
     Empty where nothing of it is left.
     """
-    return _NOT_IN_LABELS.sub("_", text.strip()[:_LABEL_CHARACTERS]).strip("_.-")
+    return re.sub(_NOT_IN_LABELS, "_", text.strip()[:_LABEL_CHARACTERS]).strip("_.-")
 
 
 def printable(text: str) -> str:
@@ -86,7 +84,7 @@ def without_addresses(text: str) -> str:
 
     Cut it first: this takes more than linear time.
     """
-    return _ADDRESS.sub("(an address)", text)
+    return re.sub(_ADDRESS, "(an address)", text, flags=re.VERBOSE | re.IGNORECASE)
 
 
 def rfc3339(moment: datetime) -> str:

@@ -20,7 +20,7 @@ DEFAULT_KUBECONFIG = "~/.kube/config"
 
 _PLAIN_CLUSTER = {"server", "certificate-authority", "certificate-authority-data"}
 _PLAIN_USER = {"token"}
-_USER_INFO = re.compile(r"//[^/@]*@")  # RFC 3986, section 3.2.1: may hold a password
+_USER_INFO = r"//[^/@]*@"  # RFC 3986, section 3.2.1: may hold a password
 
 
 class Login(NamedTuple):
@@ -148,7 +148,7 @@ async def _by_library(paths: str, context: str) -> Login:
     await config.load_kube_config(config_file=paths, context=chosen or None, client_configuration=loaded)
     if loaded.proxy:
         raise ConfigurationError(
-            f"the cluster's proxy-url is {_USER_INFO.sub('//***@', loaded.proxy)}, and the API server is called "
+            f"the cluster's proxy-url is {re.sub(_USER_INFO, '//***@', loaded.proxy)}, and the API server is called "
             "directly, through no proxy: remove proxy-url, or give a cluster whose server can be reached without"
         )
     token = str(loaded.api_key.get("BearerToken", "")).removeprefix("Bearer ").strip()

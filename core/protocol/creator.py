@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
-
 from core.common.resilience import CREATE_RETRY_BACKOFF, Backoff, Random
 from core.common.trace_context import admitted_sender, current_trace, request_id
 from core.errors import CRDCreationError, RetryError
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Awaitable, Callable
     from datetime import datetime
+
+    from tenacity import RetryCallState
 
     from core.common.clock import Clock, Deadline
     from core.kube.client import KubeClient
@@ -166,6 +166,26 @@ class CRDCreator:
     ) -> T:
         """Run `call` until it answers; AlreadyExists and NotFound of the object are answers too."""
         start = self._clock.now()
+        try:
+            return await call()
+        except (AlreadyExistsError, NotFoundError):
+            raise
+        except KubernetesError as error:
+            return await self._retrying_after(error, signal, name, call, deadline, start=start)
+
+    async def _retrying_after(
+        self,
+        first: KubernetesError,
+        signal: NormalizedSignal,
+        name: str,
+        call: Callable[[], Awaitable[T]],
+        deadline: Deadline,
+        *,
+        start: datetime,
+    ) -> T:
+        """Go on where the first of all tries has ended with the error `first`."""
+        from tenacity import AsyncRetrying, retry_if_exception  # noqa: PLC0415 - no cold start pays for it
+
         tries = AsyncRetrying(
             sleep=self._clock.sleep,
             stop=_stop_after(self._backoff.steps, deadline),
@@ -176,6 +196,8 @@ class CRDCreator:
 
         async def observed() -> T:
             try:
+                if tries.statistics["attempt_number"] == 1:
+                    raise first
                 return await call()
             except (AlreadyExistsError, NotFoundError):
                 raise

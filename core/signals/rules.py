@@ -28,7 +28,7 @@ _REGULAR_EXPRESSION_MEMORY = 1024 * 1024  # bytes that re2 may take for one
 
 _NAME = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^\s{}!=~,"\'`\\]+))\s*')
 _OPERATOR = re.compile(r"=~|!~|!=|=")
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPE = r"(?s)\\(.)"
 _ESCAPED = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 
 _WORDS = re.compile(r"[\w/:@ -]*(?:\|[\w/:@ -]*)*", re.ASCII)
@@ -47,7 +47,7 @@ RULES_ANNOTATION = "gateway.kubernaut.ai/rules"
 """On an RR: the rules that its first signal matched."""
 
 
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDER = r"\{([^{}]*)\}"
 
 
 class Matcher(NamedTuple):
@@ -99,7 +99,7 @@ def _word(text: str, position: int, what: str) -> tuple[str, int]:
     if found is None:
         raise ValueError(f"{excerpt(text[position:])} stands where {what} belongs; put it in double quotes")
     quoted, plain = found.groups()
-    return (plain if quoted is None else _ESCAPE.sub(_unescaped, quoted)), found.end()
+    return (plain if quoted is None else re.sub(_ESCAPE, _unescaped, quoted)), found.end()
 
 
 def _unescaped(escape: re.Match[str]) -> str:
@@ -160,7 +160,7 @@ class NamedTarget(NamedTuple):
         """Return the labels that name the object, as senders may set them too; none where one of the parts is empty."""
 
         def filled(text: str) -> str:
-            return _PLACEHOLDER.sub(lambda found: labels.get(found[1], ""), text)
+            return re.sub(_PLACEHOLDER, lambda found: labels.get(found[1], ""), text)
 
         kind, name, namespace = filled(self.kind), filled(self.name), filled(self.namespace)
         if not kind or not name:

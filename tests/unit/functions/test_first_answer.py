@@ -43,6 +43,7 @@ UNNEEDED = (
     "pydantic_settings",
     "requests",
     "rich",
+    "tenacity",
     "typer",
     "urllib3",
     "websocket",
