@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ValidationError
 
+from core.common.declared import Declared, declare
 from core.common.text import DNS_LABEL, DNS_SUBDOMAIN
 from core.errors import ConfigurationError
 
@@ -68,215 +69,220 @@ KUBERNAUT = {
 other's place."""
 
 
-class Settings(BaseModel):
+class Settings(Declared):
     """All settings; the description of each is its line in docs/settings.md."""
 
-    model_config = ConfigDict(frozen=True, validate_default=True)
-
-    namespace: str = Field(
+    namespace: str = declare(
         default_factory=_default_namespace,
         pattern=_DNS_LABEL,
         description="namespace of RemediationRequests and Leases",
     )
-    profile: Literal["sluice", "kubernaut"] = Field(
-        "sluice",
+    profile: Literal["sluice", "kubernaut"] = declare(
+        default="sluice",
         description="`kubernaut`: what its consumers and senders expect of its gateway is the default of other "
         "settings, and its names are used (kubernaut.md)",
     )
-    group: str = Field(
-        "remediation.kubernaut.ai", pattern=_DNS_SUBDOMAIN, description="API group of RemediationRequest"
+    group: str = declare(
+        default="remediation.kubernaut.ai", pattern=_DNS_SUBDOMAIN, description="API group of RemediationRequest"
     )
-    version: str = Field("v1alpha1", pattern=_DNS_LABEL, description="API version of RemediationRequest")
-    reads: Literal["fenced", "consistent"] = Field(
-        "fenced",
+    version: str = declare(default="v1alpha1", pattern=_DNS_LABEL, description="API version of RemediationRequest")
+    reads: Literal["fenced", "consistent"] = declare(
+        default="fenced",
         description="`consistent` makes a new signal wait for a consistent LIST under the lease: where people delete "
         "Leases by hand or another gateway writes to the namespace",
     )
-    first_count: Literal["implied", "written"] = Field(
-        "implied",
+    first_count: Literal["implied", "written"] = declare(
+        default="implied",
         description="`implied`: an RR without status.deduplication counts as one occurrence, which spares a new signal "
         "its status PATCH; `written` makes it all the same, for readers that want the field there",
     )
-    rr_events: Literal["none", "write"] = Field(
-        "none",
+    rr_events: Literal["none", "write"] = declare(
+        default="none",
         description="`write` writes a Kubernetes Event on each RR that is created, for `kubectl describe`: one call "
         "more a new RR, after its answer is decided (knative/components/rr-events has the right it needs)",
     )
-    cooldown: float = Field(
-        0.0,
+    cooldown: float = declare(
+        default=0.0,
         ge=0,
         le=604_800,
         description="seconds after an RR's end during which alerts of its problem still count on it, by the API "
         "server's clock",
     )
-    resolved: Literal["condition", "ignore"] = Field(
-        "condition",
+    resolved: Literal["condition", "ignore"] = declare(
+        default="condition",
         description="`condition`: an RR at work gets the condition SignalResolved when all alerts that joined it are "
         "resolved, and loses it when one fires; `ignore` keeps nothing of that",
     )
-    auth: str = Field(
-        "kubernetes",
+    auth: str = declare(
+        default="kubernetes",
         pattern=rf"^(none|{_WAY}(\s*,\s*{_WAY})*)$",
         description="how senders prove who they are, one way or several separated by commas: `kubernetes` (TokenReview "
         "and SubjectAccessReview), `oidc` (ID tokens of SLUICE_OIDC_SENDERS), `secret` (SLUICE_SECRET_FILE); `none` "
         "where something in front has checked already",
     )
-    auth_none: Literal["", "i-have-another-gate"] = Field(
-        "",
+    auth_none: Literal["", "i-have-another-gate"] = declare(
+        default="",
         description="`i-have-another-gate`: SLUICE_AUTH=none is meant, although others than this machine reach the "
         "function",
     )
-    audiences: str = Field(
-        "",
+    audiences: str = declare(
+        default="",
         max_length=1024,
         description="audiences of senders' tokens, separated by commas, such as `sluice`; empty: the API server's own, "
         "and none for `oidc`",
     )
-    oidc_senders: str = Field(
-        "",
+    oidc_senders: str = declare(
+        default="",
         max_length=8192,
         pattern=rf"^({_SENDER}(\s*,\s*{_SENDER})*)?$",
         description="who may send with an ID token, separated by commas: `issuer#account`, the account by `sub` or "
         "verified `email`; `cluster` is this cluster's issuer: `cluster#system:serviceaccount:NAMESPACE:NAME`",
     )
-    secret_file: str = Field(
-        "",
+    secret_file: str = declare(
+        default="",
         description="file with the secret that senders show as a bearer token; two lines while it is being changed",
     )
-    payload_encoding: Literal["base64", "raw"] = Field("base64", description="form of spec.originalPayload")
-    signal_type: str = Field(
-        "prometheus-alert",
+    payload_encoding: Literal["base64", "raw"] = declare(default="base64", description="form of spec.originalPayload")
+    signal_type: str = declare(
+        default="prometheus-alert",
         min_length=1,
         max_length=50,
         description="spec.signalType of Alertmanager alerts; the newest upstream consumers expect `alert`",
     )
-    cluster: str = Field(
-        "",
+    cluster: str = declare(
+        default="",
         max_length=253,
         description="this cluster's name, as alerts give it (SLUICE_CLUSTER_LABELS); alerts of other clusters are "
         "taken as they name their target, for it cannot be looked up here",
     )
-    cluster_labels: str = Field(
-        "cluster",
+    cluster_labels: str = declare(
+        default="cluster",
         max_length=1024,
         pattern=r"^[^\s,]+(\s*,\s*[^\s,]+)*$",
         description="labels that name an alert's cluster, separated by commas; the first that is not empty counts. "
         "Cloud Monitoring's own resources have theirs, `cluster_name`",
     )
-    untargeted: Literal["ignore", "namespace", "reject"] = Field(
-        "ignore",
+    untargeted: Literal["ignore", "namespace", "reject"] = declare(
+        default="ignore",
         description="alerts that name no object: `ignore` answers 200, `namespace` makes the alert's Namespace the "
         "target, `reject` makes them poison (400, dead letters)",
     )
-    rules: str = Field(
-        "",
+    rules: str = declare(
+        default="",
         max_length=4096,
         description="YAML file of rules (docs/rules.md): which signals are ignored, what they are about, their cluster "
         "and severity; empty: only the rules that are built in",
     )
-    owners: Literal["resolve", "as-named"] = Field(
-        "resolve",
+    owners: Literal["resolve", "as-named"] = declare(
+        default="resolve",
         description="`resolve` makes one problem of all Pods, Jobs and ReplicaSets of a workload; `as-named` looks "
         "nothing up",
     )
-    target: Literal["object", "owner"] = Field(
-        "object",
+    target: Literal["object", "owner"] = declare(
+        default="object",
         description="spec.targetResource: the `object` that the signal names, or the `owner` that is to be remedied",
     )
-    owner_cache: float = Field(600.0, ge=0, le=86_400, description="seconds an owner that was looked up is remembered")
-    scope_label: str = Field(
-        "",
+    owner_cache: float = declare(
+        default=600.0, ge=0, le=86_400, description="seconds an owner that was looked up is remembered"
+    )
+    scope_label: str = declare(
+        default="",
         pattern=rf"^({_LABEL_KEY}(={_LABEL_VALUE})?)?$",
         description="only targets that carry this label, or whose namespace does, are in scope: "
         "`kubernaut.ai/managed=true` for example; empty: all",
     )
-    own_namespace: Literal["ignore", "take"] = Field(
-        "ignore",
+    own_namespace: Literal["ignore", "take"] = declare(
+        default="ignore",
         description="`ignore` ignores signals about objects in the gateway's own namespace (reason `own`); `take` "
         "takes them. Those about RemediationRequests, Leases and `kubernaut.ai` are ignored always",
     )
-    event_max_age: float = Field(
-        300.0,
+    event_max_age: float = declare(
+        default=300.0,
         gt=0,
         le=31_536_000,
         description="seconds after which a Kubernetes Event is old and ignored: a relist shows many",
     )
-    dead_letter_topic: str = Field(
-        "",
+    dead_letter_topic: str = declare(
+        default="",
         pattern=r"^(projects/[^/\s]+/topics/[^/\s]+)?$",
         description="Pub/Sub topic that messages which can never work are published to: `projects/P/topics/T`",
     )
-    audit_sink: str = Field(
-        "",
+    audit_sink: str = declare(
+        default="",
         max_length=2048,
         pattern=_SINK,
         description="URL (`http://` or `https://`, without a user) that audit events are sent to, such as "
         "`http://broker-ingress.knative-eventing.svc/sluice-system/audit`; empty: none are made (observability.md)",
     )
-    audit_batch: int = Field(
-        1,
+    audit_batch: int = declare(
+        default=1,
         ge=1,
         le=1000,
         description="audit events in one request at most; more than 1 only where the sink takes the batched form of "
         "CloudEvents, which Knative's Broker does not",
     )
-    dead_letter_max_age: int = Field(
-        14 * 86_400,
+    dead_letter_max_age: int = declare(
+        default=14 * 86_400,
         ge=60,
         le=31_536_000,
         description="seconds after which the dead letter sink deletes an event that it keeps",
     )
-    metrics_port: int = Field(
-        0,
+    metrics_port: int = declare(
+        default=0,
         ge=0,
         le=65_535,
         description="port on which each function serves /metrics too, apart from its senders, from its start on; "
         "0: none",
     )
-    request_deadline: float = Field(
-        8.0, gt=0, le=600, description="seconds until a request is answered; Alertmanager waits 10 at least"
+    request_deadline: float = declare(
+        default=8.0, gt=0, le=600, description="seconds until a request is answered; Alertmanager waits 10 at least"
     )
-    api_timeout: float = Field(3.0, gt=0, le=60, description="seconds until one Kubernetes API call is given up")
-    breaker_open: float = Field(
-        30.0,
+    api_timeout: float = declare(
+        default=3.0, gt=0, le=60, description="seconds until one Kubernetes API call is given up"
+    )
+    breaker_open: float = declare(
+        default=30.0,
         ge=1,
         le=600,
         description="seconds for which the API server is asked nothing once half of the calls of ten seconds have "
         "failed (the circuit breaker is open); then three calls try it",
     )
-    max_concurrent: int = Field(100, ge=1, le=10_000, description="fingerprints worked on at once in one instance")
-    max_body: int = Field(8 * 1024 * 1024, ge=1024, description="bytes of a request's body")
-    body_budget: int = Field(
-        8 * 1024 * 1024,
+    max_concurrent: int = declare(
+        default=100, ge=1, le=10_000, description="fingerprints worked on at once in one instance"
+    )
+    max_body: int = declare(default=8 * 1024 * 1024, ge=1024, description="bytes of a request's body")
+    body_budget: int = declare(
+        default=8 * 1024 * 1024,
         ge=1024,
         description="bytes of bodies held at once in one instance, SLUICE_MAX_BODY at least, and of large ones being "
         "sent to the API server; more wait for their turn and are answered 503 where it does not come in time. What it "
         "takes in memory: docs/security.md",
     )
-    max_alerts: int = Field(
-        10_000,
+    max_alerts: int = declare(
+        default=10_000,
         ge=1,
         le=1_000_000,
         description="alerts of one body; more are answered 413, and a Pub/Sub message of more is put aside",
     )
-    memory_rrs: int = Field(10_000, ge=0, description="RRs remembered to spare repeats the LIST")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severity logged")
-    log_sink: Literal["stdout", "cloud-logging"] = Field(
-        "stdout",
+    memory_rrs: int = declare(default=10_000, ge=0, description="RRs remembered to spare repeats the LIST")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = declare(
+        default="INFO", description="least severity logged"
+    )
+    log_sink: Literal["stdout", "cloud-logging"] = declare(
+        default="stdout",
         description="`stdout` writes JSON lines that Cloud Run, GKE and Knative collect; `cloud-logging` sends to the "
         "Cloud Logging API, for clusters without an agent",
     )
-    api_server: str = Field(
-        "", pattern=r"^(https?://\S+)?$", description="URL of the API server, with Google credentials: a GKE endpoint"
+    api_server: str = declare(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="URL of the API server, with Google credentials: a GKE endpoint",
     )
-    api_ca: str = Field("", description="base64 of that API server's CA certificate, as GKE shows it")
+    api_ca: str = declare(default="", description="base64 of that API server's CA certificate, as GKE shows it")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _profiled(cls, given: Any) -> Any:
+    def completed(self, given: dict[str, Any]) -> dict[str, Any]:
         """Let the profile fill in what is not set."""
-        profile = given.get("profile") if isinstance(given, dict) else None
-        return {**KUBERNAUT, **given} if profile == "kubernaut" else given
+        return {**KUBERNAUT, **given} if given.get("profile") == "kubernaut" else given
 
     @property
     def own_namespaces(self) -> frozenset[str]:
@@ -313,11 +319,12 @@ def load_settings() -> Settings:
     """
     # pydantic-settings does no more with these than this, and costs a tenth of a cold start to import.
     environment = {name.upper(): text for name, text in os.environ.items() if text}
-    variables = {name: f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    variables = {name: f"{_PREFIX}{name.upper()}" for name in Settings.fields}
+    given: dict[str, Any] = {
+        name: environment[variable] for name, variable in variables.items() if variable in environment
+    }
     try:
-        return Settings.model_validate(
-            {name: environment[variable] for name, variable in variables.items() if variable in environment}
-        )
+        return Settings(**given)
     except ValidationError as error:
         raise ConfigurationError("; ".join(_sentence(line) for line in error.errors(include_url=False))) from None
 
@@ -349,7 +356,7 @@ def traces_asked_for(environ: Mapping[str, str] = os.environ) -> bool:
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return a sentence for each variable that looks like a setting and is none."""
-    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    known = [f"{_PREFIX}{name.upper()}" for name in Settings.fields]
     unknown = sorted(
         name
         for name, text in environ.items()
@@ -369,5 +376,5 @@ def _meant(name: str, known: list[str]) -> str:
 
 def _sentence(error: Any) -> str:
     name = str(error["loc"][0])
-    field = Settings.model_fields[name]
+    field = Settings.fields[name]
     return f"{_PREFIX}{name.upper()}={error['input']!r} cannot work: {error['msg']} ({field.description})"

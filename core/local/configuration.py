@@ -38,9 +38,9 @@ def effective_settings(settings: Settings, *, environ: Mapping[str, str] = os.en
             variable=_PREFIX + name.upper(),
             value=getattr(settings, name),
             source=_source(name, settings, environ),
-            meaning=field.description or "",
+            meaning=field.description,
         )
-        for name, field in Settings.model_fields.items()
+        for name, field in Settings.fields.items()
     ]
 
 
@@ -61,7 +61,7 @@ def _source(name: str, settings: Settings, environ: Mapping[str, str]) -> str:
         return variable
     if name == "namespace" and environ.get("POD_NAMESPACE"):
         return "POD_NAMESPACE"
-    default = Settings.model_fields[name].default
+    default = Settings.fields[name].default
     plain = "sluice-system" if name == "namespace" else default
     return "default" if getattr(settings, name) == plain else "service account"
 

@@ -37,6 +37,4 @@ def chosen_settings(context: str, namespace: str, *, by_context: bool = True) ->
     if by_context and not os.environ.get("SLUICE_NAMESPACE"):
         own = context_namespace(os.environ.get("KUBECONFIG", ""), context=context)
     chosen = namespace or own
-    return settings.model_copy(
-        update=({"namespace": chosen} if chosen else {}) | ({"api_server": ""} if context else {})
-    )
+    return settings.changed(**({"namespace": chosen} if chosen else {}) | ({"api_server": ""} if context else {}))

@@ -9,10 +9,9 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, TypeGuard
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import CoreConfig, SchemaValidator, ValidationError, core_schema, from_json, to_json
 
 from core.common.text import NO_UTF8_JSON, cut_utf8, describe_invalid, excerpt, is_utf8_json, texts_of
 from core.errors import PayloadError, PayloadTooLargeError
@@ -55,15 +54,33 @@ def _texts(annotations: object) -> dict[str, str]:
     return {key: text for key, text in annotations.items() if isinstance(text, str)}
 
 
-class Alert(BaseModel):
+class Alert(TypedDict):
     """The fields of an alert that the gateway reads; all others stay in its payload."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-    status: Literal["firing", "resolved"] | None = None
+    status: NotRequired[str | None]
     labels: dict[str, str]
-    annotations: Annotated[dict[str, str], BeforeValidator(_texts)] = Field(default_factory=dict)
-    starts_at: Any = Field(None, alias="startsAt")
+    annotations: NotRequired[dict[str, str]]
+    startsAt: NotRequired[object]
+
+
+# What pydantic would make of that class, without its import (core.common.declared).
+_READ_ALERT = SchemaValidator(
+    core_schema.typed_dict_schema(
+        {
+            "status": core_schema.typed_dict_field(
+                core_schema.nullable_schema(core_schema.literal_schema(["firing", "resolved"])), required=False
+            ),
+            "labels": core_schema.typed_dict_field(
+                core_schema.dict_schema(core_schema.str_schema(), core_schema.str_schema())
+            ),
+            "annotations": core_schema.typed_dict_field(
+                core_schema.no_info_plain_validator_function(_texts), required=False
+            ),
+            "startsAt": core_schema.typed_dict_field(core_schema.any_schema(), required=False),
+        }
+    ),
+    CoreConfig(title="Alert", strict=True),
+)
 
 
 class AlertReader:
@@ -104,30 +121,31 @@ class AlertReader:
     def read(self, raw: object, index: int) -> Entry:
         """Return what becomes of the alert at `index`."""
         try:
-            alert = Alert.model_validate(raw)
+            alert: Alert = _READ_ALERT.validate_python(raw)
         except ValidationError as error:
             return _malformed(error, raw, index)
         signal = self._signal(alert, raw)
-        if (alert.status or self._group_status) == "resolved":
+        if (alert.get("status") or self._group_status) == "resolved":
             return Ignored(
                 RESOLVED, ended=replace(signal, resolved=True) if isinstance(signal, NormalizedSignal) else None
             )
-        if self._needs_start and _moment(alert.starts_at) is None:
+        start = alert.get("startsAt")
+        if self._needs_start and _moment(start) is None:
             return Poison(
                 "malformed_alert",
-                f"alerts[{index}].startsAt is {excerpt(alert.starts_at)}; send when it began (RFC 3339), or when the "
+                f"alerts[{index}].startsAt is {excerpt(start)}; send when it began (RFC 3339), or when the "
                 "request was sent in the header X-Timestamp",
-                alert.labels,
+                alert["labels"],
             )
         return signal
 
     def _signal(self, alert: Alert, raw: object) -> NormalizedSignal | Ignored:
-        labels = alert.labels
+        labels, annotations = alert["labels"], alert.get("annotations", {})
         signal_name = cut_utf8(labels.get("alertname") or _UNKNOWN, limit=_NAME_BYTES)
         decision = self._rules.decide(labels)
         if decision.ignored:
             return Ignored(IGNORED_BY_RULE, decision.ignored, signal_name)
-        candidates = candidates_of({**labels, **decision.hints}, alert.annotations, to_namespace=self._to_namespace)
+        candidates = candidates_of({**labels, **decision.hints}, annotations, to_namespace=self._to_namespace)
         if isinstance(candidates, Ignored):
             return replace(candidates, signal_name=signal_name, nameless=not labels.get("alertname"))
         target = candidates[0].target  # until the cluster has decided
@@ -143,10 +161,10 @@ class AlertReader:
             cluster_id=cut_utf8(cluster, limit=_CLUSTER_BYTES),
             environment=cut_utf8(labels.get("environment", ""), limit=_LABEL_BYTES),
             priority=cut_utf8(labels.get("priority", ""), limit=_LABEL_BYTES),
-            firing_time=_moment(alert.starts_at) or self._received_time,
+            firing_time=_moment(alert.get("startsAt")) or self._received_time,
             received_time=self._received_time,
             labels=bounded_texts(labels),
-            annotations=bounded_texts(alert.annotations),
+            annotations=bounded_texts(annotations),
             provenance=decision.provenance,
             payload=partial(self._payload, raw),
             alert=alert_id(labels),

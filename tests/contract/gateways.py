@@ -76,10 +76,10 @@ class Instance:
         self.clock = Unhurried()
         self.calls: list[str] = []
         transport.calls = self.calls
+        given: dict[str, Any] = {"namespace": namespace, "auth": "none", "owners": "as-named", "api_timeout": 60}
+        given |= settings
         self.gateway: Gateway = build_gateway(
-            settings=Settings(
-                **({"namespace": namespace, "auth": "none", "owners": "as-named", "api_timeout": 60} | settings)
-            ),
+            settings=Settings(**given),
             transport=transport,
             metrics=Metrics(registry=CollectorRegistry()),
             logger=logging.getLogger("sluice.test"),

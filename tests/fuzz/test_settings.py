@@ -16,7 +16,7 @@ VALUES = st.text(st.characters(exclude_characters="\x00", exclude_categories=["C
 )  # fmt: skip
 
 
-@given(st.dictionaries(st.sampled_from(sorted(Settings.model_fields)), VALUES, min_size=1, max_size=3))
+@given(st.dictionaries(st.sampled_from(sorted(Settings.fields)), VALUES, min_size=1, max_size=3))
 @effort(120)
 def test_any_setting_is_taken_or_named(values):
     with pytest.MonkeyPatch.context() as patch:

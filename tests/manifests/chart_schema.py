@@ -22,7 +22,7 @@ Schema = dict[str, Any]
 
 def schema() -> Schema:
     """JSON Schema of values.yaml, which Helm asks before it renders anything."""
-    settings = closed({f"SLUICE_{name.upper()}": setting(name) for name in Settings.model_fields})
+    settings = closed({f"SLUICE_{name.upper()}": setting(name) for name in Settings.fields})
     settings["description"] = "as text: YAML makes 8.388608e+06 of a large number"
     function = {
         "enabled": {"type": "boolean"},
@@ -83,15 +83,14 @@ def ref(name: str) -> Schema:
 
 def setting(name: str) -> Schema:
     """What a ConfigMap may hold for a field of Settings: always text."""
-    field = Settings.model_fields[name]
+    field = Settings.fields[name]
     if field.annotation in _NUMBERS:
         return {"type": "string", "pattern": _NUMBERS[field.annotation]}
     if choices := get_args(field.annotation):
         return {"type": "string", "enum": list(choices)}
     found: Schema = {"type": "string"}
-    for each in field.metadata:
-        if pattern := getattr(each, "pattern", None):
-            found["pattern"] = pattern
+    if pattern := field.bounds.get("pattern"):
+        found["pattern"] = pattern
     return found
 
 

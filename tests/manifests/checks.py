@@ -95,7 +95,7 @@ def _of_container(container: dict[str, Any]) -> Iterator[str]:
 
 
 def _of_settings(environment: dict[str, str]) -> Iterator[str]:
-    known = {f"SLUICE_{name.upper()}" for name in Settings.model_fields}
+    known = {f"SLUICE_{name.upper()}" for name in Settings.fields}
     for name in environment:
         if name.startswith("SLUICE_") and name not in known:
             yield f"{name} is no setting"

@@ -30,7 +30,7 @@ def pods(folder: str, name: str) -> Any:
 def settings_of(folder: str) -> Settings:
     data = the("ConfigMap", "sluice", of=objects(folder))["data"]
     known = {name.removeprefix("SLUICE_").lower(): value for name, value in data.items()}
-    return Settings.model_validate(known)
+    return Settings(**known)
 
 
 def needed(settings: Settings, requests: int) -> int:

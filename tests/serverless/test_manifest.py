@@ -64,7 +64,7 @@ def test_settings_of_the_manifest_exist():
     given = service["provider"]["environment"] | service["functions"]["pubsub"]["environment"]
     assert service["provider"]["environment"]["SLUICE_AUTH"] == "none"
     assert given["SLUICE_NAMESPACE"] == "sluice-system"
-    assert {name.removeprefix("SLUICE_").lower() for name in given} <= Settings.model_fields.keys()
+    assert {name.removeprefix("SLUICE_").lower() for name in given} <= Settings.fields.keys()
 
 
 @pytest.mark.parametrize("missing", ["GOOGLE_CLOUD_PROJECT", "SERVICE_ACCOUNT", "SLUICE_API_SERVER", "SLUICE_API_CA"])

@@ -32,7 +32,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def row(name: str) -> str:
-    field = Settings.model_fields[name]
+    field = Settings.fields[name]
     default = COMPUTED.get(name) or (f"`{field.default}`" if field.default != "" else "empty")
     return f"| `SLUICE_{name.upper()}` | {default} | {field.description} |"
 
@@ -52,14 +52,14 @@ def calls(program: str) -> list[tuple[str, list[str]]]:
     return [(page.name, words[1:]) for page in PAGES for words in shell_lines(page) if words[0] == program]
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("name", Settings.fields)
 def test_setting_stands_in_the_documentation_with_its_default_and_meaning(name: str):
     assert row(name) in SETTINGS
 
 
 def test_documentation_lists_no_setting_that_does_not_exist():
     listed = [line.split("`")[1] for line in SETTINGS.splitlines() if line.startswith("| `SLUICE_")]
-    assert listed == [f"SLUICE_{name.upper()}" for name in Settings.model_fields]
+    assert listed == [f"SLUICE_{name.upper()}" for name in Settings.fields]
 
 
 def test_metrics_stand_in_the_documentation_with_their_labels():

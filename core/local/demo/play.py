@@ -156,7 +156,7 @@ def settings_behind(running: Running | None, settings: Settings, url: str) -> Se
         return settings
     os.environ["KUBECONFIG"] = running.kubeconfig
     there = {"namespace": running.namespace, "group": running.group, "version": running.version, "api_server": ""}
-    return settings.model_copy(update=there)
+    return settings.changed(**there)
 
 
 async def _post(url: str, body: bytes) -> HttpAnswer:

@@ -38,7 +38,7 @@ def clock():
     return MockClock(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 
 
-def settings(**values: str) -> Settings:
+def settings(**values: Any) -> Settings:
     return Settings(namespace="ops", **values)
 
 

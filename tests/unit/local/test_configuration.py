@@ -30,7 +30,7 @@ def test_namespace_tells_where_it_comes_from(settings: Settings, environ: dict[s
 
 def test_every_setting_is_there_with_its_meaning():
     shown = effective_settings(Settings(namespace="ns"), environ={})
-    assert [each.variable for each in shown] == [f"SLUICE_{name.upper()}" for name in Settings.model_fields]
+    assert [each.variable for each in shown] == [f"SLUICE_{name.upper()}" for name in Settings.fields]
     assert all(each.meaning for each in shown)
 
 

@@ -343,8 +343,8 @@ class TestManyAlerts:
         entries = decode_body(b'{"alerts":[' + b"0," * (MAX_ALERTS - 1) + b"0]}").entries
         assert len(entries) == MAX_ALERTS
         assert [entry.message for entry in entries[1:3] if isinstance(entry, Poison)] == [
-            "alerts[1] is 0: Input should be a valid dictionary or instance of Alert",
-            "alerts[2] is 0: Input should be a valid dictionary or instance of Alert",
+            "alerts[1] is 0: Input should be a valid dictionary",
+            "alerts[2] is 0: Input should be a valid dictionary",
         ]
 
 
