@@ -28,7 +28,11 @@ WORKLOADS = {
     "persistentvolumeclaim": KINDS["PersistentVolumeClaim"],
     "persistentvolume": KINDS["PersistentVolume"],
 }
-KIND_LABELS = WORKLOADS | {"pod": KINDS["Pod"], "node": KINDS["Node"]}
+POD = {"pod": KINDS["Pod"]}
+NODE = {"node": KINDS["Node"]}
+KIND_LABELS = WORKLOADS | POD | NODE
+EXPORTED = {f"exported_{label}": kind for label, kind in KIND_LABELS.items()}
+"""How Prometheus renames them where the scraped target has labels of the same names."""
 
 BY_SINGULAR = {named.kind.lower(): named for named in KIND_LABELS.values()}
 """By a kind's singular name: in the values of `target_kind` and `workload_type`."""
@@ -36,7 +40,7 @@ BY_SINGULAR = {named.kind.lower(): named for named in KIND_LABELS.values()}
 _CADVISOR = "container_label_io_kubernetes_pod_"
 """Before the kubelet's own labels on containers, where a cAdvisor of one's own measures them."""
 
-POD_NAMES = ("kubernetes_pod_name", "pod_name", f"{_CADVISOR}name")
+POD_NAMES = dict.fromkeys(("kubernetes_pod_name", "pod_name", f"{_CADVISOR}name"), KINDS["Pod"])
 """Labels that name a Pod besides `pod`: older relabelling, Google's, Datadog's, and log collectors'."""
 
 NAMESPACES = (
@@ -50,7 +54,7 @@ NAMESPACES = (
 )
 """Labels that say in which namespace a plain label's object is, the first that is there."""
 
-NODE_NAMES = ("nodename", "node_name", "kubernetes_node", "kubernetes_host", "Hostname")
+NODE_NAMES = dict.fromkeys(("nodename", "node_name", "kubernetes_node", "kubernetes_host", "Hostname"), KINDS["Node"])
 """Labels that name a Node besides `node`: node_uname_info, log collectors, older relabelling, NVIDIA's DCGM."""
 
 KIND_AND_NAME = {
@@ -69,7 +73,7 @@ NAMESPACES_OF_OTHERS = (*filter(None, (namespace for _, _, namespace in KIND_AND
 
 # OpenTelemetry's resource attributes (semantic conventions, k8s.*), with dots as they are or as Prometheus writes them.
 OPENTELEMETRY_NAMESPACE = "k8s_namespace_name"
-OPENTELEMETRY_WORKLOADS = {
+OPENTELEMETRY_KINDS = {
     "k8s_job_name": BY_SINGULAR["job"],
     "k8s_replicaset_name": BY_SINGULAR["replicaset"],
     "k8s_deployment_name": BY_SINGULAR["deployment"],
@@ -78,6 +82,8 @@ OPENTELEMETRY_WORKLOADS = {
     "k8s_cronjob_name": BY_SINGULAR["cronjob"],
     "k8s_hpa_name": BY_SINGULAR["horizontalpodautoscaler"],
     "k8s_persistentvolumeclaim_name": KINDS["PersistentVolumeClaim"],
+    "k8s_pod_name": KINDS["Pod"],
+    "k8s_node_name": KINDS["Node"],
 }
 
 MESH_WORKLOAD = "destination_workload"

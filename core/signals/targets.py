@@ -136,25 +136,22 @@ class _Reading:
                 yield from self._singular("target_name", kind, where["target_name"], namespace, "hint")
 
     def _exported(self) -> Iterator[Candidate]:
-        for label, kind in names.KIND_LABELS.items():
-            yield from self._labelled(f"exported_{label}", kind, "exported")
+        yield from self._labelled(names.EXPORTED, "exported")
 
     def _by_opentelemetry(self) -> Iterator[Candidate]:
+        if not any(label.startswith("k8s") for label in self._labels):
+            return
         namespace = self._dotted(names.OPENTELEMETRY_NAMESPACE)[1]
-        kinds = names.OPENTELEMETRY_WORKLOADS | {"k8s_pod_name": KINDS["Pod"]}
-        if not namespace:
-            kinds |= {"k8s_node_name": KINDS["Node"]}
-        for each, kind in kinds.items():
+        for each, kind in names.OPENTELEMETRY_KINDS.items():
+            if namespace and kind is KINDS["Node"]:
+                continue
             label, name = self._dotted(each)
-            if name:
-                yield from self._named(label, name, kind, "opentelemetry", namespace or self._namespace)
+            yield from self._named(label, name, kind, "opentelemetry", namespace or self._namespace)
 
     def _workloads(self) -> Iterator[Candidate]:
-        for label, kind in names.WORKLOADS.items():
-            if not self._text(f"exported_{label}"):
-                yield from self._labelled(label, kind, "workload")
+        yield from self._labelled(names.WORKLOADS, "workload", unless_exported=True)
         if by_type := names.BY_SINGULAR.get(self._text("workload_type").lower()):
-            yield from self._labelled("workload", by_type, "workload_type")
+            yield from self._labelled({"workload": by_type}, "workload_type")
         claims = self._text("pvc_namespace") or self._namespace
         yield from self._named("pvc", self._text("pvc"), KINDS["PersistentVolumeClaim"], "pvc", claims)
         yield from self._of_the_mesh()
@@ -170,24 +167,25 @@ class _Reading:
 
     def _by_kind_and_name(self) -> Iterator[Candidate]:
         for kind_label, name_label, namespace_label in names.KIND_AND_NAME.values():
-            kind, name = self._text(kind_label).lower(), self._text(name_label)
-            namespace = self._text(namespace_label) or self._namespace
+            kind = self._text(kind_label).lower()
+            if not kind:
+                continue
+            name, namespace = self._text(name_label), self._text(namespace_label) or self._namespace
             if named := names.BY_SINGULAR.get(kind):
                 yield from self._named(name_label, name, named, "kind_and_name", namespace, must_exist=True)
             elif _KIND_LABEL.match(kind):
                 yield from self._singular(name_label, kind, name, namespace, "kind_and_name")
 
     def _pods(self) -> Iterator[Candidate]:
-        if not self._text("exported_pod") and not self._is_exporters_own():
-            yield from self._labelled("pod", KINDS["Pod"], "pod", must_exist=self._may_be_elsewhere())
-        for label in names.POD_NAMES:
-            yield from self._labelled(label, KINDS["Pod"], "pod_name")
+        if "pod" in self._labels and not self._is_exporters_own():
+            must_exist = self._may_be_elsewhere()
+            yield from self._labelled(names.POD, "pod", unless_exported=True, must_exist=must_exist)
+        yield from self._labelled(names.POD_NAMES, "pod_name")
 
     def _nodes(self) -> Iterator[Candidate]:
         if not self._text("exported_node") and self._is_about_a_node():
-            yield from self._labelled("node", KINDS["Node"], "node")
-            for label in names.NODE_NAMES:
-                yield from self._labelled(label, KINDS["Node"], "node_name", must_exist=True)
+            yield from self._labelled(names.NODE, "node")
+            yield from self._labelled(names.NODE_NAMES, "node_name", must_exist=True)
         if self._is_scraped_from(_NODE_EXPORTERS):
             yield from self._node_of_the_exporter()
 
@@ -216,9 +214,14 @@ class _Reading:
             target = TargetResource(kind=kind, name=name, namespace=namespace)
             yield Candidate(target=target, label=label, rule=rule, lookup=Lookup.SINGULAR, must_exist=True)
 
-    def _labelled(self, label: str, kind: Resource, rule: str, *, must_exist: bool = False) -> Iterator[Candidate]:
-        if name := self._text(label):
-            yield from self._named(label, name, kind, rule, self._namespace, must_exist=must_exist)
+    def _labelled(
+        self, kinds: Mapping[str, Resource], rule: str, *, unless_exported: bool = False, must_exist: bool = False
+    ) -> Iterator[Candidate]:
+        """Yield what the labels of `kinds` name, in their order."""
+        for label, kind in kinds.items():
+            name = self._labels.get(label)
+            if name and not (unless_exported and self._text(f"exported_{label}")):
+                yield from self._named(label, name, kind, rule, self._namespace, must_exist=must_exist)
 
     def _named(
         self,
