@@ -111,7 +111,7 @@ async def test_no_answer_says_where_the_api_server_is(
         detail = answer.problem(503)
         everything = answer.body.decode() + json.dumps(dict(answer.headers))
         port = cluster["server"].rpartition(":")[2]
-        secrets = ("127.0.0.1", f":{port}", NAME, "10.96", "6443", str(tmp_path))
+        secrets = ("127.0.0.1", f":{port}", NAME, "10.96.0", ":6443", str(tmp_path))
         assert not [each for each in secrets if each in everything]
         assert "Kubernetes API" in detail or "API server" in detail or "gateway" in detail
         log = capsys.readouterr().out
