@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from core.answers import Answer, problem
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.common.trace_context import NO_TRACER, current_trace, sent_by, trace_of
 from core.errors import PayloadError, TransientError
 from core.gateway import Gateway, build_gateway

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-    from core.admission.gates import Gate
+    from core.admission.gates import BearerGate
     from core.audit import AuditTrail
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from core.common.trace_context import Tracer
     from core.kube.transport import Transport
     from core.metrics import Metrics
@@ -48,13 +48,13 @@ _REMEMBERED_ALERTS = 50_000
 
 @dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Gateway:
-    """One instance: what a function calls."""
+    """One instance: what a function calls. Without a `gate` everybody may send (SLUICE_AUTH=none)."""
 
     settings: Settings
     clock: Clock
     client: KubeClient
     resource: Resource
-    gate: Gate
+    gate: BearerGate | None
     bodies: ByteBudget
     rounds: Rounds
     pipeline: Pipeline

@@ -15,10 +15,11 @@ from core.signals.signal import RESOLVED, Ignored, NormalizedSignal, Poison
 from core.signals.targets import NO_TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence, Sized
 
-    from core.common.clock import Clock, Deadline
-    from core.common.trace_context import Tracer
+    from core.common.clock import Clock
+    from core.common.resilience import Deadline
+    from core.common.trace_context import Span, Tracer
     from core.protocol.recorder import Rounds
     from core.reporting import Reporter
     from core.settings import Settings
@@ -89,12 +90,14 @@ class Pipeline:
         judgement: Judgement = Judgement(),
         tracer: Tracer = NO_TRACER,
     ) -> None:
-        self._tracer = tracer
         self._judgement = judgement
         self._qualification = qualification
         self._rounds = rounds
         self._earlier_deliveries = earlier_deliveries
         self._reporter = reporter
+        self._qualified = tracer.around(
+            self._qualify, span=lambda *_: tracer.span("qualification"), describe=_describe_qualified
+        )
 
     async def process(self, batch: Batch, *, digest: bytes, deadline: Deadline) -> list[SignalResult]:
         """Store every signal of a batch.
@@ -115,9 +118,7 @@ class Pipeline:
         report = self._reporter.opened(batch)
         entries = [self._judgement.of_entry(entry) async for entry in paced(batch.entries, deadline=deadline)]
         report.received(entries)
-        with self._tracer.span("qualification", attributes={"sluice.entries": len(entries)}) as span:
-            settled, signals = await self._qualify(entries, deadline)
-            span.describe({"sluice.signals": len(signals)})
+        settled, signals = await self._qualified(entries, deadline)
         settled |= await self._record(signals, digest, deadline, unsettled=_any_failed(settled.values()))
         results = [settled[index] for index in range(len(entries))]
         told = [
@@ -169,6 +170,11 @@ class Pipeline:
             for fingerprint, results in recorded.items()
             for index, result in zip(indices[fingerprint], results, strict=True)
         }
+
+
+def _describe_qualified(span: Span, qualified: tuple[Sized, Sized]) -> None:
+    settled, signals = map(len, qualified)
+    span.describe({"sluice.entries": settled + signals, "sluice.signals": signals})
 
 
 def _by_fingerprint(signals: Mapping[int, NormalizedSignal]) -> dict[str, list[int]]:

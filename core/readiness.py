@@ -11,7 +11,8 @@ from core.kube.resources import LEASES, SELF_SUBJECT_RULES_REVIEWS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from core.common.clock import Clock, Deadline
+    from core.common.clock import Clock
+    from core.common.resilience import Deadline
     from core.kube.client import KubeClient
     from core.kube.resources import Resource
 

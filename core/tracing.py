@@ -11,7 +11,7 @@ import logging
 import os
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -24,12 +24,15 @@ from core.common.trace_context import NO_SPAN, Span, TraceContext, current_span
 from core.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from contextvars import Token
     from types import TracebackType
 
     from core.common.trace_context import Attributes, Kind
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FLUSH_SECONDS = 5.0
 """What a worker that ends gives its last spans: Cloud Run kills it ten seconds after SIGTERM."""
@@ -92,6 +95,24 @@ class OpenTelemetryTracer:
         )
         self._open += 1
         return OpenTelemetrySpan(made, self)
+
+    def around(
+        self,
+        work: Callable[P, Awaitable[T]],
+        *,
+        span: Callable[P, AbstractContextManager[Span]],
+        describe: Callable[[Span, T], None] | None = None,
+    ) -> Callable[P, Awaitable[T]]:
+        """See Tracer."""
+
+        async def traced(*args: P.args, **kwargs: P.kwargs) -> T:
+            with span(*args, **kwargs) as made:
+                result = await work(*args, **kwargs)
+                if describe is not None:
+                    describe(made, result)
+            return result
+
+        return traced
 
     def ended(self) -> None:
         """Note that a span has ended."""

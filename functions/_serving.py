@@ -12,10 +12,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from core.answers import Answer, problem
-from core.common.clock import Deadline
 from core.common.memory import PerLoop
+from core.common.resilience import Deadline
 from core.common.text import cut_utf8, rfc3339
-from core.common.trace_context import NO_TRACER, current_trace, request_id, sent_by, trace_of
+from core.common.trace_context import NO_TRACER, TRACE_HEADERS, current_trace, request_id, sent_by, trace_of
 from core.errors import (
     AccessError,
     ConfigurationError,
@@ -45,10 +45,11 @@ from functions._worker import Worker, start_worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from starlette.requests import Request
 
-    from core.common.trace_context import TraceContext, Tracer
+    from core.common.trace_context import Span, TraceContext, Tracer
     from core.gateway import Gateway
     from core.triggers.descriptions import Description
 
@@ -91,14 +92,12 @@ class Routes(NamedTuple):
         everywhere: takes signals at every other path too, as senders of CloudEvents expect.
         description: what its OpenAPI document says; without one it serves none.
         others: paths that take something else.
-        any_type: takes bodies that are not JSON.
     """
 
     paths: tuple[str, ...] = ("/",)
     everywhere: bool = False
     description: Description | None = None
     others: tuple[Route, ...] = ()
-    any_type: bool = False
 
     @property
     def all_paths(self) -> tuple[str, ...]:
@@ -161,13 +160,14 @@ def serve_http(
     worker = start_worker()
     bound_connections(shed=partial(worker.metrics.shed, "connections"))
 
-    async def build(over: Callable[[Gateway], Receiver]) -> Receiver:
-        return over(await worker.gateway())
+    async def build(over: Callable[[Gateway], Receiver]) -> Intake:
+        gateway = await worker.gateway()
+        return Intake(gateway=gateway, receiver=over(gateway), any_type=any_type)
 
-    routes = Routes(paths=paths, everywhere=everywhere, description=description, others=others, any_type=any_type)
+    routes = Routes(paths=paths, everywhere=everywhere, description=description, others=others)
     endpoint = Endpoint(
         worker=worker,
-        receiver=PerLoop(partial(build, receiver_over)).get,
+        intake=PerLoop(partial(build, receiver_over)).get,
         others={other.path: PerLoop(partial(build, other.receiver_over)).get for other in others},
         routes=routes,
         check_ready=check_ready,
@@ -191,23 +191,62 @@ def serve_http(
     return function
 
 
+class Intake:
+    """Takes bodies of one form in one event loop: who sends, what is sent, and what becomes of it.
+
+    Args:
+        gateway: of the loop.
+        receiver: takes the bodies; closed with this.
+        any_type: takes bodies that are not JSON.
+    """
+
+    def __init__(self, *, gateway: Gateway, receiver: Receiver, any_type: bool = False) -> None:
+        def stage(name: str) -> Callable[..., AbstractContextManager[Span]]:
+            return lambda *_, **__: gateway.tracer.span(name)
+
+        around = gateway.tracer.around
+        read = partial(read_body, limit=gateway.settings.max_body, any_type=any_type)
+        self._gateway = gateway
+        self._admit = around(gateway.gate.admit, span=stage("admission")) if gateway.gate else None
+        self._read = around(read, span=stage("body"), describe=_describe_body)
+        self._receive = around(receiver.receive, span=stage("intake"))
+        self.close = receiver.close
+
+    async def take(self, request: Request, *, deadline: Deadline) -> Answer:
+        """Admit a request, read its body and store what is in it; raises what `core.errors` has an answer for."""
+        sender = ""
+        if self._admit:
+            sender = await self._admit(request.headers.get("authorization", ""), deadline=deadline)
+        check_timestamp(request.headers, now=self._gateway.clock.now())
+        with self._gateway.bodies.share() as share:
+            body = await self._read(request, share=share, timeout=deadline.remaining())
+            if not sender:
+                return await self._receive(request.headers, body, deadline=deadline)
+            with sent_by(sender):
+                return await self._receive(request.headers, body, deadline=deadline)
+
+
+def _describe_body(span: Span, body: bytes) -> None:
+    span.describe({"http.request.body.size": len(body)})
+
+
 class Endpoint:
-    """One function in one process; `receiver` returns the receiver of the running loop, `others` by path those of
-    its other forms."""
+    """One function in one process; `intake` returns that of the running loop, `others` by path those of its other
+    forms."""
 
     def __init__(
         self,
         *,
         worker: Worker,
-        receiver: Callable[[], Awaitable[Receiver]],
+        intake: Callable[[], Awaitable[Intake]],
         routes: Routes,
-        others: Mapping[str, Callable[[], Awaitable[Receiver]]] = MappingProxyType({}),
+        others: Mapping[str, Callable[[], Awaitable[Intake]]] = MappingProxyType({}),
         check_ready: CheckReady = _gateway_is_ready,
     ) -> None:
         self._check_ready = check_ready
         self._worker = worker
         self._routes = routes
-        self._receiver = receiver
+        self._intake = intake
         self._others = others
         # Answered without the API server.
         self._by_itself = {"/healthz": self._health, "/metrics": self._metrics}
@@ -226,16 +265,24 @@ class Endpoint:
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request, whatever happens in it."""
-        return await _measured(
-            self._worker,
-            partial(self._route, request),
-            probe=request.scope["path"] in _PROBES,
-            endpoint=self._routes.label(request.scope["path"]),
-            method=request.method,
-            trace=trace_of(request.headers, tracestate=request.headers.getlist("tracestate")),
-            sender=_address(request),
-            tracer=NO_TRACER if request.scope["path"] in _PROBES else await self._worker.tracer(),
-        )
+        started = self._worker.clock.monotonic()
+        path, headers = request.scope["path"], request.headers
+        endpoint, probe = self._routes.label(path), path in _PROBES
+        respond = partial(_guarded, self._worker, partial(self._route, request), request=request, probe=probe)
+        tracer = NO_TRACER if probe else await self._worker.tracer()
+        caller = None
+        if any(name in headers for name in TRACE_HEADERS):
+            caller = trace_of(headers, tracestate=headers.getlist("tracestate"))
+        if tracer is not NO_TRACER:
+            respond = partial(_in_span, respond, tracer=tracer, caller=caller, method=request.method, endpoint=endpoint)
+        token = current_trace.set(caller)
+        try:
+            given = await respond()
+        finally:
+            current_trace.reset(token)
+        seconds = self._worker.clock.monotonic() - started
+        self._worker.metrics.answered(endpoint=endpoint, method=request.method, status=given.status, seconds=seconds)
+        return given
 
     async def _route(self, request: Request) -> Answer:
         path, method = request.scope["path"], request.method
@@ -254,25 +301,8 @@ class Endpoint:
             await self._check_ready(gateway, deadline)
             warnings = gateway.clusters.seen
             return Answer(200, to_json({"status": "ready"} | ({"warnings": warnings} if warnings else {})))
-        return await self._receive(gateway, request, deadline)
-
-    async def _receive(self, gateway: Gateway, request: Request, deadline: Deadline) -> Answer:
-        with gateway.tracer.span("admission"):
-            sender = await gateway.gate.admit(request.headers.get("authorization", ""), deadline=deadline)
-        check_timestamp(request.headers, now=gateway.clock.now())
-        with gateway.bodies.share() as share:
-            with gateway.tracer.span("body") as span:
-                body = await read_body(
-                    request,
-                    limit=gateway.settings.max_body,
-                    share=share,
-                    timeout=deadline.remaining(),
-                    any_type=self._routes.any_type,
-                )
-                span.describe({"http.request.body.size": len(body)})
-            receiver = await self._others.get(request.scope["path"], self._receiver)()
-            with gateway.tracer.span("intake"), sent_by(sender):
-                given = await receiver.receive(request.headers, body, deadline=deadline)
+        intake = await self._others.get(path, self._intake)()
+        given = await intake.take(request, deadline=deadline)
         if not self._worker.has_answered:
             self._worker.started()
         return given
@@ -289,36 +319,27 @@ class Endpoint:
         return Answer(200, document(self._routes.bodies))
 
 
-async def _measured(
-    worker: Worker,
+async def _in_span(
     respond: Callable[[], Awaitable[Answer]],
     *,
-    probe: bool,
-    endpoint: str,
-    method: str,
-    trace: TraceContext | None,
-    sender: str,
     tracer: Tracer,
+    caller: TraceContext | None,
+    method: str,
+    endpoint: str,
 ) -> Answer:
-    """Return the answer of `respond`, or the one to its error; log lines meanwhile carry our span, else `trace`."""
-    started = worker.clock.monotonic()
+    """Respond within the request's span; log lines meanwhile carry it instead of the caller's."""
     method = method_label(method)
     with tracer.span(
         f"{method} {endpoint}",
         kind="server",
-        caller=trace,
+        caller=caller,
         attributes={"http.request.method": method, "http.route": endpoint, "sluice.request_id": request_id.get()},
     ) as span:
-        token = current_trace.set(span.context or trace)
-        try:
-            given = await _guarded(worker, respond, probe=probe, sender=sender)
-        finally:
-            current_trace.reset(token)
+        current_trace.set(span.context or caller)
+        given = await respond()
         span.describe({"http.response.status_code": given.status})
         if given.status >= 500:
             span.fail(f"answered {given.status}")
-    seconds = worker.clock.monotonic() - started
-    worker.metrics.answered(endpoint=endpoint, method=method, status=given.status, seconds=seconds)
     return given
 
 
@@ -330,7 +351,9 @@ def _address(request: Request) -> str:
     return cut_utf8(", ".join(each for each in (claimed, connected) if each), limit=_LOGGED_ADDRESS_BYTES)
 
 
-async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]], *, probe: bool, sender: str) -> Answer:
+async def _guarded(
+    worker: Worker, respond: Callable[[], Awaitable[Answer]], *, request: Request, probe: bool
+) -> Answer:
     """Turn every error into its answer; an unforeseen one is ours, so the sender must try again."""
     try:
         return await respond()
@@ -341,7 +364,9 @@ async def _guarded(worker: Worker, respond: Callable[[], Awaitable[Answer]], *, 
         return problem(error.status, error.told, headers=headers)
     except AccessError as error:
         worker.logger.warning(
-            "a sender was refused: %s", error, extra={"sender": sender, "status": error.status} | ONCE_A_SECOND
+            "a sender was refused: %s",
+            error,
+            extra={"sender": _address(request), "status": error.status} | ONCE_A_SECOND,
         )
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else {}
         return problem(error.status, error.told, headers=headers)

@@ -11,40 +11,17 @@ from core.kube.errors import KubernetesError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
 
 LONGEST_TOKEN = 8192  # a service account's has 1 to 2 kB
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token of RFC 6750, section 2.1
-
-
-class Gate(Protocol):
-    """Lets a request in or raises."""
-
-    async def admit(self, authorization: str, *, deadline: Deadline) -> str:
-        """Judge the value of the Authorization header, empty where there is none; return who sends.
-
-        Empty where nobody was asked who it is.
-
-        Raises:
-            UnauthenticatedError: no token, or one that nobody knows.
-            PermissionDeniedError: its owner may not send signals.
-            KubernetesError, TransientError: it could not be found out now.
-        """
 
 
 class Way(Protocol):
     """One way to prove who sends."""
 
     async def check(self, token: str, *, deadline: Deadline) -> str:
-        """Return the name of the token's owner where it may send; raise as `Gate.admit` does where not."""
-
-
-class OpenGate:
-    """SLUICE_AUTH=none: something in front has checked already."""
-
-    async def admit(self, authorization: str, *, deadline: Deadline) -> str:  # noqa: ARG002 - a Gate's
-        """Admit everybody, as nobody in particular."""
-        return ""
+        """Return the name of the token's owner where it may send; raise as `BearerGate.admit` does where not."""
 
 
 class BearerGate:
@@ -58,7 +35,13 @@ class BearerGate:
         self._ways = ways
 
     async def admit(self, authorization: str, *, deadline: Deadline) -> str:
-        """Ask one way after another. See Gate."""
+        """Judge the value of the Authorization header, empty where there is none; return who sends.
+
+        Raises:
+            UnauthenticatedError: no token, or one that nobody knows.
+            PermissionDeniedError: its owner may not send signals.
+            KubernetesError, TransientError: it could not be found out now.
+        """
         token = bearer_token(authorization)
         refusals: list[AccessError | KubernetesError | TransientError] = []
         for way in self._ways:

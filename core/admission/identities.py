@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from core.admission.issuers import Issuer
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
 
 LEEWAY_SECONDS = 30
 """How far the clocks of issuer and gateway may be apart."""

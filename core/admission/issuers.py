@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.errors import DeadlineExceededError, TransientError
 from core.kube.documents import fetch_document
 from core.kube.errors import KubernetesError

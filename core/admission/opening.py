@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from core.admission.gates import BearerGate, Gate, OpenGate, Way
+from core.admission.gates import BearerGate, Way
 from core.admission.identities import Identities
 from core.admission.issuers import ClusterIssuer, Issuer, Source, WebIssuer
 from core.admission.reviews import KubernetesReviews
@@ -52,8 +52,9 @@ def check_admission(settings: Settings, *, host: str) -> list[str]:
 
 def build_gate(
     *, settings: Settings, client: KubeClient, resource: Resource, clock: Clock, warn: Callable[[str], None]
-) -> Gate:
-    """Return the gate that SLUICE_AUTH names, the ways that cost no call first."""
+) -> BearerGate | None:
+    """Return the gate that SLUICE_AUTH names, the ways that cost no call first; None for `none`: something in front has
+    checked already, and everybody is let in as nobody in particular."""
     made: dict[str, Callable[[], Way]] = {
         "secret": lambda: SharedSecret(path=Path(settings.secret_file), clock=clock, warn=warn),
         "oidc": lambda: Identities(senders=_senders(settings, client, clock, warn), audiences=settings.audience_list),
@@ -67,7 +68,7 @@ def build_gate(
         ),
     }
     if "none" in settings.auth_ways:
-        return OpenGate()
+        return None
     return BearerGate(ways=[make() for way, make in made.items() if way in settings.auth_ways])
 
 

@@ -30,7 +30,8 @@ from core.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Resource
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from core.common.clock import Clock, Deadline
+    from core.common.clock import Clock
+    from core.common.resilience import Deadline
     from core.kube.client import KubeClient
 
 GRANT_SECONDS = 60.0

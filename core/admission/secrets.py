@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from core.common.clock import Clock, Deadline
+    from core.common.clock import Clock
+    from core.common.resilience import Deadline
 
 HOLDER = "shared-secret"
 """Who sends, as far as a secret tells: all who share it are one."""

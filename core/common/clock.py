@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 
@@ -20,19 +21,14 @@ class Clock(Protocol):
 
 
 class RealClock:
-    """The machine's clocks."""
+    """The machine's clocks: the wall time in UTC, the monotonic one, and sleep on the running event loop.
 
-    def now(self) -> datetime:
-        """Return the machine's wall time in UTC."""
-        return datetime.now(UTC)
+    They are the library's own functions as they are: one alert asks for the time some thirty times.
+    """
 
-    def monotonic(self) -> float:
-        """Return the machine's monotonic time in seconds."""
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep on the running event loop."""
-        await asyncio.sleep(seconds)
+    now = staticmethod(partial(datetime.now, UTC))
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(asyncio.sleep)
 
 
 class MockClock:
@@ -71,26 +67,3 @@ class MockClock:
         """Advance by `seconds` at once, letting other tasks run."""
         self.advance(timedelta(seconds=seconds))
         await asyncio.sleep(0)
-
-
-class Deadline:
-    """A moment after which nobody waits for the answer any more."""
-
-    def __init__(self, *, clock: Clock, seconds: float) -> None:
-        self._clock = clock
-        self._started = clock.monotonic()
-        self._at = self._started + seconds
-
-    def remaining(self) -> float:
-        """Return the seconds left, never below zero."""
-        return max(0.0, self._at - self._clock.monotonic())
-
-    @property
-    def elapsed(self) -> float:
-        """The seconds since it was set, which is when the request came."""
-        return self._clock.monotonic() - self._started
-
-    @property
-    def passed(self) -> bool:
-        """Whether no time is left."""
-        return self._clock.monotonic() >= self._at

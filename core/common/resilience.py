@@ -1,5 +1,6 @@
 """What keeps an instance, and the API server behind it, on their feet: the usual patterns of resilience.
 
+- a moment after which nobody waits any more (`Deadline`);
 - retries that wait longer each time (`Backoff`);
 - so many bytes, alerts and tries at a time (`ByteBudget`, `side_by_side` and `paced`, `TokenBucket`);
 - no calls while the API server fails (`CircuitBreaker`).
@@ -20,13 +21,36 @@ from core.errors import CircuitOpenError, DeadlineExceededError, OverloadedError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
 
-    from core.common.clock import Clock, Deadline
+    from core.common.clock import Clock
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 Random = Callable[[], float]
 """Returns a float in [0, 1), such as `random.random`."""
+
+
+class Deadline:
+    """A moment after which nobody waits for the answer any more."""
+
+    def __init__(self, *, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._at = self._started + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds left, never below zero."""
+        return max(0.0, self._at - self._clock.monotonic())
+
+    @property
+    def elapsed(self) -> float:
+        """The seconds since it was set, which is when the request came."""
+        return self._clock.monotonic() - self._started
+
+    @property
+    def passed(self) -> bool:
+        """Whether no time is left."""
+        return self._clock.monotonic() >= self._at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

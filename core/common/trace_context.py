@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from core.common.text import cut_utf8, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from contextvars import Context
 
     Attributes = Mapping[str, str | int | bool]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TRACE_HEADERS = ("traceparent", "x-cloud-trace-context")
+"""Those that `trace_of` finds a trace in; without one of them there is none to look for."""
 
 # Trace Context level 2, section 3.2: only version 00 ends after the flags; newer ones may go on after a dash.
 _TRACEPARENT = re.compile(
@@ -174,6 +179,22 @@ class Tracer(Protocol):
             attributes: what is known at its beginning.
         """
 
+    def around(
+        self,
+        work: Callable[P, Awaitable[T]],
+        *,
+        span: Callable[P, AbstractContextManager[Span]],
+        describe: Callable[[Span, T], None] | None = None,
+    ) -> Callable[P, Awaitable[T]]:
+        """Return `work` with a span around each call of it. Where nothing is traced that is `work` itself, so that a
+        stage pays for traces only where somebody has asked for them.
+
+        Args:
+            work: a stage; called once for each span.
+            span: makes the span of a call, from its arguments.
+            describe: adds what is known only of the result.
+        """
+
     async def close(self) -> None:
         """Let open spans end, and hand over what is not yet handed over."""
 
@@ -202,6 +223,10 @@ class _NoTracer:
         """See Tracer."""
         return NO_SPAN
 
+    def around(self, work: Callable[P, Awaitable[T]], **_: object) -> Callable[P, Awaitable[T]]:
+        """See Tracer."""
+        return work
+
     async def close(self) -> None:
         """See Tracer."""
 
@@ -212,27 +237,10 @@ NO_TRACER: Tracer = _NoTracer()
 current_span: ContextVar[Span] = ContextVar("current_span", default=NO_SPAN)
 """The span around the running code."""
 
-# Work that one task does for several requests
-
-
-class Caller(NamedTuple):
-    """The request that asks another task for work, for that work to be logged and traced as its own."""
-
-    context: Context
-
-    @classmethod
-    def current(cls) -> Caller:
-        """Return the request being served."""
-        return cls(copy_context())
-
-    @property
-    def span(self) -> Span:
-        """The span in which the work was asked for."""
-        return self.context.get(current_span, NO_SPAN)
-
-    def become_current(self) -> None:
-        """Let the running task work for this request from now on."""
-        current_span.set(self.span)
-        current_trace.set(self.context.get(current_trace))
-        request_id.set(self.context.get(request_id, ""))
-        admitted_sender.set(self.context.get(admitted_sender, ""))
+OF_A_REQUEST: Mapping[ContextVar[Any], object] = {
+    current_span: NO_SPAN,
+    current_trace: None,
+    request_id: "",
+    admitted_sender: "",
+}
+"""What tells of the request being served, each with what it is where none is."""

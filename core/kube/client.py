@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic_core import from_json, to_json
 
-from core.common.clock import Deadline
-from core.common.resilience import ByteBudget, CircuitBreaker
+from core.common.resilience import ByteBudget, CircuitBreaker, Deadline
 from core.common.trace_context import NO_TRACER, Span, Tracer
 from core.errors import DeadlineExceededError
 from core.kube.errors import KubernetesError, UnreadableAnswerError, refusal
@@ -116,7 +115,11 @@ class KubeClient:
         self._call_timeout = call_timeout
         self._sending = ByteBudget(limit=bytes_in_flight, doing="sends {} bytes to the API server")
         self._observe = observe
-        self._tracer = tracer
+
+        def span(verb: str, resource: Resource, request: ApiRequest, _: float) -> AbstractContextManager[Span]:
+            return tracer.span(f"{verb} {resource.plural}", kind="client", attributes=_about(verb, resource, request))
+
+        self._exchange = tracer.around(self._sent, span=span, describe=_describe)
 
     async def get(
         self,
@@ -247,31 +250,29 @@ class KubeClient:
         failed = _counts_as_failure if full_time else _failed_by_itself
         verb = verb or _VERBS[request.method]
         with self._breaker.guard(failed=failed):
-            with self._span(verb, resource, request) as span:
-                code = UNANSWERED
-                try:
-                    response = await self._transport.send(request, timeout=timeout)
-                    code = str(response.status)
-                finally:
-                    seconds = remaining - deadline.remaining()
-                    self._observe(verb=verb, resource=resource.plural, code=code, seconds=seconds)
-                _describe(span, response.status)
+            code = UNANSWERED
+            try:
+                response = await self._exchange(verb, resource, request, timeout)
+                code = str(response.status)
+            finally:
+                self._observe(verb=verb, resource=resource.plural, code=code, seconds=remaining - deadline.remaining())
             return _reply(resource, request, response)
 
-    def _span(self, verb: str, resource: Resource, request: ApiRequest) -> AbstractContextManager[Span]:
-        return self._tracer.span(
-            f"{verb} {resource.plural}",
-            kind="client",
-            attributes={
-                "http.request.method": request.method,
-                "url.path": request.path,
-                "kubernetes.verb": verb,
-                "kubernetes.resource": resource.plural,
-            },
-        )
+    async def _sent(self, _verb: str, _resource: Resource, request: ApiRequest, timeout: float) -> ApiResponse:
+        return await self._transport.send(request, timeout=timeout)
 
 
-def _describe(span: Span, status: int) -> None:
+def _about(verb: str, resource: Resource, request: ApiRequest) -> dict[str, str]:
+    return {
+        "http.request.method": request.method,
+        "url.path": request.path,
+        "kubernetes.verb": verb,
+        "kubernetes.resource": resource.plural,
+    }
+
+
+def _describe(span: Span, response: ApiResponse) -> None:
+    status = response.status
     span.describe({"http.response.status_code": status})
     if status >= 400 and status not in _ANSWERS_LIKE_OTHERS:
         span.fail(f"answered {status}")

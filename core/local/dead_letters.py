@@ -17,8 +17,8 @@ import yaml
 from rich.table import Table
 from rich.text import Text
 
-from core.common.clock import Deadline, RealClock
-from core.common.resilience import CircuitBreaker
+from core.common.clock import RealClock
+from core.common.resilience import CircuitBreaker, Deadline
 from core.kube.access import find_access
 from core.kube.client import KubeClient
 from core.kube.errors import ConflictError, NotFoundError

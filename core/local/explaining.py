@@ -18,7 +18,8 @@ from prometheus_client import CollectorRegistry
 from rich.table import Table
 from rich.text import Text
 
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.errors import PayloadError
 from core.gateway import build_qualification
 from core.kube.resources import remediation_requests

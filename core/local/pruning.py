@@ -12,7 +12,8 @@ import yaml
 from rich.table import Table
 from rich.text import Text
 
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.kube.access import find_access
 from core.kube.resources import remediation_requests
 from core.local.cluster import client_by, named_context

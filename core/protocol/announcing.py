@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.common.text import cut_utf8, rfc3339
 from core.errors import SluiceError
 from core.kube.errors import AlreadyExistsError

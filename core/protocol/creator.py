@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
-    from core.common.clock import Clock, Deadline
+    from core.common.clock import Clock
+    from core.common.resilience import Deadline
     from core.kube.client import KubeClient
     from core.metrics import Metrics
     from core.protocol.remediation_request import RemediationRequest, RemediationRequestBuilder

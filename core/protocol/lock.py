@@ -22,7 +22,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.common.text import rfc3339
 from core.errors import SluiceError
 from core.kube.errors import AlreadyExistsError, ConflictError, NotFoundError

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from core.common.clock import Deadline
-from core.common.resilience import LOCK_WAIT_BACKOFF, Backoff, Random
+from core.common.resilience import LOCK_WAIT_BACKOFF, Backoff, Deadline, Random
 from core.common.trace_context import NO_TRACER
 from core.errors import ContentionError, CRDCreationError, RetryError, TransientError
 from core.kube.errors import KubernetesError, NotFoundError

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from core.kube.client import JsonObject, KubeClient
     from core.kube.resources import Resource
     from core.protocol.lease import Lease, LeaseStore

@@ -11,13 +11,14 @@ it writes, meets one conflict after another. So whoever has met one pauses after
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from core.common.memory import BoundedMemory
 from core.common.resilience import Backoff
 from core.common.text import rfc3339
-from core.common.trace_context import NO_TRACER, Caller
+from core.common.trace_context import NO_SPAN, NO_TRACER, OF_A_REQUEST, current_span
 from core.errors import DeadlineExceededError, DeduplicationError, SluiceError
 from core.kube.errors import ConflictError, KubernetesError
 from core.protocol.placement import Place
@@ -26,11 +27,13 @@ from core.results import DeduplicationMetadata, Recorded, SignalResult, Status, 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from contextvars import Context
     from datetime import datetime
 
-    from core.common.clock import Clock, Deadline
-    from core.common.resilience import Random
-    from core.common.trace_context import Attributes, Tracer
+    from core.common.clock import Clock
+    from core.common.resilience import Deadline, Random
+    from core.common.trace_context import Span, Tracer
     from core.protocol.placement import Placement
     from core.protocol.remediation_request import RemediationRequest
     from core.protocol.status import StatusUpdater
@@ -306,7 +309,7 @@ class RoundObserver(Protocol):
 class _Ticket:
     signals: Sequence[NormalizedSignal]
     deadline: Deadline
-    caller: Caller
+    caller: Context
     results: asyncio.Future[Sequence[SignalResult]]
 
 
@@ -323,7 +326,6 @@ class Rounds:
         observe: RoundObserver = lambda **_: None,
         tracer: Tracer = NO_TRACER,
     ) -> None:
-        self._tracer = tracer
         self._record = record
         self._observe = observe
         self._clock = clock
@@ -332,13 +334,18 @@ class Rounds:
         self._waiting: dict[str, list[_Ticket]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
+        def span(tickets: Sequence[_Ticket], *_: object) -> AbstractContextManager[Span]:
+            return tracer.span("recording", links=[ticket.caller.get(current_span, NO_SPAN) for ticket in tickets[1:]])
+
+        self._recorded = tracer.around(self._record_tickets, span=span, describe=_describe)
+
     async def join(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> Sequence[SignalResult]:
         """Store signals that share a fingerprint in the next round; one result each, in order.
 
         The round goes on when this caller's deadline passes: what it still stores is counted as a repeat
         when the sender tries again.
         """
-        ticket = _Ticket(signals, deadline, Caller.current(), asyncio.get_running_loop().create_future())
+        ticket = _Ticket(signals, deadline, copy_context(), asyncio.get_running_loop().create_future())
         self._enqueue(signals[0].fingerprint, ticket)
         try:
             async with asyncio.timeout(deadline.remaining()):
@@ -384,9 +391,10 @@ class Rounds:
         signals = [signal for ticket in tickets for signal in ticket.signals]
         latest = max((ticket.deadline for ticket in tickets), key=lambda deadline: deadline.remaining())
         # One task works for request after request: its log lines, and the RR, name the one whose signal is first.
-        tickets[0].caller.become_current()
+        for variable, none in OF_A_REQUEST.items():
+            variable.set(tickets[0].caller.get(variable, none))
         try:
-            recorded = await self._traced(tickets, signals, latest)
+            recorded = await self._recorded(tickets, signals, latest)
         except Exception as bug:  # noqa: BLE001 - each waiting request gets it, and logs it with its trace
             for ticket in _still_waiting(tickets):
                 ticket.results.set_exception(bug)
@@ -400,20 +408,20 @@ class Rounds:
             start = end
         return recorded.contended
 
-    async def _traced(
-        self, tickets: Sequence[_Ticket], signals: Sequence[NormalizedSignal], deadline: Deadline
+    async def _record_tickets(
+        self, _tickets: Sequence[_Ticket], signals: Sequence[NormalizedSignal], deadline: Deadline
     ) -> Recorded:
-        described: Attributes = {"sluice.fingerprint": signals[0].fingerprint, "sluice.signals": len(signals)}
-        others = [ticket.caller.span for ticket in tickets[1:]]
-        with self._tracer.span("recording", links=others, attributes=described) as span:
-            recorded = await self._record(signals, deadline=deadline)
-            first = recorded.results[0]
-            span.describe({"sluice.outcome": first.status, "sluice.contended": recorded.contended})
-            if first.rr_name:
-                span.describe({"sluice.remediation_request": first.rr_name})
-            if first.status is Status.FAILED:
-                span.fail(first.for_the_log)
-        return recorded
+        return await self._record(signals, deadline=deadline)
+
+
+def _describe(span: Span, recorded: Recorded) -> None:
+    first = recorded.results[0]
+    span.describe({"sluice.fingerprint": first.fingerprint, "sluice.signals": len(recorded.results)})
+    span.describe({"sluice.outcome": first.status, "sluice.contended": recorded.contended})
+    if first.rr_name:
+        span.describe({"sluice.remediation_request": first.rr_name})
+    if first.status is Status.FAILED:
+        span.fail(first.for_the_log)
 
 
 def _still_waiting(tickets: Sequence[_Ticket]) -> list[_Ticket]:

@@ -19,7 +19,7 @@ from core.errors import PayloadError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from core.results import SignalResult
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from core.gateway import Gateway
     from core.kube.client import JsonObject
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping, Sequence
 
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from core.triggers.cloud_events import CloudEvent
 
 EMULATOR = "PUBSUB_EMULATOR_HOST"

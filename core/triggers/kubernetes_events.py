@@ -24,7 +24,8 @@ from core.triggers.redeliveries import Redeliveries
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.common.clock import Clock, Deadline
+    from core.common.clock import Clock
+    from core.common.resilience import Deadline
     from core.gateway import Gateway
     from core.kube.client import KubeClient
     from core.pipeline import Pipeline

@@ -14,7 +14,7 @@ from core.triggers.kubernetes_events import KubernetesEventIntake
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from core.gateway import Gateway
 
 _REMEDY = "send one Event of core/v1 or events.k8s.io/v1 as a JSON object"

@@ -15,7 +15,7 @@ from core.triggers.redeliveries import Redeliveries
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from core.gateway import Gateway
     from core.pipeline import Pipeline
     from core.results import SignalResult

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from core.gateway import Gateway
     from core.signals.rules import Rules
     from core.signals.signal import Batch

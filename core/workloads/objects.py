@@ -26,7 +26,8 @@ from core.signals.signal import TargetResource
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from core.common.clock import Clock, Deadline
+    from core.common.clock import Clock
+    from core.common.resilience import Deadline
     from core.kube.client import JsonObject, KubeClient
 
 DISCOVERY_SECONDS = 600.0

@@ -14,7 +14,7 @@ from core.workloads.objects import built_in
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from core.metrics import Metrics
     from core.workloads.objects import MetadataReader, ObjectMetadata
 

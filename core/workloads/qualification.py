@@ -18,7 +18,7 @@ from core.workloads.ownership import Lineage, beyond_reach
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from core.kube.resources import Resource
     from core.signals.signal import Candidate, NormalizedSignal
     from core.workloads.clusters import Clusters

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from core.common.clock import Clock, Deadline
+    from core.common.clock import Clock
+    from core.common.resilience import Deadline
     from core.signals.signal import TargetResource
     from core.workloads.objects import MetadataReader
     from core.workloads.ownership import Lineage

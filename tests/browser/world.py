@@ -7,7 +7,8 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.kube.resources import remediation_requests
 from core.local.cluster import embedded_cluster, open_client
 from core.local.console import Console

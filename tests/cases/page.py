@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.results import Status
 from core.signals.alertmanager import decode_alertmanager
 from tests.cases.cluster import cluster_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from core.answers import answer
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.signals.alertmanager import decode_alertmanager
 from tests.cases.cluster import cluster_of
 from tests.support.instances import REQUESTS, START

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.common.clock import Deadline
-from core.common.resilience import CircuitBreaker
+from core.common.resilience import CircuitBreaker, Deadline
 from core.kube.client import KubeClient
 from core.local import explaining
 from core.results import Status

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.gateway import Gateway, build_gateway
 from core.kube.transport import HttpTransport, StaticToken
 from core.metrics import Metrics

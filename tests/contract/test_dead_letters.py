@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.errors import TransientError
 from core.kube.client import path_of
 from core.triggers.dead_letter_sink import DeadLetterSink, check_sink

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.admission.reviews import REFUSALS_AT_ONCE, REFUSALS_PER_SECOND
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.errors import OverloadedError, UnauthenticatedError
 from core.protocol import remediation_request
 from core.protocol.lease import lease_name

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.results import Status
 from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
 from core.triggers.cloud_events import CloudEvent

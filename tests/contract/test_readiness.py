@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.errors import NotReadyError
 from core.local.embedded import load_crd
 from tests.contract.client import Real

@@ -16,7 +16,7 @@ from tests.support.instances import signal
 from tests.support.kubernetes_events import kubelet_event
 
 if TYPE_CHECKING:
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from tests.contract.client import Client
 
 

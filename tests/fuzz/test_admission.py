@@ -16,7 +16,8 @@ from uvicorn.server import ServerState
 from core.admission.gates import BearerGate
 from core.admission.identities import Identities
 from core.admission.issuers import Issuer
-from core.common.clock import Deadline, MockClock
+from core.common.clock import MockClock
+from core.common.resilience import Deadline
 from core.errors import AccessError
 from functions._connections import MAX_HEAD_BYTES, BoundedConnection
 from tests.fuzz.effort import effort

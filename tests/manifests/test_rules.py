@@ -16,7 +16,8 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.errors import SluiceError
 from core.gateway import Gateway, build_gateway
 from core.kube.client import path_of
@@ -134,7 +135,9 @@ async def repeated_signal(scene: Scene) -> str:
 
 
 async def sender(scene: Scene) -> str:
-    await scene.gateway.gate.admit(f"Bearer {scene.sender}", deadline=scene.deadline())
+    gate = scene.gateway.gate
+    assert gate is not None
+    await gate.admit(f"Bearer {scene.sender}", deadline=scene.deadline())
     return ""
 
 

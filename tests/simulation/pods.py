@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.errors import SluiceError
 from core.protocol.lease import LeaseStore
 from core.protocol.pruning import prune

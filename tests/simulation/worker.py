@@ -14,7 +14,7 @@ from core.metrics import Metrics
 from core.settings import Settings
 from core.signals.alertmanager import decode_alertmanager
 from core.triggers.webhook import WebhookReceiver
-from functions._serving import Endpoint, Routes
+from functions._serving import Endpoint, Intake, Routes
 from functions._worker import Worker
 
 if TYPE_CHECKING:
@@ -69,11 +69,12 @@ def build_worker(world: World, wire: Wire, *, clock: Clock, seed: int) -> Simula
 def endpoint_of(worker: SimulatedWorker) -> Endpoint:
     """Return the alertmanager function over a worker."""
     receiver = WebhookReceiver(worker.given, decode=decode_alertmanager)
+    intake = Intake(gateway=worker.given, receiver=receiver)
 
-    async def of_any_loop() -> WebhookReceiver:
-        return receiver
+    async def of_any_loop() -> Intake:
+        return intake
 
-    return Endpoint(worker=worker, receiver=of_any_loop, routes=Routes())
+    return Endpoint(worker=worker, intake=of_any_loop, routes=Routes())
 
 
 def request_of(body: bytes) -> Request:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
-from core.common.clock import Deadline, MockClock
+from core.common.resilience import Deadline
 from core.gateway import Gateway, build_gateway
 from core.kube.client import path_of
 from core.kube.resources import LEASES, Resource, remediation_requests
@@ -25,6 +25,7 @@ from core.signals.signal import Batch, NormalizedSignal, TargetResource
 from tests.support.wire import MERGE_PATCH, Wire, deliver
 
 if TYPE_CHECKING:
+    from core.common.clock import MockClock
     from core.results import SignalResult
 
 NAMESPACE = "sluice-system"

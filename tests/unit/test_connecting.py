@@ -12,7 +12,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 import core
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.common.trace_context import current_span
 from core.errors import ConfigurationError
 from core.kube.resources import remediation_requests

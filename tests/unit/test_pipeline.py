@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from core.common.clock import Deadline, MockClock
-from core.common.resilience import STEPS_IN_A_ROW
+from core.common.clock import MockClock
+from core.common.resilience import STEPS_IN_A_ROW, Deadline
 from core.errors import DeadlineExceededError
 from core.metrics import Metrics
 from core.pipeline import GROUPS_AT_ONCE, REMEMBERED_DELIVERY_SECONDS, EarlierDeliveries, Judgement, Pipeline

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from core.common.clock import Deadline, MockClock
+from core.common.clock import MockClock
+from core.common.resilience import Deadline
 from core.kube.errors import UnreadableAnswerError
 from core.local.embedded import EmbeddedApi
 from core.readiness import fields_dropped, rights_missing

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.kube.errors import AlreadyExistsError
 from core.kube.resources import KINDS
 

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.common.text import parse_rfc3339
 from core.kube.errors import ConflictError, NotFoundError
 from core.kube.resources import remediation_requests

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.local.demo.burst import is_broken
 from core.local.web import HttpAnswer, UnansweredError
 

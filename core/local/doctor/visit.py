@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.kube.resources import remediation_requests
 
 if TYPE_CHECKING:

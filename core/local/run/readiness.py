@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.kube.errors import BadRequestError, ForbiddenError, KubernetesError, NamespaceNotFoundError
 from core.kube.resources import KINDS, remediation_requests
 from core.local.cluster import open_client

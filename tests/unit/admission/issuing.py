@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 if TYPE_CHECKING:
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
 
 _RSA_KEYS = [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
 _EC_KEY = ec.generate_private_key(ec.SECP256R1())

@@ -17,7 +17,8 @@ import pytest
 from core.admission.gates import BearerGate
 from core.admission.identities import Identities
 from core.admission.issuers import FRESH_SECONDS, REFRESH_SECONDS, STALE_SECONDS, Issuer
-from core.common.clock import Deadline, MockClock
+from core.common.clock import MockClock
+from core.common.resilience import Deadline
 from core.errors import DeadlineExceededError, PermissionDeniedError, TransientError, UnauthenticatedError
 from tests.unit.admission.issuing import Key, LocalIssuer, claims, signed
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from core.admission.issuers import ClusterIssuer, Issuer, WebIssuer
-from core.common.clock import Deadline, MockClock, RealClock
-from core.common.resilience import CircuitBreaker
+from core.common.clock import MockClock, RealClock
+from core.common.resilience import CircuitBreaker, Deadline
 from core.errors import TransientError
 from core.kube.client import KubeClient
 from core.kube.documents import LONGEST_DOCUMENT

@@ -10,7 +10,8 @@ import pytest
 
 from core.admission.gates import BearerGate
 from core.admission.secrets import SharedSecret
-from core.common.clock import Deadline, MockClock
+from core.common.clock import MockClock
+from core.common.resilience import Deadline
 from core.errors import TransientError, UnauthenticatedError
 
 if TYPE_CHECKING:

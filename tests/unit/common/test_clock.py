@@ -1,11 +1,11 @@
-"""The clocks, and the deadline that reads them."""
+"""The clocks."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.common.clock import Deadline, MockClock, RealClock
+from core.common.clock import MockClock, RealClock
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -66,29 +66,6 @@ async def test_real_clock_sleeps_on_the_loop():
     start = loop.time()
     await RealClock().sleep(60)
     assert loop.time() - start == 60
-
-
-def test_deadline_counts_down_to_zero_and_no_further(clock):
-    deadline = Deadline(clock=clock, seconds=8.0)
-    assert (deadline.remaining(), deadline.passed) == (8.0, False)
-    clock.advance(timedelta(seconds=5))
-    assert (deadline.remaining(), deadline.passed) == (3.0, False)
-    clock.advance(timedelta(seconds=3))
-    assert (deadline.remaining(), deadline.passed) == (0.0, True)
-    clock.advance(timedelta(seconds=3))
-    assert (deadline.remaining(), deadline.passed) == (0.0, True)
-
-
-def test_deadline_does_not_move_with_the_wall_clock(clock):
-    deadline = Deadline(clock=clock, seconds=8.0)
-    clock.set(START + timedelta(days=1))
-    assert (deadline.remaining(), deadline.elapsed) == (8.0, 0.0)
-
-
-def test_deadline_knows_when_it_was_set(clock):
-    deadline = Deadline(clock=clock, seconds=8.0)
-    clock.advance(timedelta(seconds=9))
-    assert deadline.elapsed == 9.0
 
 
 @pytest.mark.parametrize("duration", [1, 0.5, None, "1s"])

@@ -35,6 +35,7 @@ CALLERS_SPAN = "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{CALLERS_SPAN}-01"
 SERVER = "POST /api/v1/signals/prometheus"
 PATH = "/api/v1/signals/prometheus"
+SECRET = "0123456789abcdef" * 2
 
 
 @pytest.fixture
@@ -60,7 +61,6 @@ class TestNewAlert:
         assert collector.tree(collector.one(SERVER)) == (
             SERVER,
             [
-                "admission",
                 "body",
                 (
                     "intake",
@@ -81,6 +81,16 @@ class TestNewAlert:
             ],
         )
         assert len({span.trace_id for span in collector.spans}) == 1
+
+    def test_has_a_span_for_the_look_at_its_sender_where_senders_are_looked_at(
+        self, function, wire, collector, tmp_path
+    ):
+        (secret := tmp_path / "secret").write_text(SECRET)
+        function.set(auth="secret", secret_file=str(secret))
+        assert post(function, alert(), authorization=f"Bearer {SECRET}").status == 201
+
+        _, stages = collector.tree(collector.one(SERVER))
+        assert stages[:2] == ["admission", "body"]
 
     def test_goes_on_with_the_callers_trace(self, function, wire, collector):
         post(function, alert(), traceparent=PARENT)

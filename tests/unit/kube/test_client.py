@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from core.common.clock import Deadline, MockClock
-from core.common.resilience import BreakerState, CircuitBreaker
+from core.common.clock import MockClock
+from core.common.resilience import BreakerState, CircuitBreaker, Deadline
 from core.errors import CircuitOpenError, DeadlineExceededError, OverloadedError
 from core.kube import errors
 from core.kube.client import METADATA_ONLY, KubeClient, Reply

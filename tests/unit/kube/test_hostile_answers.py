@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
-from core.common.clock import Deadline, RealClock
-from core.common.resilience import BreakerState, CircuitBreaker
+from core.common.clock import RealClock
+from core.common.resilience import BreakerState, CircuitBreaker, Deadline
 from core.kube import connection
 from core.kube.client import KubeClient
 from core.kube.errors import ApiUnreachableError, UnreadableAnswerError

@@ -12,7 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from core.common.clock import Deadline, MockClock, RealClock
+from core.common.clock import MockClock, RealClock
+from core.common.resilience import Deadline
 from core.kube.client import KubeClient
 from core.kube.resources import remediation_requests
 from core.local.cluster import embedded_cluster, open_client

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.kube.resources import Resource
 from core.local import commands, dead_letters
 from core.local.cluster import embedded_cluster, open_client

@@ -11,7 +11,8 @@ from threading import Thread
 import pytest
 from rich.console import Console
 
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.kube.resources import remediation_requests
 from core.local.cluster import embedded_cluster, open_client, write_kubeconfig
 from core.local.demo import BurstPlan, Demo

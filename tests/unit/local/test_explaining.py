@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.kube.client import KubeClient
 from core.kube.resources import KINDS, LEASES, remediation_requests
 from core.local import commands

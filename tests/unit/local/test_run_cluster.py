@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.errors import ConfigurationError
 from core.kube import access
 from core.kube.resources import KINDS, remediation_requests

@@ -13,7 +13,8 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.common.text import rfc3339
 from core.kube.client import KubeClient
 from core.kube.resources import remediation_requests

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from core.common.clock import Deadline, MockClock
-from core.common.resilience import CircuitBreaker
+from core.common.clock import MockClock
+from core.common.resilience import CircuitBreaker, Deadline
 from core.errors import CircuitOpenError, CRDCreationError, DeadlineExceededError, RetryError
 from core.kube import errors
 from core.kube.client import KubeClient

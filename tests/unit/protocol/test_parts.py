@@ -4,8 +4,7 @@ from itertools import cycle
 
 import pytest
 
-from core.common.clock import Deadline
-from core.common.resilience import CONFLICT_BACKOFF
+from core.common.resilience import CONFLICT_BACKOFF, Deadline
 from core.kube.errors import ConflictError, ForbiddenError, ServerError, UnreadableAnswerError
 from core.kube.transport import ApiResponse
 from core.protocol.lease import LeaseStore

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.protocol.recorder import PAUSE_AFTER_CONFLICT, Rounds
 from core.results import Recorded, SignalResult, Status
 from core.signals.signal import NormalizedSignal

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.common.clock import Deadline
+from core.common.resilience import Deadline
 from core.kube.resources import LEASES
 from core.protocol.lease import LeaseStore, lease_name
 from core.protocol.lock import DONE_LEASE_SECONDS

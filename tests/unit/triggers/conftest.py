@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.common.clock import Deadline, MockClock
+from core.common.clock import MockClock
+from core.common.resilience import Deadline
 from core.local.embedded import EmbeddedApi
 from tests.support.instances import NAMESPACE, SHOP, START, Instance, World
 

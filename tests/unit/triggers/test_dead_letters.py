@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from core.common.clock import Deadline, RealClock
+from core.common.clock import RealClock
+from core.common.resilience import Deadline
 from core.errors import TransientError
 from core.logs import JsonFormatter
 from core.triggers.cloud_events import CloudEvent

@@ -15,7 +15,7 @@ from tests.support.instances import SHOP, Instance, World
 from tests.support.kubernetes_events import kubelet_event, metadata, scheduler_event
 
 if TYPE_CHECKING:
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
     from core.results import SignalResult
 
 PODS = Resource("", "v1", "pods", "Pod")

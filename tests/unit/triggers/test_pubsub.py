@@ -24,7 +24,7 @@ from tests.unit.signals.webhooks import alert, webhook
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core.common.clock import Deadline
+    from core.common.resilience import Deadline
 
 REJECTED = "gateway_signals_rejected_total"
 IGNORED = "gateway_signals_ignored_total"

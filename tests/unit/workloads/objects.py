@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry
 
-from core.common.clock import Deadline, MockClock
-from core.common.resilience import CircuitBreaker
+from core.common.clock import MockClock
+from core.common.resilience import CircuitBreaker, Deadline
 from core.kube.client import METADATA_ONLY, KubeClient
 from core.kube.transport import ApiRequest, ApiResponse
 from core.metrics import Metrics
