@@ -223,7 +223,7 @@ class DistributedLockManager:
             met.state,
             holder=met.lease.holder,
             name=met.rr_name,
-            transitions=met.lease.transitions + 1,
+            transitions=met.lease.transitions,
             deadline=deadline,
             keep={**met.lease.annotations, STAMP_ANNOTATION: rfc3339(met.lease.server_time)},
         )
