@@ -136,6 +136,21 @@ async def test_another_gateways_lock_is_waited_for_and_then_taken_over_with_a_ne
     assert result.status is Status.CREATED
 
 
+@pytest.mark.parametrize("duration", [30, 60, None])
+@pytest.mark.parametrize("over", [True, False])
+async def test_another_gateways_lock_lasts_as_long_as_it_says_and_a_second(
+    world: World, duration: int | None, over: bool
+):
+    spec = {"holderIdentity": "gateway-go"} | ({"leaseDurationSeconds": duration} if duration else {})
+    kind = {"apiVersion": LEASES.api_version, "kind": LEASES.kind}
+    await world.call("POST", LEASES, **kind, metadata={"name": lease_name(fingerprint())}, spec=spec)
+    world.pass_time((duration or 30) + over)
+    one = world.instance()
+    await one.post(signal())
+    assert one.calls[:3] == [LOOK, LOCK, READ_LOCK]
+    assert (one.calls[3] == UPDATE_LOCK) is over
+
+
 async def test_lock_that_another_gateway_wrote_over_stands_for_no_rr_of_ours(world: World):
     (first,) = await world.instance().post(signal())
     await world.delete_request()
@@ -163,6 +178,22 @@ class TestClockSetBack:
         world.pass_time(31)
         (result,) = await one.post(signal())
         assert (result.status, result.rr_name) == (Status.CREATED, name)
+
+    @pytest.mark.parametrize(("seconds", "stamped"), [(5, False), (6, True)])
+    async def test_clocks_of_api_servers_may_differ_by_five_seconds(self, world: World, seconds: int, stamped: bool):
+        await dies_before_its_create(world)
+        world.clock.set(world.clock.now() - timedelta(seconds=seconds))
+        one = world.instance()
+        await one.post(signal())
+        assert one.calls[:3] == [LOOK, LOCK, READ_LOCK]
+        assert one.calls[3] == (UPDATE_LOCK if stamped else READ)
+
+    async def test_stamp_counts_no_take_over(self, world: World):
+        await dies_before_its_create(world)
+        world.clock.set(world.clock.now() - timedelta(hours=5))
+        await world.instance().post(signal())
+        (lease,) = await world.leases()
+        assert lease["spec"].get("leaseTransitions", 0) == 0
 
     async def test_holder_whose_lease_was_stamped_anew_marks_it_done_all_the_same(self, world: World):
         world.clock.set(world.clock.now() + timedelta(hours=5))

@@ -9,16 +9,18 @@ import pytest
 
 from core.protocol.lock import DistributedLockManager, LeaseSweeper
 from core.protocol.placement import Placement, _Search, _seconds_apart, _surely_refused
-from core.protocol.pruning import _unneeded
+from core.protocol.pruning import _ended_for, _unneeded
 from core.protocol.recorder import Recorder
 from core.protocol.remediation_request import _holds, _only_implied, ended_at, holds_its_problem
 from core.protocol.status import StatusUpdater, Write, _state_after, changes_by, firing_after
 from tests.simulation.mutating import Edit, Mutation, Prepend, Replace, applied
 from tests.unit.protocol import test_holding as holding
+from tests.unit.protocol import test_lost_locks as lost
 from tests.unit.protocol import test_meeting as meeting
 from tests.unit.protocol import test_races as races
 from tests.unit.protocol import test_resolved as resolved
 from tests.unit.protocol import test_sweeping as sweeping
+from tests.unit.protocol import test_taken_names as names
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -177,6 +179,70 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
     "a person's review holds nothing": (
         Prepend(holds_its_problem, "outcome = ''"),
         partial(holding.test_ended_rr_that_a_person_has_to_look_at_takes_signals, within=""),
+    ),
+    "another problem's RR under the name is joined": (
+        Replace(_Search._belongs, "rr.fingerprint == A and B", "B"),
+        names.test_another_problems_rr_at_work_under_the_name_is_not_joined,
+    ),
+    "another problem's RR that a lock seems to stand for is joined": (
+        Replace(_Search._judge_lock, "rr and A and rr.holds", "rr and rr.holds"),
+        names.test_another_problems_rr_at_work_that_a_lock_seems_to_stand_for_is_not_joined,
+    ),
+    "another problem's RR under the head's name is joined": (
+        Replace(_Search._look_again, "current and A and current.holds", "current and current.holds"),
+        names.test_another_problems_rr_that_has_the_ended_heads_name_by_now_is_not_joined,
+    ),
+    "a consistent view's head is read all the same": (
+        Replace(_Search._look_again, "A or not B.created_by_holder", "not B.created_by_holder"),
+        names.test_consistent_view_needs_no_second_look_at_its_head,
+    ),
+    "a lock whose new name was not sent is kept": (
+        Replace(_Search._create, "(await self._rename(lock), False)", "(await self._rename(lock), True)"),
+        names.test_lock_with_a_name_that_was_never_sent_is_deleted_by_who_joins_instead,
+    ),
+    "a walk over taken names goes on": (
+        Replace(_Search._create, "range(_MOST_NAMES)", "range(_MOST_NAMES + 1)"),
+        names.test_walk_over_taken_names_ends_after_five,
+    ),
+    "another's lock is given back": (
+        Replace(_Search._give_back_lost, "A and B == self._holder and C", "A and C"),
+        lost.test_lock_of_another_is_left_alone_by_who_asked_in_vain,
+    ),
+    "a take-over whose answer was lost is left behind": (
+        Replace(_Search._take_lock, "failed and isinstance(met, Place)", "False"),
+        lost.test_take_over_that_arrives_late_is_given_back_by_who_has_joined_meanwhile,
+    ),
+    "a refusal after an answer that was lost is believed": (
+        Replace(_surely_refused, "A or error.attempts > 1 or error.name_taken", "A or error.name_taken"),
+        lost.test_refusal_after_an_answer_that_was_lost_leaves_the_name_for_the_next,
+    ),
+    "a done lock has the duration of a held one": (
+        Replace(DistributedLockManager._write, "state is LockState.HELD", "True"),
+        partial(lost.test_only_a_held_lock_holds_up_gateways_that_judge_by_its_duration, state="done", seconds=1),
+    ),
+    "clocks that differ by a little count as set back": (
+        Replace(DistributedLockManager.from_the_future, "-_CLOCKS_DIFFER_SECONDS", "0"),
+        partial(SET_BACK.test_clocks_of_api_servers_may_differ_by_five_seconds, seconds=5, stamped=False),
+    ),
+    "a lock has run out a second early": (
+        Replace(DistributedLockManager.expired, "A >= 0", "A >= -1"),
+        partial(meeting.test_another_gateways_lock_lasts_as_long_as_it_says_and_a_second, duration=30, over=False),
+    ),
+    "a lock's own duration is not heeded": (
+        Replace(
+            DistributedLockManager.seconds_since_expiry,
+            "lease.duration_seconds or self._duration_seconds",
+            "self._duration_seconds",
+        ),
+        partial(meeting.test_another_gateways_lock_lasts_as_long_as_it_says_and_a_second, duration=60, over=False),
+    ),
+    "a dead holder's Lease is pruned while it may wake": (
+        Replace(_unneeded, "A > B + LATE_HOLDER_SECONDS + C", "A > B + C"),
+        PRUNE.test_lease_of_a_dead_holder_goes_an_hour_after_nobody_may_wake_any_more,
+    ),
+    "a dying RR is pruned": (
+        Replace(_ended_for, "A.holds or A.deleting", "A.holds"),
+        PRUNE.test_dying_rr_is_not_deleted_again,
     ),
     "a done Lease is deleted at once": (
         Replace(LeaseSweeper.note, "self._clock.monotonic() + DONE_LEASE_SECONDS", "self._clock.monotonic()"),

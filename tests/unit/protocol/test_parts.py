@@ -6,11 +6,12 @@ import pytest
 
 from core.common.resilience import CONFLICT_BACKOFF, Deadline
 from core.kube.errors import ConflictError, ForbiddenError, ServerError, UnreadableAnswerError
+from core.kube.resources import LEASES
 from core.kube.transport import ApiResponse
 from core.protocol.lease import LeaseStore
-from core.protocol.lock import DistributedLockManager
+from core.protocol.lock import RR_ANNOTATION, DistributedLockManager, LockState
 from core.protocol.placement import PhaseBasedDeduplicationChecker
-from core.protocol.remediation_request import RemediationRequest
+from core.protocol.remediation_request import RemediationRequest, fenced_name
 from core.protocol.status import StatusUpdater
 from core.results import Status
 from tests.support.instances import NAMESPACE, REQUESTS, Instance, World, count, fingerprint, signal
@@ -78,6 +79,58 @@ class TestLockManager:
         await locks.release_lock(held, deadline=deadline)
         await locks.release_lock(held, deadline=deadline)
         assert await world.leases() == []
+
+    async def test_release_leaves_alone_what_is_anothers_by_now(self, world: World, deadline: Deadline):
+        locks = self.locks(world, world.instance())
+        held = await locks.acquire_lock(fingerprint(), holder="me", deadline=deadline)
+        assert held is not None
+        world.pass_time(31)
+        deadline = Deadline(clock=world.clock, seconds=8)
+        assert await locks.acquire_lock(fingerprint(), holder="you", deadline=deadline)
+        await locks.release_lock(held, deadline=deadline)
+        (lease,) = await world.leases()
+        assert lease["spec"]["holderIdentity"] == "you"
+
+    @pytest.mark.parametrize(("state", "new_name"), [(LockState.DONE, True), (LockState.ABANDONED, False)])
+    async def test_what_its_holder_has_finished_is_taken_at_once_by_the_holder_itself_too(
+        self, world: World, deadline: Deadline, state: LockState, new_name: bool
+    ):
+        locks = self.locks(world, world.instance())
+        lock = await locks.create_lock(fingerprint(), holder="me", deadline=deadline)
+        assert lock is not None
+        marked = await locks.mark(lock, state, deadline=deadline)
+        assert marked is not None
+        taken = await locks.acquire_lock(fingerprint(), holder="me", deadline=deadline)
+        assert taken is not None
+        assert taken.transitions == marked.lease.transitions + 1
+        assert (taken.annotations[RR_ANNOTATION] != lock.rr_name) is new_name
+
+    @pytest.mark.parametrize("ours", [True, False])
+    async def test_lock_that_has_run_out_keeps_the_name_of_one_of_us(
+        self, world: World, deadline: Deadline, ours: bool
+    ):
+        locks = self.locks(world, world.instance())
+        await locks.acquire_lock(fingerprint(), holder="me", deadline=deadline)
+        (lease,) = await world.leases()
+        if not ours:
+            lease["spec"]["holderIdentity"] = "gateway-go"
+            lease = await world.call("PUT", LEASES, lease["metadata"]["name"], **lease)
+        world.pass_time(31)
+        deadline = Deadline(clock=world.clock, seconds=8)
+        taken = await locks.acquire_lock(fingerprint(), holder="you", deadline=deadline)
+        assert taken is not None
+        kept = fenced_name(fingerprint(), lease_uid=lease["metadata"]["uid"])
+        assert (taken.annotations[RR_ANNOTATION] == kept) is ours
+
+    async def test_mark_is_not_made_on_a_lock_that_stands_for_another_name_by_now(
+        self, world: World, deadline: Deadline
+    ):
+        locks = self.locks(world, world.instance())
+        lock = await locks.create_lock(fingerprint(), holder="me", deadline=deadline)
+        assert lock is not None
+        assert await locks.take_over(lock, holder="me", new_name=True, deadline=deadline)
+        assert await locks.mark(lock, LockState.DONE, deadline=deadline) is None
+        assert await world.locks() == ["held"]
 
     def test_duration_that_no_lease_can_have_is_refused(self, world: World):
         store = LeaseStore(client=world.instance().gateway.client, namespace=NAMESPACE, clock=world.clock)

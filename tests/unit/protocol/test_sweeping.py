@@ -1,16 +1,20 @@
 """Done Leases go off the burst, RRs that ended long ago by `prune`; what has changed since stays."""
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from core.common.resilience import Deadline
 from core.kube.resources import LEASES
-from core.protocol.lease import LeaseStore, lease_name
-from core.protocol.lock import DONE_LEASE_SECONDS
+from core.protocol.lease import Lease, LeaseStore, lease_name
+from core.protocol.lock import DONE_LEASE_SECONDS, LeaseSweeper, Lock, LockState
 from core.protocol.pruning import Pruned, prune
 from core.results import Status
-from tests.support.instances import NAMESPACE, REQUESTS, Instance, World, fingerprint, signal
+from tests.support.instances import NAMESPACE, REQUESTS, START, Instance, World, fingerprint, signal
+from tests.support.loop_clock import LoopClock
+from tests.unit.protocol.test_meeting import dies_before_its_create
 
 UNLOCK = "DELETE leases"
 
@@ -50,6 +54,105 @@ class TestSweeping:
         assert len(await world.leases()) == 2
         assert await one.gateway.sweeper.sweep() == 2
         assert await world.leases() == []
+
+
+class Leases:
+    """Storage that writes down what it deletes."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+
+    async def delete(self, lease: Lease, *, deadline: Deadline) -> None:
+        self.deleted.append(lease.name)
+
+
+class Locks:
+    """Marks every lock."""
+
+    async def mark(self, lock: Lock, state: LockState, *, deadline: Deadline) -> Lock:
+        return lock
+
+
+def lease(name: str) -> Lease:
+    return Lease(
+        name=name,
+        holder="me",
+        duration_seconds=1,
+        transitions=0,
+        uid=name,
+        resource_version="1",
+        annotations={},
+        written_at=START,
+        server_time=START,
+    )
+
+
+@pytest.mark.looptime
+class TestByItself:
+    def sweeper(self, leases: Any, *, capacity: int = 10) -> LeaseSweeper:
+        locks: Any = Locks()
+        return LeaseSweeper(store=leases, locks=locks, clock=LoopClock(), capacity=capacity)
+
+    async def test_each_lease_goes_when_its_time_has_come(self):
+        leases = Leases()
+        sweeper = self.sweeper(leases)
+        sweeper.start()
+        sweeper.note(lease("a"))
+        await asyncio.sleep(10)
+        sweeper.note(lease("b"))
+        await asyncio.sleep(54)
+        assert leases.deleted == []
+        await asyncio.sleep(1)
+        assert leases.deleted == ["a"]
+        await asyncio.sleep(10)
+        assert leases.deleted == ["a", "b"]
+        await sweeper.stop()
+
+    async def test_lease_that_is_marked_anew_waits_its_whole_time_again(self):
+        leases = Leases()
+        sweeper = self.sweeper(leases)
+        sweeper.note(lease("a"))
+        await asyncio.sleep(60)
+        sweeper.note(lease("a"))
+        await asyncio.sleep(60)
+        assert await sweeper.sweep() == 0
+        await asyncio.sleep(5)
+        assert await sweeper.sweep() == 1
+
+    async def test_what_could_not_be_marked_is_marked_within_seconds_and_goes_later(self):
+        leases = Leases()
+        sweeper = self.sweeper(leases)
+        sweeper.start()
+        sweeper.note_unmarked(Lock(lease("a"), fingerprint()))
+        await asyncio.sleep(5 + DONE_LEASE_SECONDS - 1)
+        assert leases.deleted == []
+        await asyncio.sleep(2)
+        assert leases.deleted == ["a"]
+        await sweeper.stop()
+
+    async def test_nothing_goes_before_the_start_nor_after_the_end(self):
+        leases = Leases()
+        sweeper = self.sweeper(leases)
+        sweeper.note(lease("a"))
+        await asyncio.sleep(100)
+        assert leases.deleted == []
+        sweeper.start()
+        sweeper.note(lease("b"))
+        await sweeper.stop()
+        await asyncio.sleep(100)
+        assert leases.deleted == []
+
+    async def test_most_that_is_kept_in_mind_is_bounded(self):
+        leases = Leases()
+        sweeper = self.sweeper(leases, capacity=2)
+        for name in "abc":
+            sweeper.note(lease(name))
+            sweeper.note_unmarked(Lock(lease(f"unmarked-{name}"), fingerprint()))
+        await asyncio.sleep(DONE_LEASE_SECONDS)
+        assert await sweeper.sweep() == 2 - 2
+        await asyncio.sleep(DONE_LEASE_SECONDS)
+        assert await sweeper.sweep() == 2
+        assert leases.deleted == ["unmarked-b", "unmarked-c"]
 
 
 class TestPruning:
@@ -113,6 +216,26 @@ class TestPruning:
         world.pass_time(1)
         assert (await self.prune(world, one)).leases == [lease_name(fingerprint())]
         assert await world.leases() == []
+
+    async def test_lease_of_a_dead_holder_goes_an_hour_after_nobody_may_wake_any_more(self, world: World):
+        await dies_before_its_create(world)
+        world.pass_time(30 + 3600 + 3600)
+        one = world.instance()
+        assert (await self.prune(world, one)).leases == []
+        world.pass_time(1)
+        assert (await self.prune(world, one)).leases == [lease_name(fingerprint())]
+
+    async def test_dying_rr_is_not_deleted_again(self, world: World):
+        one = world.instance()
+        (result,) = await one.post(signal())
+        await world.set_phase("Completed")
+        rr = await world.only_request()
+        rr["metadata"]["finalizers"] = ["example.com/slow"]
+        await world.call("PUT", REQUESTS, result.rr_name, **rr)
+        await world.delete_request()
+        one.restart()
+        assert (await self.prune(world, one)).remediation_requests == []
+        assert "DELETE remediationrequests" not in one.calls
 
     async def test_lease_of_another_gateway_or_program_stays(self, world: World):
         for name in (lease_name(fingerprint()), "leader"):
