@@ -2,12 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import uvicorn
 
 _GRACE = 5.0  # seconds for requests under way when the server stops
+_TURNS_TO_CONNECT = 3  # of the event loop, from accept to connection_made (asyncio.selector_events)
 
 
 class GuestServer(uvicorn.Server):
@@ -34,6 +35,7 @@ class GuestServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close listeners and connections; uvicorn's own takes a tenth of a second even with none open."""
+        await _stop_accepting(sockets or ())
         for listener in (*self.servers, *(sockets or ())):
             listener.close()
         for connection in list(self.server_state.connections):
@@ -47,3 +49,16 @@ class GuestServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none: they are the command's."""
         yield
+
+
+async def _stop_accepting(listeners: Sequence[socket.socket]) -> None:
+    """Accept nothing more, and let what has been accepted become a connection.
+
+    asyncio drops a socket unclosed whose listener closes between its accept and its transport (CPython's
+    `Server._attach` asserts that the server is open), and a transport without its protocol is in no list of ours.
+    """
+    loop = asyncio.get_running_loop()
+    for listener in listeners:
+        loop.remove_reader(listener)
+    for _ in range(_TURNS_TO_CONNECT):
+        await asyncio.sleep(0)
