@@ -107,7 +107,7 @@ def test_kubeconfig_holds_all_that_a_client_needs(kube_apiserver: KubeApiserver,
     no_proxy = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     )
-    with no_proxy.open(request, timeout=10) as response:
+    with no_proxy.open(request, timeout=HANGS_AFTER) as response:
         assert "default" in [item["metadata"]["name"] for item in json.load(response)["items"]]
     assert config["contexts"][0]["context"]["namespace"] == "somewhere"
 

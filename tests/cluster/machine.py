@@ -20,7 +20,7 @@ from tests.apiserver.process import ServerError, ServerProcess, wait_until_up
 from tests.apiserver.rest import Answer, call, is_established
 from tests.cluster.node import API_SOCKET, CONTROL_SOCKET, GATEWAY_SOCKET
 from tests.knative.programs import kubectl
-from tests.support.waiting import wait_for
+from tests.support.waiting import HANGS_AFTER, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +124,7 @@ class Machine:
             token=token,
             body=body,
             content_type=content_type,
-            timeout=30.0,
+            timeout=HANGS_AFTER,
         )
 
     def token(self, *, namespace: str, account: str, audience: str = "") -> str:

@@ -47,4 +47,4 @@ def _client_port(server: KubeApiserver) -> int:
 
 def _alarm(port: int, request: bytes) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        channel.unary_unary(_ALARM)(request, timeout=5)
+        channel.unary_unary(_ALARM)(request, timeout=30)

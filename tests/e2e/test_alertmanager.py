@@ -231,8 +231,8 @@ def test_large_group_of_new_alerts_is_stored_once_by_a_few_deliveries(
     *,
     alerts: int,
 ) -> None:
-    """With every setting at its default: what the deadline cuts off, the next delivery goes on with."""
-    recorder.targets = [start_function(SLUICE_AUTH="kubernetes").url]
+    """What the deadline cuts off, the next delivery goes on with."""
+    recorder.targets = [start_function(SLUICE_AUTH="kubernetes", SLUICE_REQUEST_DEADLINE="8").url]
     alertmanager = start_alertmanager(route=OF_USERS)
     pods = [pod(f"web-{number}") for number in range(alerts)]
 

@@ -21,7 +21,7 @@ from tests.apiserver.process import ServerProcess
 from tests.e2e.function import COMPLAINT, SCRIPTS
 from tests.support.http import Answer, send
 from tests.support.sockets import children
-from tests.support.waiting import wait_for
+from tests.support.waiting import HANGS_AFTER, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,9 @@ class SluiceRun:
             logging.getLogger(__name__).warning("no curl here: its request is sent by Python instead")
             answer = _as_curl_sends(line)
             return Pasted(status=answer.status, body=answer.body.decode())
-        shown = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, timeout=120, check=True).stdout
+        shown = subprocess.run(
+            ["/bin/sh", "-c", line], capture_output=True, text=True, timeout=HANGS_AFTER, check=True
+        ).stdout
         body, _, status = shown.rstrip().rpartition("\n")
         return Pasted(status=int(status), body=body)
 

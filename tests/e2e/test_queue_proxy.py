@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import count
+from itertools import count, cycle
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 READY_WITHIN = 20.0
 PROBE = {"K-Network-Probe": "queue", "User-Agent": "kube-probe/1.36"}
-TRIES = 200  # a sender does not give up: at 20 ms each, 4 s at least
+LONGEST_PAUSE = 1.0  # seconds between two tries of a sender, which begin with POLL_INTERVAL
 
 
 @pytest.fixture
@@ -107,12 +108,14 @@ async def post(client: aiohttp.ClientSession, body: dict[str, Any], token: str) 
 async def deliver(clients: list[aiohttp.ClientSession], body: dict[str, Any], token: str) -> Counter[int]:
     """Send as Alertmanager does, again after 5xx and broken connections, to each of `clients` in turn."""
     seen: Counter[int] = Counter()
-    for attempt in range(TRIES):
-        status = await post(clients[attempt % len(clients)], body, token)
+    turns, pause, began = cycle(clients), POLL_INTERVAL, time.monotonic()
+    while time.monotonic() - began < HANGS_AFTER:  # the circuit breaker may be open for 30 s of them
+        status = await post(next(turns), body, token)
         seen[status] += 1
         if status and status < 500:
             return seen
-        await asyncio.sleep(POLL_INTERVAL)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
     raise AssertionError(f"never taken: {seen}")
 
 

@@ -6,6 +6,8 @@ from core.kube.access import Access
 from core.kube.transport import HttpTransport, StaticToken, TokenSource
 from tests.unit.kube.certificates import Authority
 
+LONG = 600.0  # seconds; no test waits for its end
+
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
@@ -37,6 +39,7 @@ async def connect() -> AsyncIterator[Connect]:
                 user_agent="sluice/test",
                 connections=connections,
                 server_name=access.server_name,
+                connect_timeout=LONG,
             )
         )
         return made[-1]

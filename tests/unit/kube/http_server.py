@@ -7,11 +7,14 @@ import socket
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine
     from typing import Any, Self
+
+    from core.kube.transport import ApiRequest, HttpTransport
 
     Behaviour = Callable[[asyncio.StreamWriter], Coroutine[Any, Any, bool]]
 
@@ -97,6 +100,23 @@ def answers(status: int = 200, body: bytes = b"{}", **headers: str) -> Behaviour
         return True
 
     return behave
+
+
+async def run_out(transport: HttpTransport, server: HttpServer, request: ApiRequest, *, timeout: float = 0.1) -> None:
+    """Send a call, and let its time end when the server has the request: no earlier, however slow the machine is."""
+    begun: list[asyncio.Timeout] = []
+    timed, seen = asyncio.timeout, len(server.requests)
+
+    def without_end(_seconds: float) -> asyncio.Timeout:
+        begun.append(timed(None))
+        return begun[-1]
+
+    with patch("asyncio.timeout", without_end):
+        call = asyncio.create_task(transport.send(request, timeout=timeout))
+        while len(server.requests) == seen and not call.done():  # noqa: ASYNC110 - the server runs in this loop
+            await asyncio.sleep(0)
+    begun[0].reschedule(asyncio.get_running_loop().time())
+    await call
 
 
 async def hangs_up(writer: asyncio.StreamWriter) -> bool:

@@ -175,7 +175,7 @@ async def test_list_of_many_remediation_requests_fits(connect, encoding):
     packer = zlib.compressobj(1, wbits=31)
     body = packer.compress(whole) + packer.flush() if encoding == "gzip" else whole
     with RawServer([answer(body, f"Content-Encoding: {encoding}")]) as server:
-        assert (await connect(server.url).send(GET, timeout=30.0)).body == whole
+        assert (await connect(server.url).send(GET, timeout=LONG)).body == whole
 
 
 SURPLUS_HEAD = b"HTTP/1.1 200 OK\r\nX: " + b"a" * MIB

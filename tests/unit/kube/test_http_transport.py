@@ -18,6 +18,7 @@ from tests.unit.kube.http_server import (
     hangs_up,
     never_answers,
     resets,
+    run_out,
     stalls,
 )
 
@@ -171,14 +172,14 @@ async def test_answer_that_breaks_off_is_unreachable_and_not_tried_again(connect
 async def test_answer_that_does_not_come_in_time_is_unreachable(connect, behaviour):
     async with HttpServer(behaviour) as server:
         with pytest.raises(ApiUnreachableError, match=r"did not answer POST /api/v1/pods: no answer in 0\.1 s$"):
-            await connect(server.url).send(POST, timeout=0.1)
+            await run_out(connect(server.url), server, POST)
 
 
 async def test_connection_of_a_failed_call_is_not_used_again(connect):
     async with HttpServer(stalls, answers(body=b'{"fresh": true}')) as server:
         transport = connect(server.url)
         with pytest.raises(ApiUnreachableError):
-            await transport.send(POST, timeout=0.1)
+            await run_out(transport, server, POST)
         assert (await transport.send(GET, timeout=LONG)).body == b'{"fresh": true}'
         assert server.connections == 2
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.local.run.function import ChildProcess
-from tests.support.waiting import wait_for
+from tests.support.waiting import HANGS_AFTER, wait_for
 
 ENVIRONMENT = {"PATH": os.defpath}
 
@@ -32,7 +32,7 @@ def gone(pid: int) -> bool:
 async def test_exit_code_is_the_shell_s(code: str, expected: int) -> None:
     child = python(code)
     await child.start()
-    assert await child.ended_within(10)
+    assert await child.ended_within(HANGS_AFTER)
     assert child.exit_code == expected
     await child.stop()
 
@@ -73,7 +73,7 @@ async def test_what_the_child_started_goes_with_it(tmp_path: Path) -> None:
         written,
     )
     await child.start()
-    assert await child.ended_within(10)
+    assert await child.ended_within(HANGS_AFTER)
     grandchild = int(written.read_text())
     assert not gone(grandchild)
     await child.stop()

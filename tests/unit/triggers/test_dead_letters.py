@@ -23,7 +23,7 @@ from core.triggers.dead_letters import EMULATOR, DeadLetters, PubSubPublisher
 from tests.support.pubsub_messages import envelope
 from tests.support.pubsub_server import PubSubServer
 from tests.support.sockets import connections
-from tests.support.waiting import eventually
+from tests.support.waiting import HANGS_AFTER, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -215,5 +215,5 @@ def test_nothing_of_googles_is_loaded_before_the_first_letter():
         "heavy = ('grpc', 'google.pubsub_v1', 'google.api_core', 'google.auth', 'google.protobuf', 'proto')\n"
         "print([name for name in heavy if name in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=HANGS_AFTER)
     assert done.stdout == "[]\n"
