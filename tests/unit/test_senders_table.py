@@ -47,7 +47,7 @@ SENDERS: dict[str, Callable[[int], str]] = {
 
 def table() -> dict[int, dict[str, str]]:
     """What the page says, by code and sender."""
-    section = PAGE.read_text().partition("## What each sender makes of a code\n")[2].partition("\n## ")[0]
+    section = PAGE.read_text().partition("## What each sender does with a code\n")[2].partition("\n## ")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
     head, _, *lines = rows
     assert head == ["code", *SENDERS]
