@@ -47,7 +47,7 @@ class SharedSecret:
         self._digests: list[bytes] = []
         self._mark: _Mark | None = None
         self._looked_at = float("-inf")
-        self._complaint = ""
+        self._problem = ""
 
     async def check(self, token: str, *, deadline: Deadline) -> str:  # noqa: ARG002 - as every Way
         """Compare in a time that tells nothing of the secrets. See core.admission.gates.Way."""
@@ -69,12 +69,12 @@ class SharedSecret:
             mark = _mark(self._path)
             if mark != self._mark:
                 self._digests = [hashlib.sha256(each.encode()).digest() for each in read_secrets(self._path)]
-                self._mark, self._complaint = mark, ""
+                self._mark, self._problem = mark, ""
         except (OSError, ValueError) as error:
             self._digests, self._mark = [], None
-            if str(error) != self._complaint:
+            if str(error) != self._problem:
                 self._warn(f"nobody is let in by the shared secret: {error}")
-            self._complaint = str(error)
+            self._problem = str(error)
 
 
 def read_secrets(path: Path) -> list[str]:

@@ -119,13 +119,13 @@ def read_rules(text: str, *, where: str) -> Rules:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{where} is no YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        raise ConfigurationError(f"{where}: {_complaint(document, error)}") from None
+        raise ConfigurationError(f"{where}: {_problem(document, error)}") from None
     switches = held.built_in if isinstance(held.built_in, dict) else {}
     built_in = [rule for rule in BUILT_IN_RULES if held.built_in is not False and switches.get(rule.name, True)]
     return Rules([*built_in, *(each.rule() for each in held.rules)])
 
 
-def _complaint(document: object, error: ValidationError) -> str:
+def _problem(document: object, error: ValidationError) -> str:
     """Say what is wrong, with the name of the rule beside its number."""
     first = error.errors(include_url=False)[0]
     path = first["loc"]

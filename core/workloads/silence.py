@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.workloads.objects import MetadataReader
     from core.workloads.ownership import Lineage
 
-_REMEMBERED_COMPLAINTS = 1000
+_REMEMBERED_WARNINGS = 1000
 
 
 class Silenced(NamedTuple):
@@ -63,8 +63,8 @@ class Silence:
         self._clock = clock
         self._whole = whole
         self._warn = warn
-        self._complaints: BoundedMemory[tuple[TargetResource, str], bool] = BoundedMemory(
-            clock=clock, capacity=_REMEMBERED_COMPLAINTS, by_use=True
+        self._warned: BoundedMemory[tuple[TargetResource, str], bool] = BoundedMemory(
+            clock=clock, capacity=_REMEMBERED_WARNINGS, by_use=True
         )
 
     async def holding(self, lineage: Lineage, *, deadline: Deadline) -> Silenced | None:
@@ -96,13 +96,13 @@ class Silence:
         try:
             until = parse_rfc3339(text.strip()).astimezone(UTC)
         except (ValueError, OverflowError):
-            self._complain(target, text)
+            self._warn_once(target, text)
             return None
         return Silenced(target, until) if until > self._clock.now() else None
 
-    def _complain(self, target: TargetResource, text: str) -> None:
-        if self._complaints.get((target, text)) is None:
-            self._complaints.put((target, text), True)  # noqa: FBT003 - a value like any other
+    def _warn_once(self, target: TargetResource, text: str) -> None:
+        if self._warned.get((target, text)) is None:
+            self._warned.put((target, text), True)  # noqa: FBT003 - a value like any other
             self._warn(
                 f"{target} is silenced until {excerpt(text)}, which is no time, so nothing is held back: write "
                 f"{SILENCED_UNTIL}=2026-01-02T03:04:05Z (RFC 3339, with a zone)"

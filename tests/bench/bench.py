@@ -123,7 +123,7 @@ class Bench:
         return Path(tempfile.mkdtemp(dir=self._folder))
 
     def _make_template(self) -> Template:
-        """Take a request as the gateway creates it, for the bare client to create its like."""
+        """Take an RR as the gateway creates it, for the bare client to create its like."""
         with self._function() as function:
             function.wait_until_ready()
             sent = posted(["template"])

@@ -44,7 +44,7 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One case: a workload with so many requests in the namespace before it, and so many function processes.
+    """One case: a workload with so many RRs in the namespace before it, and so many function processes.
 
     `ratios` are throughput of ours to the floor's in each pair of slices that ran one after the other, `others`
     the share of the machine that other processes took meanwhile. `other` is another gateway under the same load,

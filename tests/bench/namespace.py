@@ -15,31 +15,31 @@ if TYPE_CHECKING:
     from tests.bench.floors import Floors
 
 _AT_ONCE = 16
-_SECONDS = 120.0  # for one answer about all requests
+_SECONDS = 120.0  # for one answer about all RRs
 _MEASURED = f"labelSelector={MANAGED_BY}!={FILLER}"
 
 
 class Namespace:
-    """A namespace with a number of requests that no workload is about."""
+    """A namespace with a number of RRs that no workload is about."""
 
     def __init__(self, server: KubeApiserver) -> None:
         self.cluster = Cluster(server)
         self._fillers = 0
 
     def fill(self, floors: Floors, requests: int) -> None:
-        """Create requests until there are so many."""
+        """Create RRs until there are so many."""
         fillers = [("create", f"filler-{place}") for place in range(self._fillers, requests)]
         if fillers:
             floors.run(fillers, in_flight=_AT_ONCE)
             self._fillers = requests
 
     def one(self) -> Any:
-        """Return the one request that something other than filling created."""
+        """Return the one RR that something other than filling created."""
         (request,) = self._requests("GET")["items"]
         return request
 
     def count(self) -> int:
-        """Return how many requests something other than filling created."""
+        """Return how many RRs something other than filling created."""
         return len(self._requests("GET")["items"])
 
     def check(self, *, sent: Mapping[str, int], refused: Mapping[str, int]) -> None:

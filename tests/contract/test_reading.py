@@ -18,7 +18,7 @@ def names(body: Any) -> list[str]:
 
 @pytest.fixture
 async def three(api: Client, requests: str) -> list[Any]:
-    """Two requests of one fingerprint and one of another, made in no order of names."""
+    """Two RRs of one fingerprint and one of another, made in no order of names."""
     made = [
         request("rr-c", meta={"labels": {"tier": "a"}}),
         request("rr-a", severity="low", meta={"labels": {"tier": "b", "old": "yes"}}),

@@ -87,11 +87,11 @@ class Stage:
             faults.on(CREATE, lose_answer=True)
 
     def requests(self, pod: str) -> list[Any]:
-        """The pod's requests, all generations."""
+        """The pod's RRs, all generations."""
         return [each for each in self._cluster.requests() if each["spec"]["signalFingerprint"] == fingerprint(pod)]
 
     def active(self, pod: str) -> list[Any]:
-        """The pod's requests that did not end."""
+        """The pod's RRs that did not end."""
         return [each for each in self.requests(pod) if each.get("status", {}).get("overallPhase") != "Completed"]
 
     def end(self, pod: str) -> None:
@@ -105,7 +105,7 @@ class Stage:
         self._cluster.call("POST", path, {"metadata": {"name": f"gw-lock-{fingerprint(pod)[:16]}"}, "spec": spec})
 
     async def _touch(self, pod: str) -> None:
-        """Write to the active request, so that what others have seen of it is old."""
+        """Write to the active RR, so that what others have seen of it is old."""
         (request,) = self.active(pod)
         path = f"/apis/{GROUP}/v1alpha1/namespaces/{self._cluster.namespace}/remediationrequests"
         labels = {"metadata": {"labels": {"touched": "yes"}}}

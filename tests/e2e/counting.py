@@ -1,4 +1,4 @@
-"""What was delivered and acknowledged, as the recorder saw it, against what the requests count."""
+"""What was delivered and acknowledged, as the recorder saw it, against what the RRs count."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fingerprint(labels: Labels) -> str:
 
 
 def check_counts(cluster: Cluster, recorder: Recorder) -> Counter[str]:
-    """Every alert is in exactly one active request, and counts cover all that was acknowledged; return them."""
+    """Every alert is in exactly one active RR, and counts cover all that was acknowledged; return them."""
     recorder.close()
     active, counted = stored(cluster)
     delivered = fired(recorder.deliveries)
@@ -35,7 +35,7 @@ def check_counts(cluster: Cluster, recorder: Recorder) -> Counter[str]:
 
 
 def stored(cluster: Cluster) -> tuple[set[str], Counter[str]]:
-    """Fingerprints with an active request, of which none may have two, and occurrences by fingerprint."""
+    """Fingerprints with an active RR, of which none may have two, and occurrences by fingerprint."""
     active: Counter[str] = Counter()
     counted: Counter[str] = Counter()
     for request in cluster.requests():

@@ -100,7 +100,7 @@ class Storm:
         )
 
     def check(self, alerts: Sequence[Labels], *, answers_lost: bool) -> Counter[str]:
-        """Hold the requests to the promises, while the storm goes on; return how often each alert was counted."""
+        """Hold the RRs to the promises, while the storm goes on; return how often each alert was counted."""
         wanted = {fingerprint(alert) for alert in alerts}
         before = acknowledged(self.recorder.deliveries[: self.recorder.mark()])
         active, counted = stored(self.cluster)

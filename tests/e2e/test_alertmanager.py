@@ -109,7 +109,7 @@ def test_alert_after_the_rr_ended_makes_a_new_one(
 
     (ended,) = cluster.requests()
     cluster.set_phase(ended["metadata"]["name"], "Completed")
-    recorder.wait_for(lambda all_: [each.status for each in all_].count(201) == 2, what="a second request")
+    recorder.wait_for(lambda all_: [each.status for each in all_].count(201) == 2, what="a second RR")
     alertmanager.stop()
 
     counts = check_counts(cluster, recorder)

@@ -70,7 +70,7 @@ def test_every_call_is_a_boundary(aftermath: Aftermath) -> None:
 
 
 def _check(case: Case) -> None:
-    assert case.active == 1, "active requests of one fingerprint"
+    assert case.active == 1, "active RRs of one fingerprint"
     assert case.acknowledged <= case.counted <= case.sent, case
     assert {status for status in case.answers if status not in (201, 202)} <= {503}
-    assert case.next_generation == 1, "active requests after the first had ended"
+    assert case.next_generation == 1, "active RRs after the first had ended"

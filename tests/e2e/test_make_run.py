@@ -240,7 +240,7 @@ def own_group(kube_apiserver: KubeApiserver) -> Iterator[str]:
 
 
 def _counts(shown: str) -> dict[str, int]:
-    """Occurrences by request, as the table shows them."""
+    """Occurrences by RR, as the table shows them."""
     rows = [line.split() for line in shown.splitlines() if line.lstrip().startswith("rr-")]
     assert rows, shown
     return {name: int(count) for name, _alert, _kind, _target, _phase, count, *_ in rows}

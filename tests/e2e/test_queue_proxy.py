@@ -125,7 +125,7 @@ def burst(workloads: int, repeats: int) -> list[dict[str, Any]]:
 
 
 def check_promises(cluster: Cluster, seen: list[Counter[int]], workloads: int) -> None:
-    """One request for each workload, and every acknowledged alert counted."""
+    """One RR for each workload, and every acknowledged alert counted."""
     requests = cluster.requests()
     fingerprints = Counter(request["spec"]["signalFingerprint"] for request in requests)
     assert len(fingerprints) == workloads

@@ -60,7 +60,7 @@ class Case:
     active: int = 0
     counted: int = 0
     next_generation: int = 0
-    """Active requests after the first ended and the alert came again."""
+    """Active RRs after the first ended and the alert came again."""
     generations: int = 0
 
     def __str__(self) -> str:
@@ -181,7 +181,7 @@ class Wreckage:
         case.reached = True
         began = time.monotonic()
         await self._store(case)
-        if case.boundary.state == REPEAT:  # the late PATCH is to find that its request has ended
+        if case.boundary.state == REPEAT:  # the late PATCH is to find that its RR has ended
             self._stage.end(case.pod)
             await self._store(case)
         await asyncio.sleep(began + STOPPED_SECONDS - time.monotonic())

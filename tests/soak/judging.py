@@ -19,7 +19,7 @@ _GOOD, _BAD = {200, 201, 202, 503}, {400, 413, 415, 503}
 
 
 def broken_promises(requests: Iterable[Mapping[str, Any]], cleared: Mapping[str, int], traffic: Traffic) -> list[str]:
-    """One active request for a fingerprint at most, and every acknowledged alert counted."""
+    """One active RR for a fingerprint at most, and every acknowledged alert counted."""
     active: defaultdict[str, int] = defaultdict(int)
     counted = Counter(cleared)
     for request in requests:

@@ -1,4 +1,4 @@
-"""Ends requests as the orchestrator does, and clears away those that ended a while ago."""
+"""Ends RRs as the orchestrator does, and clears away those that ended a while ago."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _ENDED = ("Completed", "Failed", "TimedOut", "Skipped")
 KEPT_SECONDS = 90.0
-"""How long an ended request is kept: far longer than any request to the function can last."""
+"""How long an ended RR is kept: far longer than any request to the function can last."""
 
 
 class Orchestrator:
@@ -33,11 +33,11 @@ class Orchestrator:
         self._random = random
         self._ended: dict[str, float] = {}
         self.cleared: Counter[str] = Counter()
-        """Occurrences counted on requests that are gone, by fingerprint."""
+        """Occurrences counted on RRs that are gone, by fingerprint."""
         self.cleared_requests = 0
 
     async def run(self) -> None:
-        """End a few requests every other second until cancelled."""
+        """End a few RRs every other second until cancelled."""
         while True:
             await asyncio.sleep(2)
             requests = await self.requests()
@@ -48,7 +48,7 @@ class Orchestrator:
                 await self._clear(request)
 
     async def requests(self) -> list[dict[str, Any]]:
-        """All requests there are."""
+        """All RRs there are."""
         async with self._session.get(self._path, params={"resourceVersion": "0"}) as response:
             assert response.status == 200, await response.text()
             items: list[dict[str, Any]] = (await response.json())["items"]
@@ -63,7 +63,7 @@ class Orchestrator:
         self._ended[name] = time.monotonic()
 
     async def _clear(self, request: dict[str, Any]) -> None:
-        """Delete what ended long ago, and keep its count: nothing counts on an ended request any more."""
+        """Delete what ended long ago, and keep its count: nothing counts on an ended RR any more."""
         name = request["metadata"]["name"]
         if time.monotonic() - self._ended.get(name, time.monotonic()) < KEPT_SECONDS:
             return
@@ -77,6 +77,6 @@ class Orchestrator:
 
 
 def occurrences(request: Mapping[str, Any]) -> int:
-    """What a request counts; one without a count stands for the signal that made it."""
+    """What an RR counts; one without a count stands for the signal that made it."""
     count: int = request.get("status", {}).get("deduplication", {}).get("occurrenceCount", 1)
     return count

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import random
 
 STEADY_PODS = 200
-"""Pods that alert again and again; their requests end meanwhile and are opened anew."""
+"""Pods that alert again and again; their RRs end meanwhile and are opened again."""
 
 _KINDS = {"repeat": 50, "new": 15, "group": 10, "resolved": 10, "bad": 10, "probe": 5}
 _BAD_BODIES = (

@@ -88,7 +88,7 @@ class Cluster:
         return list(self.call("GET", self._requests).body["items"])
 
     def set_phase(self, name: str, phase: str) -> None:
-        """Move a request to `phase`, as the orchestrator does."""
+        """Move an RR to `phase`, as the orchestrator does."""
         status = {"status": {"overallPhase": phase}}
         self.call("PATCH", f"{self._requests}/{name}/status", status, content_type=_MERGE)
 

@@ -173,12 +173,12 @@ class World:
         return [each.get(STATE_ANNOTATION, "").partition(" ")[0] for each in annotations]
 
     async def set_phase(self, phase: str, *, of: str = "") -> None:
-        """Move the newest request of a fingerprint to `phase`, as the orchestrator does."""
+        """Move the newest RR of a fingerprint to `phase`, as the orchestrator does."""
         newest = (await self.requests(of))[-1]
         await self.call("PATCH", REQUESTS, newest["metadata"]["name"], "status", status={"overallPhase": phase})
 
     async def delete_request(self, *, of: str = "") -> None:
-        """Delete the newest request of a fingerprint by hand."""
+        """Delete the newest RR of a fingerprint by hand."""
         await self.call("DELETE", REQUESTS, (await self.requests(of))[-1]["metadata"]["name"])
 
     def pass_time(self, seconds: float) -> None:

@@ -9,7 +9,7 @@ import core
 
 
 @pytest.mark.parametrize("name", core.__all__)
-def test_part_of_the_seed_is_a_public_name_of_core(name):
+def test_name_that_kubernauts_gateway_has_too_is_public(name):
     assert getattr(core, name) is not None
 
 

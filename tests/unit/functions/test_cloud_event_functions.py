@@ -34,7 +34,7 @@ def target(request) -> str:
 
 @pytest.fixture
 def good(target):
-    """Type and data of an event that becomes a request."""
+    """Type and data of an event that becomes an RR."""
     return GOOD[target]
 
 

@@ -1,4 +1,4 @@
-"""The demo knows that the function is ready, and where its requests are, before it sends anything."""
+"""The demo knows that the function is ready, and where its RRs are, before it sends anything."""
 
 import os
 from collections.abc import Iterator

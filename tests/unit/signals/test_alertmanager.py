@@ -278,7 +278,7 @@ class TestAnnotations:
 
 
 class TestLargeAlerts:
-    """Every field that is copied into a request is bounded; cut, never refused."""
+    """Every field that is copied into an RR is bounded; cut, never refused."""
 
     def size(self, raw: Any, **envelope: Any) -> int:
         signal = only_signal(decode(raw, **envelope))

@@ -152,4 +152,4 @@ async def test_complaints_are_bounded(objects: Objects):
         objects.add("Deployment", f"d{number}", annotations=until("x"))
         await objects.silenced("Deployment", f"d{number}")
     assert objects.silence is not None
-    assert len(objects.silence._complaints) == 1000
+    assert len(objects.silence._warned) == 1000
