@@ -68,9 +68,9 @@ def test_default_is_checked_too():
 
 
 def test_other_values_make_another_that_is_checked_as_well():
-    oven = Oven(degrees=100)
+    oven = Oven(degrees=100, shelves=3)
     hotter = oven.changed(degrees=200)
-    assert (oven.degrees, hotter.degrees, hotter.shelves) == (100.0, 200.0, 2)
+    assert (oven.degrees, hotter.degrees, hotter.shelves) == (100.0, 200.0, 3)
     with pytest.raises(ValidationError):
         oven.changed(degrees=400)
 
