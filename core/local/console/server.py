@@ -1,9 +1,12 @@
-"""Serves the console on this machine's loopback, inside the running event loop."""
+"""Serves the console on this machine's loopback, inside the running event loop, and opens its page."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import sys
+import webbrowser
 from typing import TYPE_CHECKING, Self
 
 import uvicorn
@@ -14,6 +17,8 @@ from core.local.guest import GuestServer
 from core.local.shell import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.common.clock import Clock
     from core.local.viewing.reader import Reader
 
@@ -79,3 +84,17 @@ def _listen(port: int) -> socket.socket:
             f"the console cannot listen on {_LOOPBACK}:{port}: {error.strerror}; choose another port with --port"
         ) from error
     return listener
+
+
+def can_open(environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether somebody looks on, at a screen of this machine.
+
+    Over SSH and in CI there is none. A browser in the terminal would take the terminal away.
+    """
+    person = sys.stdout.isatty() and not environ.get("CI") and not environ.get("SSH_CONNECTION")
+    return person and (sys.platform == "darwin" or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")))
+
+
+def open_page(url: str) -> bool:
+    """Ask the desktop's browser to show `url`; tell whether there is one."""
+    return can_open() and webbrowser.open(url)

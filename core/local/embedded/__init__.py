@@ -6,11 +6,10 @@ real kube-apiserver answers.
 """
 
 from core.local.embedded.access import Access, Rule, User
-from core.local.embedded.api import EmbeddedApi
+from core.local.embedded.api import EmbeddedApi, EmbeddedServer, EmbeddedServerError
 from core.local.embedded.calls import Answer, Call
 from core.local.embedded.kinds import load_crd
 from core.local.embedded.schemas import UnsupportedSchemaError
-from core.local.embedded.server import EmbeddedServer, EmbeddedServerError
 from core.local.embedded.store import Lag
 
 __all__ = [

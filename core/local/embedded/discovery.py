@@ -1,55 +1,24 @@
-"""Which kinds are served: the one that a path and a verb mean, and what discovery says of all."""
+"""What is said of the kinds that are served: discovery, and OpenAPI v3.
 
+OpenAPI is what `kubectl explain` shows, and where kubectl sees that fields are validated here. The fields of built-in
+kinds come from the models of the `kubernetes` package, those of custom kinds from their definitions. Paths name no more
+than kubectl looks at.
+"""
+
+import types
 from collections.abc import Iterable
-from typing import Any
+from datetime import datetime
+from inspect import getdoc
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
 
 from core.local.embedded.access import REVIEWS
-from core.local.embedded.calls import ResourcePath
+from core.local.embedded.calls import missing
 from core.local.embedded.kinds import Kind, Registry
-from core.local.embedded.statuses import PageNotFoundError, method_not_allowed, no_such_resource, not_found
+from core.local.embedded.statuses import PageNotFoundError
 
 JsonObject = dict[str, Any]
-_STATUS_VERBS = ("get", "update", "patch")
-_NAMED_VERBS = ("get", "update", "patch", "delete")
-
-
-def route(path: ResourcePath, verb: str, kinds: Registry) -> Kind:
-    """Return the kind that is called.
-
-    Raises:
-        ApiError: 404 for a kind or subresource that is not served, 405 for a verb that does not fit the path.
-        PageNotFoundError: the same as the 404, outside the built-in groups.
-    """
-    kind = kinds.find(path.group, path.version, path.plural)
-    if kind is None:
-        raise missing(path.group, kinds)
-    if path.subresource:
-        _check_subresource(path, verb, kind)
-    _check_scope(path, verb, kind, kinds)
-    if bool(path.name) != (verb in _NAMED_VERBS):
-        raise method_not_allowed()
-    return kind
-
-
-def missing(group: str, kinds: Registry) -> Exception:
-    """Return the 404 for what is not served of a group: in plain text unless the group is built in."""
-    return no_such_resource() if kinds.is_built_in(group) else PageNotFoundError()
-
-
-def _check_subresource(path: ResourcePath, verb: str, kind: Kind) -> None:
-    if path.subresource != "status" or not kind.status_subresource:
-        raise not_found(kind.resource, path.name) if kind.custom else no_such_resource()
-    if verb not in _STATUS_VERBS:
-        raise method_not_allowed()
-
-
-def _check_scope(path: ResourcePath, verb: str, kind: Kind, kinds: Registry) -> None:
-    if path.namespace and not kind.namespaced:
-        raise missing(path.group, kinds)
-    if kind.namespaced and not path.namespace and (path.name or verb == "create"):
-        raise method_not_allowed() if verb == "create" and not kind.custom else missing(path.group, kinds)
-
-
 HEALTH_PATHS = frozenset(("/healthz", "/livez", "/readyz"))
 # The release whose behaviour the contract suite compares with.
 VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.3", "platform": "embedded"}
@@ -130,3 +99,131 @@ def _entries(kind: Kind) -> list[JsonObject]:
     if kind.short_names:
         entry["shortNames"] = list(kind.short_names)
     return [entry, status] if kind.status_subresource else [entry]
+
+
+_REFERENCE = "#/components/schemas/"
+_PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_METADATA_SAYS = (
+    "Standard object's metadata. More info: "
+    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
+)
+_EVENTS = {"": "CoreV1Event", "events.k8s.io": "EventsV1Event"}
+_VALIDATION = {"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}
+
+
+def openapi(path: str, registry: Registry) -> JsonObject:
+    """Return the document at a path: the list of them at /openapi/v3, else a group's in one version.
+
+    Raises:
+        PageNotFoundError: that group and version are not served.
+    """
+    named = path.removeprefix("/openapi/v3").strip("/")
+    by_version: dict[str, list[Kind]] = {}
+    for kind in registry:
+        by_version.setdefault(_root(kind), []).append(kind)
+    if not named:
+        return {"paths": {root: {"serverRelativeURL": f"/openapi/v3/{root}"} for root in by_version}}
+    if named not in by_version:
+        raise missing("no built-in group", registry)
+    return _document(by_version[named])
+
+
+def _root(kind: Kind) -> str:
+    return f"apis/{kind.api_version}" if kind.group else f"api/{kind.version}"
+
+
+def _document(kinds: Iterable[Kind]) -> JsonObject:
+    schemas: JsonObject = {}
+    paths: JsonObject = {}
+    for kind in kinds:
+        schemas[_schema_name(kind)] = _of_kind(kind, schemas)
+        paths |= _paths(kind)
+    info = {"title": "Sluice's embedded Kubernetes API", "version": kind.version}
+    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+
+
+def _schema_name(kind: Kind) -> str:
+    return ".".join((*reversed((kind.group or "core").split(".")), kind.version, kind.kind))
+
+
+def _paths(kind: Kind) -> JsonObject:
+    place = f"/{_root(kind)}" + ("/namespaces/{namespace}" if kind.namespaced else "") + f"/{kind.plural}"
+    type_ = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+    verb: JsonObject = {"x-kubernetes-group-version-kind": type_, "responses": {"200": {"description": "OK"}}}
+    write = verb | {"parameters": [_VALIDATION]}
+    return {place: {"get": verb, "post": write}, f"{place}/{{name}}": {"get": verb, "put": write, "patch": write}}
+
+
+def _of_kind(kind: Kind, schemas: JsonObject) -> JsonObject:
+    from kubernetes.client import models  # noqa: PLC0415 - takes a second, and few ask for this
+
+    type_ = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+    marked = {"x-kubernetes-group-version-kind": [type_]}
+    if kind.custom:
+        return {**kind.schema.structure, "properties": _custom_properties(kind, models, schemas)} | marked
+    name = _EVENTS.get(kind.group, "") if kind.kind == "Event" else f"V1{kind.kind}"
+    return _of_model(getattr(models, name), schemas) | marked
+
+
+def _custom_properties(kind: Kind, models: Any, schemas: JsonObject) -> JsonObject:
+    """A definition's own, and what the API server puts beside them: every object has those."""
+    typed = {
+        name: {"description": models.V1Lease.model_fields[field].description, "type": "string"}
+        for name, field in (("apiVersion", "api_version"), ("kind", "kind"))
+    }
+    reference = _referred(models.V1ObjectMeta, schemas)
+    metadata = {"description": _METADATA_SAYS, "allOf": [reference]}
+    return {**kind.schema.structure.get("properties", {}), **typed, "metadata": metadata}
+
+
+def _referred(model: type[BaseModel], schemas: JsonObject) -> JsonObject:
+    """A reference to a model's schema, which is added to `schemas` with all that it refers to."""
+    bare = model.__name__.removeprefix("Core").removeprefix("Events").removeprefix("V1")
+    name = f"io.k8s.{model.__name__}.{bare}"
+    if name not in schemas:
+        schemas[name] = {}  # for models that contain themselves
+        schemas[name] = _of_model(model, schemas)
+    return {"$ref": f"{_REFERENCE}{name}"}
+
+
+def _of_model(model: Any, schemas: JsonObject) -> JsonObject:
+    said = (getdoc(model) or "").partition("\n\nAttributes:")[0].strip()
+    fields = {_json_name(model, name): field for name, field in model.model_fields.items()}
+    properties = {
+        name: _described(_of_type(field.annotation, schemas), field.description) for name, field in fields.items()
+    }
+    required = [name for name, field in fields.items() if field.is_required()]
+    whole: JsonObject = {"description": said, "type": "object", "properties": properties}
+    return whole | ({"required": required} if required else {})
+
+
+def _json_name(model: Any, name: str) -> str:
+    """The field's name in JSON: a model writes what is a word of Python in another way."""
+    alias = model.model_fields[name].alias or name
+    return str(model.attribute_map.get(alias, model.attribute_map.get(name, alias)))
+
+
+def _described(schema: JsonObject, text: str | None) -> JsonObject:
+    if not text:
+        return schema
+    # In OpenAPI 3.0 nothing stands beside a reference.
+    return {"description": text} | ({"allOf": [schema]} if "$ref" in schema else schema)
+
+
+def _of_type(annotation: Any, schemas: JsonObject) -> JsonObject:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _of_type(arguments[0], schemas)
+    if origin in (Union, types.UnionType):
+        (first, *_) = [each for each in arguments if each is not type(None)]
+        return _of_type(first, schemas)
+    if origin in (list, dict):
+        inner = _of_type(arguments[-1], schemas)
+        return (
+            {"type": "array", "items": inner} if origin is list else {"type": "object", "additionalProperties": inner}
+        )
+    if annotation is datetime:
+        return {"type": "string", "format": "date-time"}
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _referred(annotation, schemas)
+    return {"type": _PLAIN.get(annotation, "object")}
