@@ -15,6 +15,7 @@ from core.errors import ConfigurationError
 from core.kube.access import Access, find_access
 from core.kube.client import CallObserver, KubeClient
 from core.kube.kubeconfig import DEFAULT_KUBECONFIG, read_contexts
+from core.kube.resources import Resource
 from core.local.shell import CommandError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from core.common.clock import Clock
     from core.settings import Settings
+
+BROKERS = Resource("eventing.knative.dev", "v1", "brokers", "Broker", custom=True, definition="Knative Eventing")
 
 _EMBEDDED = "sluice-embedded"
 

@@ -22,9 +22,8 @@ from core.common.resilience import CircuitBreaker, Deadline
 from core.kube.access import find_access
 from core.kube.client import KubeClient
 from core.kube.errors import ConflictError, NotFoundError
-from core.kube.resources import Resource
 from core.kube.transport import ApiRequest
-from core.local.cluster import named_context
+from core.local.cluster import BROKERS, named_context
 from core.local.demo import harmless_url
 from core.local.places import chosen_settings, look_at
 from core.local.shell import USAGE, CommandError, new_console
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
 JsonObject = dict[str, Any]
 
-_BROKERS = Resource("eventing.knative.dev", "v1", "brokers", "Broker", custom=True, definition="Knative Eventing")
 _SECONDS = 600.0
 _ANSWER_SECONDS = 15.0
 _PAGE = 50
@@ -165,9 +163,7 @@ class _Store:
             CommandError: there is no such Broker, its address is not that of a Service, or it asks for tokens.
         """
         try:
-            reply = await self.client.get(
-                _BROKERS, namespace=self.settings.namespace, name=name, deadline=self.deadline
-            )
+            reply = await self.client.get(BROKERS, namespace=self.settings.namespace, name=name, deadline=self.deadline)
         except NotFoundError as error:
             raise CommandError(f"there is no Broker {name} in {self.place}; name it by --broker") from error
         address = (reply.obj.get("status") or {}).get("address") or {}

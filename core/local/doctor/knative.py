@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.kube.errors import KubernetesError, NotFoundError, ResourceNotServedError
 from core.kube.resources import Resource
+from core.local.cluster import BROKERS
 from core.local.doctor.findings import Finding, failure, ok, warning
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from core.local.doctor.visit import Visit
 
 SERVICES = Resource("serving.knative.dev", "v1", "services", "Service", custom=True)
-BROKERS = Resource("eventing.knative.dev", "v1", "brokers", "Broker", custom=True)
 TRIGGERS = Resource("eventing.knative.dev", "v1", "triggers", "Trigger", custom=True)
 SOURCES = Resource("sources.knative.dev", "v1", "apiserversources", "ApiServerSource", custom=True)
 
