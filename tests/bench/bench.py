@@ -15,6 +15,7 @@ from tests.bench.floor import Template
 from tests.bench.floors import Floors
 from tests.bench.gateway import posted
 from tests.bench.namespace import Namespace
+from tests.bench.owned_pods import make_owned_pods, pod_names
 from tests.bench.profiling.run import ProfileRun
 from tests.e2e.function import PRODUCTION, FunctionProcess
 from tests.support.cluster import SENDER, SENDER_RULES
@@ -70,11 +71,13 @@ class Bench:
             return _row(case, run.slices(pairs, seconds=seconds))
 
     def cold_starts(self, *, runs: int) -> tuple[list[ColdStart], list[ColdStart]]:
-        """Start our function and one that does nothing, in turn."""
+        """Start our function and one that does nothing, in turn; ours looks up who owns its first alert's Pod."""
         hello = (PRODUCTION[0], "--asgi", "--source", str(write_hello(self._folder)), "--target", "hello")
+        pods = pod_names("cold", count=runs)
+        make_owned_pods(self._server, pods)
         ours, bare = [], []
-        for turn in range(runs):
-            ours.append(self._cold_start(PRODUCTION, target=f"cold-{turn}"))
+        for pod in pods:
+            ours.append(self._cold_start(PRODUCTION, target=pod))
             bare.append(self._cold_start(hello, target="hello"))
         self._namespace.empty()
         return ours, bare
@@ -93,7 +96,8 @@ class Bench:
 
     def _cold_start(self, command: tuple[str, ...], *, target: str) -> ColdStart:
         folder = self._new_folder()
-        return cold_start(command, environment=self._settings(folder), folder=folder, target=target)
+        settings = self._settings(folder) | {"SLUICE_OWNERS": "resolve"}
+        return cold_start(command, environment=settings, folder=folder, target=target)
 
     @contextmanager
     def _function(self, *, defaults: bool = False, **environment: str) -> Iterator[FunctionProcess]:

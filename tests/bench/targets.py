@@ -24,7 +24,7 @@ _MOST_OF_BARE_CALLS = 1.6
 _MOST_P99 = 5.0  # of p50
 _SAME = 1.10
 _LARGE = 10_000
-_COLD_SECONDS, _COLD_MEGABYTES, _COLD_RATIO = 1.0, 100.0, 2.0
+_COLD_SECONDS, _COLD_MEGABYTES, _COLD_RATIO = 1.0, 100.0, 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
