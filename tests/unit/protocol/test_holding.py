@@ -57,6 +57,28 @@ def ahead(world: World, seconds: float) -> str:
     return rfc3339(world.clock.now() + timedelta(seconds=seconds))
 
 
+async def another(world: World) -> str:
+    """Store a newer RR of the same problem, as another gateway may; return its name."""
+    (made,) = await world.requests()
+    world.pass_time(1)
+    kind = {"apiVersion": made["apiVersion"], "kind": made["kind"]}
+    await world.call("POST", REQUESTS, **kind, metadata={"name": "rr-of-another"}, spec=made["spec"])
+    return "rr-of-another"
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_oldest_rr_at_work_takes_the_signals_beside_a_newer_one_that_holds(world: World, ended: bool):
+    (first,) = await world.instance().post(signal())
+    newer = await another(world)
+    if ended:
+        status = {"overallPhase": "Failed", "nextAllowedExecution": ahead(world, 60)}
+        await world.call("PATCH", REQUESTS, newer, "status", status=status)
+    one = world.instance()
+    (repeat,) = await one.post(signal())
+    assert (repeat.status, repeat.rr_name) == (Status.DEDUPLICATED, first.rr_name)
+    assert one.calls == [LOOK, COUNT]
+
+
 @pytest.mark.parametrize("within", ["", "routingStatus"])
 async def test_ended_rr_takes_signals_until_the_next_execution_is_allowed(world: World, within: str):
     until = {"nextAllowedExecution": ahead(world, 60)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.protocol.lock import DistributedLockManager, LeaseSweeper
-from core.protocol.placement import Placement, _Search, _seconds_apart, _surely_refused
+from core.protocol.placement import Placement, _Search, _seconds_apart, _surely_refused, _view
 from core.protocol.pruning import _ended_for, _unneeded
 from core.protocol.recorder import Recorder
 from core.protocol.remediation_request import _holds, _only_implied, ended_at, holds_its_problem
@@ -179,6 +179,14 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
     "a person's review holds nothing": (
         Prepend(holds_its_problem, "outcome = ''"),
         partial(holding.test_ended_rr_that_a_person_has_to_look_at_takes_signals, within=""),
+    ),
+    "the newest RR that holds is joined, whichever is at work": (
+        Replace(_view, "A or B", "B"),
+        partial(holding.test_oldest_rr_at_work_takes_the_signals_beside_a_newer_one_that_holds, ended=False),
+    ),
+    "an ended RR that holds is joined beside one at work": (
+        Replace(_view, "A or B", "B or A"),
+        partial(holding.test_oldest_rr_at_work_takes_the_signals_beside_a_newer_one_that_holds, ended=True),
     ),
     "another problem's RR under the name is joined": (
         Replace(_Search._belongs, "rr.fingerprint == A and B", "B"),
