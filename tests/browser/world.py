@@ -14,7 +14,7 @@ from core.local.cluster import embedded_cluster, open_client
 from core.local.console import Console
 from core.local.viewing.reader import Reader, Where
 from core.settings import Settings
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ class World:
 
     async def create(self, name: str, *, count: int = 1, phase: str = "", **spec: Any) -> None:
         deadline = Deadline(clock=RealClock(), seconds=120)
-        await self._client.create(KIND, request(name, **spec), namespace="ns", deadline=deadline)
+        await self._client.create(KIND, remediation_request(name, **spec), namespace="ns", deadline=deadline)
         if count > 1:
             await self.count(name, count)
         if phase:

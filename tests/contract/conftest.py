@@ -67,17 +67,17 @@ def leases(namespace: str) -> str:
 
 
 @pytest.fixture
-def requests(namespace: str) -> str:
+def rrs(namespace: str) -> str:
     """The path of RemediationRequests."""
     return f"/apis/remediation.kubernaut.ai/v1alpha1/namespaces/{namespace}/remediationrequests"
 
 
 @pytest.fixture
-async def made(api: Client, requests: str) -> Any:
+async def made(api: Client, rrs: str) -> Any:
     """A RemediationRequest `rr-1`, as the server answered its creation."""
-    from tests.contract.objects import request
+    from tests.contract.objects import remediation_request
 
-    reply = await api.post(requests, request("rr-1"))
+    reply = await api.post(rrs, remediation_request("rr-1"))
     assert reply.status == 201, reply.body
     return reply.body
 

@@ -24,7 +24,7 @@ def lease(name: str, *, meta: dict[str, Any] | None = None, **spec: Any) -> dict
     }
 
 
-def request(name: str, *, meta: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+def remediation_request(name: str, *, meta: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
     """A RemediationRequest; a spec field given as ... is left out."""
     complete = {
         "signalFingerprint": FINGERPRINT,

@@ -57,7 +57,7 @@ class TestAuthorization:
         self,
         server: Server,
         namespace: str,
-        requests: str,
+        rrs: str,
         method: str,
         verb: str,
         suffix: str,
@@ -65,7 +65,7 @@ class TestAuthorization:
         name: str,
     ):
         user, token = await server.new_user(namespace)
-        reply = await server.with_token(token).call(method, requests + suffix, {})
+        reply = await server.with_token(token).call(method, rrs + suffix, {})
         subject = f'remediationrequests.{GROUP} "{name}"' if name else f"remediationrequests.{GROUP}"
         message = f"{subject} is forbidden: {cannot(user, verb, resource, GROUP, namespace)}"
         details = {"group": GROUP, "kind": "remediationrequests"} | ({"name": name} if name else {})
@@ -78,21 +78,19 @@ class TestAuthorization:
         message = f"pods is forbidden: {cannot(user, 'list', 'pods', '')}"
         assert reply.body == failure(403, "Forbidden", message, kind="pods")
 
-    async def test_watching_is_a_verb_of_its_own(self, server: Server, namespace: str, requests: str):
+    async def test_watching_is_a_verb_of_its_own(self, server: Server, namespace: str, rrs: str):
         user, token = await server.new_user(namespace, MAY_CREATE | {"verbs": ["list"]})
-        reply = await server.with_token(token).get(requests, watch="true")
+        reply = await server.with_token(token).get(rrs, watch="true")
         assert cannot(user, "watch", "remediationrequests", GROUP, namespace) in reply.body["message"]
 
-    async def test_a_rule_allows_what_it_names_and_no_more(
-        self, server: Server, namespace: str, requests: str, leases: str
-    ):
+    async def test_a_rule_allows_what_it_names_and_no_more(self, server: Server, namespace: str, rrs: str, leases: str):
         _, token = await server.new_user(namespace, MAY_CREATE)
         client = server.with_token(token)
-        assert (await client.get(f"{requests}/missing")).status == 404
-        assert (await client.get(requests)).status == 403
-        assert (await client.get(f"{requests}/missing/status")).status == 403
+        assert (await client.get(f"{rrs}/missing")).status == 404
+        assert (await client.get(rrs)).status == 403
+        assert (await client.get(f"{rrs}/missing/status")).status == 403
         assert (await client.get(f"{leases}/missing")).status == 403
-        assert (await client.get(requests.replace(namespace, "default") + "/missing")).status == 403
+        assert (await client.get(rrs.replace(namespace, "default") + "/missing")).status == 403
 
     async def test_who_is_known_may_look_around(self, server: Server, namespace: str):
         _, token = await server.new_user(namespace)

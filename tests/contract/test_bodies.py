@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.contract.client import Client
-from tests.contract.objects import GROUP, cause, failure, invalid, lease, request
+from tests.contract.objects import GROUP, cause, failure, invalid, lease, remediation_request
 
 ACCEPTED = (
     "the body of the request was in an unknown format - accepted media types include: "
@@ -13,23 +13,23 @@ LARGE = 1_600_000
 
 
 class TestType:
-    async def test_other_than_json_is_refused(self, api: Client, requests: str):
-        reply = await api.post(requests, request("rr-1"), content_type="text/plain")
+    async def test_other_than_json_is_refused(self, api: Client, rrs: str):
+        reply = await api.post(rrs, remediation_request("rr-1"), content_type="text/plain")
         assert reply.status == 415
         assert reply.body == failure(415, "UnsupportedMediaType", ACCEPTED)
 
-    async def test_none_is_taken_for_json(self, api: Client, requests: str):
-        assert (await api.post(requests, request("rr-1"), content_type="")).status == 201
+    async def test_none_is_taken_for_json(self, api: Client, rrs: str):
+        assert (await api.post(rrs, remediation_request("rr-1"), content_type="")).status == 201
 
-    async def test_parameters_are_allowed(self, api: Client, requests: str):
-        reply = await api.post(requests, request("rr-1"), content_type="application/json; charset=utf-8")
+    async def test_parameters_are_allowed(self, api: Client, rrs: str):
+        reply = await api.post(rrs, remediation_request("rr-1"), content_type="application/json; charset=utf-8")
         assert reply.status == 201
 
 
 class TestContent:
     @pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b"[]", b'"text"'])
-    async def test_no_json_object(self, api: Client, requests: str, body: bytes):
-        reply = await api.post(requests, body)
+    async def test_no_json_object(self, api: Client, rrs: str, body: bytes):
+        reply = await api.post(rrs, body)
         start = (
             "the object provided is unrecognized (must be of type RemediationRequest): "
             "couldn't get version/kind; json parse error: "
@@ -37,25 +37,25 @@ class TestContent:
         assert (reply.status, reply.body["reason"]) == (400, "BadRequest")
         assert reply.body["message"].startswith(start)
 
-    async def test_no_kind(self, api: Client, requests: str):
-        reply = await api.post(requests, {"apiVersion": f"{GROUP}/v1alpha1"})
+    async def test_no_kind(self, api: Client, rrs: str):
+        reply = await api.post(rrs, {"apiVersion": f"{GROUP}/v1alpha1"})
         start = "the object provided is unrecognized (must be of type RemediationRequest): Object 'Kind' is missing"
         assert (reply.status, reply.body["reason"]) == (400, "BadRequest")
         assert reply.body["message"].startswith(start)
 
-    async def test_another_kind(self, api: Client, requests: str):
-        reply = await api.post(requests, request("rr-1") | {"kind": "Foo"})
+    async def test_another_kind(self, api: Client, rrs: str):
+        reply = await api.post(rrs, remediation_request("rr-1") | {"kind": "Foo"})
         wrong = cause("kind", 'Invalid value: "Foo": must be RemediationRequest')
         assert reply.body == invalid(GROUP, "Foo", "rr-1", wrong)
 
-    async def test_another_kind_by_patch(self, api: Client, requests: str, made: Any):
-        reply = await api.patch(f"{requests}/rr-1", {"kind": "Foo"})
+    async def test_another_kind_by_patch(self, api: Client, rrs: str, made: Any):
+        reply = await api.patch(f"{rrs}/rr-1", {"kind": "Foo"})
         wrong = cause("kind", 'Invalid value: "Foo": must be RemediationRequest')
         assert reply.body == invalid(GROUP, "Foo", "rr-1", wrong)
 
     @pytest.mark.parametrize("version", ["", "v1", f"{GROUP}/v2"])
-    async def test_another_version(self, api: Client, requests: str, version: str):
-        reply = await api.post(requests, request("rr-1") | {"apiVersion": version})
+    async def test_another_version(self, api: Client, rrs: str, version: str):
+        reply = await api.post(rrs, remediation_request("rr-1") | {"apiVersion": version})
         message = f"the API version in the data ({version}) does not match the expected API version ({GROUP}/v1alpha1)"
         assert reply.body == failure(400, "BadRequest", message)
 
@@ -80,8 +80,8 @@ class TestContent:
             ),
         ],
     )
-    async def test_metadata_of_another_type(self, api: Client, requests: str, metadata: Any, why: str):
-        reply = await api.post(requests, request("rr-1") | {"metadata": metadata})
+    async def test_metadata_of_another_type(self, api: Client, rrs: str, metadata: Any, why: str):
+        reply = await api.post(rrs, remediation_request("rr-1") | {"metadata": metadata})
         message = (
             'RemediationRequest in version "v1alpha1" cannot be handled as a RemediationRequest: '
             f"json: cannot unmarshal {why}"
@@ -99,21 +99,21 @@ class TestContent:
         assert "color" not in reply.body["metadata"]
         assert reply.headers["Warning"] == '299 - "unknown field \\"metadata.color\\""'
 
-    async def test_empty_metadata_is_dropped(self, api: Client, requests: str):
+    async def test_empty_metadata_is_dropped(self, api: Client, rrs: str):
         empty: dict[str, Any] = {"labels": {}, "annotations": {}, "finalizers": [], "ownerReferences": []}
-        metadata = (await api.post(requests, request("rr-1", meta=empty))).body["metadata"]
+        metadata = (await api.post(rrs, remediation_request("rr-1", meta=empty))).body["metadata"]
         assert not set(empty) & set(metadata)
 
 
 class TestSize:
-    async def test_more_than_three_mib_is_refused(self, api: Client, requests: str):
-        reply = await api.post(requests, request("rr-1", originalPayload="x" * 3 * 1024 * 1024))
+    async def test_more_than_three_mib_is_refused(self, api: Client, rrs: str):
+        reply = await api.post(rrs, remediation_request("rr-1", originalPayload="x" * 3 * 1024 * 1024))
         message = "Request entity too large: limit is 3145728"
         assert reply.status == 413
         assert reply.body == failure(413, "RequestEntityTooLarge", message)
 
-    async def test_more_than_etcd_takes_is_a_500_that_no_retry_cures(self, api: Client, requests: str):
-        reply = await api.post(requests, request("rr-1", originalPayload="x" * LARGE))
+    async def test_more_than_etcd_takes_is_a_500_that_no_retry_cures(self, api: Client, rrs: str):
+        reply = await api.post(rrs, remediation_request("rr-1", originalPayload="x" * LARGE))
         assert reply.status == 500
         assert reply.body == {
             "kind": "Status",
@@ -123,25 +123,25 @@ class TestSize:
             "message": "etcdserver: request is too large",
             "code": 500,
         }
-        assert (await api.get(f"{requests}/rr-1")).status == 404
+        assert (await api.get(f"{rrs}/rr-1")).status == 404
 
-    async def test_from_two_mib_on_the_api_servers_client_says_so_in_its_own_words(self, api: Client, requests: str):
-        reply = await api.post(requests, request("rr-1", originalPayload="x" * 2_300_000))
+    async def test_from_two_mib_on_the_api_servers_client_says_so_in_its_own_words(self, api: Client, rrs: str):
+        reply = await api.post(rrs, remediation_request("rr-1", originalPayload="x" * 2_300_000))
         start = "rpc error: code = ResourceExhausted desc = trying to send message larger than max ("
         assert (reply.status, reply.body.get("reason"), reply.body["code"]) == (500, None, 500)
         assert reply.body["message"].startswith(start)
 
-    async def test_a_little_less_is_stored(self, api: Client, requests: str):
-        assert (await api.post(requests, request("rr-1", originalPayload="x" * 1_500_000))).status == 201
+    async def test_a_little_less_is_stored(self, api: Client, rrs: str):
+        assert (await api.post(rrs, remediation_request("rr-1", originalPayload="x" * 1_500_000))).status == 201
 
-    async def test_an_update_that_grows_beyond_it_too(self, api: Client, requests: str, made: Any):
-        reply = await api.patch(f"{requests}/rr-1/status", {"status": {"log": "x" * LARGE}})
+    async def test_an_update_that_grows_beyond_it_too(self, api: Client, rrs: str, made: Any):
+        reply = await api.patch(f"{rrs}/rr-1/status", {"status": {"log": "x" * LARGE}})
         assert (reply.status, reply.body["message"]) == (500, "etcdserver: request is too large")
 
 
 class TestOptions:
-    async def test_an_unknown_validation_is_refused(self, api: Client, requests: str):
-        reply = await api.post(requests, request("rr-1"), fieldValidation="Maybe")
+    async def test_an_unknown_validation_is_refused(self, api: Client, rrs: str):
+        reply = await api.post(rrs, remediation_request("rr-1"), fieldValidation="Maybe")
         wrong = cause(
             "fieldValidation",
             'Unsupported value: "Maybe": supported values: "", "Ignore", "Strict", "Warn"',
@@ -149,8 +149,8 @@ class TestOptions:
         )
         assert reply.body == invalid("meta.k8s.io", "CreateOptions", "", wrong)
 
-    async def test_a_manager_of_more_than_128_bytes_is_refused(self, api: Client, requests: str):
-        reply = await api.post(requests, request("rr-1"), fieldManager="x" * 129)
+    async def test_a_manager_of_more_than_128_bytes_is_refused(self, api: Client, rrs: str):
+        reply = await api.post(rrs, remediation_request("rr-1"), fieldManager="x" * 129)
         wrong = cause("fieldManager", "Too long: may not be more than 128 bytes", "FieldValueTooLong")
         assert reply.body == invalid("meta.k8s.io", "CreateOptions", "", wrong)
 

@@ -14,7 +14,7 @@ from core.local import commands
 from core.local.viewing.reader import Reader, Where
 from core.settings import Settings
 from tests.contract.client import Embedded, Real
-from tests.contract.objects import GROUP, request
+from tests.contract.objects import GROUP, remediation_request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -246,8 +246,8 @@ class TestNames:
         assert name == f"{NAME}/rr-1"
         assert "Name:         rr-1" in (await place.sluice("describe", name)).stdout
 
-    async def test_whole_name_is_taken_also_where_others_begin_with_it(self, place: Place, api: Client, requests: str):
-        await api.post(requests, request("rr-1-more"))
+    async def test_whole_name_is_taken_also_where_others_begin_with_it(self, place: Place, api: Client, rrs: str):
+        await api.post(rrs, remediation_request("rr-1-more"))
         place.look_as(place.admin)
         assert (await place.sluice("get", "rr-1", "-o", "name")).stdout == f"{NAME}/rr-1\n"
         assert (await place.sluice("describe", "rr-")).exit_code == 1

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.contract.client import Client
-from tests.contract.objects import GROUP, LEASE_GROUP, cause, failure, invalid, lease, request
+from tests.contract.objects import GROUP, LEASE_GROUP, cause, failure, invalid, lease, remediation_request
 
 RESOURCE = f"remediationrequests.{GROUP}"
 OF_REQUEST = {"name": "rr-1", "group": GROUP, "kind": "remediationrequests"}
@@ -93,36 +93,36 @@ class TestPreconditions:
 
 class TestFinalizers:
     @pytest.fixture
-    async def waiting(self, api: Client, requests: str) -> Any:
+    async def waiting(self, api: Client, rrs: str) -> Any:
         """A RemediationRequest that is deleted, but held by a finalizer; as the DELETE answered."""
-        await api.post(requests, request("rr-1", meta={"finalizers": ["test/wait"]}))
-        reply = await api.delete(f"{requests}/rr-1")
+        await api.post(rrs, remediation_request("rr-1", meta={"finalizers": ["test/wait"]}))
+        reply = await api.delete(f"{rrs}/rr-1")
         assert reply.status == 200
         return reply.body
 
-    async def test_hold_the_object_with_a_mark(self, api: Client, requests: str, waiting: Any):
+    async def test_hold_the_object_with_a_mark(self, api: Client, rrs: str, waiting: Any):
         assert waiting["kind"] == "RemediationRequest"
         metadata = waiting["metadata"]
         assert metadata["deletionTimestamp"] >= metadata["creationTimestamp"]
         assert metadata["deletionGracePeriodSeconds"] == 0
         assert metadata["generation"] == 2
-        assert (await api.get(f"{requests}/rr-1")).body == waiting
+        assert (await api.get(f"{rrs}/rr-1")).body == waiting
 
-    async def test_deleting_again_changes_nothing(self, api: Client, requests: str, waiting: Any):
-        assert (await api.delete(f"{requests}/rr-1")).body == waiting
+    async def test_deleting_again_changes_nothing(self, api: Client, rrs: str, waiting: Any):
+        assert (await api.delete(f"{rrs}/rr-1")).body == waiting
 
-    async def test_the_name_stays_taken(self, api: Client, requests: str, waiting: Any):
-        reply = await api.post(requests, request("rr-1"))
+    async def test_the_name_stays_taken(self, api: Client, rrs: str, waiting: Any):
+        reply = await api.post(rrs, remediation_request("rr-1"))
         message = f'object is being deleted: {RESOURCE} "rr-1" already exists'
         assert reply.body == failure(409, "AlreadyExists", message, **OF_REQUEST)
 
-    async def test_status_can_still_be_written(self, api: Client, requests: str, waiting: Any):
-        reply = await api.patch(f"{requests}/rr-1/status", {"status": {"overallPhase": "Cancelled"}})
+    async def test_status_can_still_be_written(self, api: Client, rrs: str, waiting: Any):
+        reply = await api.patch(f"{rrs}/rr-1/status", {"status": {"overallPhase": "Cancelled"}})
         assert reply.status == 200
         assert reply.body["metadata"]["deletionTimestamp"] == waiting["metadata"]["deletionTimestamp"]
 
-    async def test_no_other_can_be_added(self, api: Client, requests: str, waiting: Any):
-        reply = await api.patch(f"{requests}/rr-1", {"metadata": {"finalizers": ["test/wait", "test/more"]}})
+    async def test_no_other_can_be_added(self, api: Client, rrs: str, waiting: Any):
+        reply = await api.patch(f"{rrs}/rr-1", {"metadata": {"finalizers": ["test/wait", "test/more"]}})
         why = "no new finalizers can be added if the object is being deleted, found new finalizers"
         added = cause("metadata.finalizers", f'Forbidden: {why} []string{{"test/more"}}', "FieldValueForbidden")
         assert reply.body == invalid(GROUP, "RemediationRequest", "rr-1", added, added)
@@ -130,15 +130,13 @@ class TestFinalizers:
     @pytest.mark.parametrize(
         ("field", "value"), [("deletionTimestamp", "2001-01-01T00:00:00Z"), ("deletionGracePeriodSeconds", 5)]
     )
-    async def test_no_client_can_mark_an_object_itself(
-        self, api: Client, requests: str, made: Any, field: str, value: Any
-    ):
-        reply = await api.patch(f"{requests}/rr-1", {"metadata": {field: value}})
+    async def test_no_client_can_mark_an_object_itself(self, api: Client, rrs: str, made: Any, field: str, value: Any):
+        reply = await api.patch(f"{rrs}/rr-1", {"metadata": {field: value}})
         wrong = cause(f"metadata.{field}", f"Invalid value: {json.dumps(value)}: field is immutable")
         assert reply.body == invalid(GROUP, "RemediationRequest", "rr-1", wrong, wrong)
 
-    async def test_taking_the_last_away_deletes(self, api: Client, requests: str, waiting: Any):
-        reply = await api.patch(f"{requests}/rr-1", {"metadata": {"finalizers": None}})
+    async def test_taking_the_last_away_deletes(self, api: Client, rrs: str, waiting: Any):
+        reply = await api.patch(f"{rrs}/rr-1", {"metadata": {"finalizers": None}})
         assert reply.status == 200
         assert reply.body["metadata"]["resourceVersion"] == waiting["metadata"]["resourceVersion"]
-        assert (await api.get(f"{requests}/rr-1")).status == 404
+        assert (await api.get(f"{rrs}/rr-1")).status == 404

@@ -24,7 +24,7 @@ from core.local.embedded import load_crd
 from core.settings import Settings
 from core.triggers.kept_events import DEAD_LETTERS
 from tests.contract.conftest import CRDS
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ async def test_every_finding_that_is_not_well_has_a_remedy(doctor, server, names
 
 
 async def test_cluster_that_rrs_name_and_no_setting_knows(doctor, server, namespace):
-    body = request("rr-east", clusterID="east")
+    body = remediation_request("rr-east", clusterID="east")
     made = await server.admin.post(f"/apis/{GROUP}/v1alpha1/namespaces/{namespace}/remediationrequests", body)
     assert made.status == 201, made.body
 
@@ -140,7 +140,7 @@ async def test_cluster_that_rrs_name_and_no_setting_knows(doctor, server, namesp
 async def test_no_more_rrs_than_its_limit_are_read_for_their_clusters(doctor, server, namespace, monkeypatch):
     monkeypatch.setattr("core.local.doctor.clusters._LOOKED_AT", 1)
     for name in ("east", "west"):
-        body = request(f"rr-{name}", clusterID=name)
+        body = remediation_request(f"rr-{name}", clusterID=name)
         made = await server.admin.post(f"/apis/{GROUP}/v1alpha1/namespaces/{namespace}/remediationrequests", body)
         assert made.status == 201, made.body
     (finding,) = of("clusters", await doctor())

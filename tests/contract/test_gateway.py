@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from tests.contract.client import Client
 
 
-async def stored(api: Client, requests: str) -> list[Any]:
-    reply = await api.get(requests)
+async def stored(api: Client, rrs: str) -> list[Any]:
+    reply = await api.get(rrs)
     assert reply.status == 200, reply.body
     return list(reply.body["items"])
 
@@ -44,36 +44,36 @@ async def locks(api: Client, leases: str) -> list[str]:
     return [each["metadata"].get("annotations", {}).get(STATE_ANNOTATION, "").partition(" ")[0] for each in items]
 
 
-async def finish(api: Client, requests: str, name: str) -> None:
-    reply = await api.patch(f"{requests}/{name}/status", {"status": {"overallPhase": "Completed"}})
+async def finish(api: Client, rrs: str, name: str) -> None:
+    reply = await api.patch(f"{rrs}/{name}/status", {"status": {"overallPhase": "Completed"}})
     assert reply.status == 200, reply.body
 
 
-async def test_first_signal_costs_four_calls_and_repeats_cost_one_warm_and_two_cold(start, api, requests, leases):
+async def test_first_signal_costs_four_calls_and_repeats_cost_one_warm_and_two_cold(start, api, rrs, leases):
     warm, cold = start(), start()
     (created,) = await warm.post(signal())
     assert warm.calls == NEW
     assert created.status is Status.CREATED
-    (request,) = await stored(api, requests)
+    (request,) = await stored(api, rrs)
     assert request["status"]["deduplication"] == {"occurrenceCount": 1}  # by our definition, at no cost
     (repeat,) = await warm.post(signal())
     assert warm.calls == [*NEW, "PATCH remediationrequests/status"]
     (elsewhere,) = await cold.post(signal())
     assert cold.calls == ["LIST remediationrequests", "PATCH remediationrequests/status"]
     assert repeat.status is elsewhere.status is Status.DEDUPLICATED
-    (request,) = await stored(api, requests)
+    (request,) = await stored(api, rrs)
     assert count(request) == 3
     assert await locks(api, leases) == ["done"]
 
 
-async def test_signal_after_the_end_gets_the_next_rr_of_the_chain(start, api, requests):
+async def test_signal_after_the_end_gets_the_next_rr_of_the_chain(start, api, rrs):
     one = start()
     (first,) = await one.post(signal())
-    await finish(api, requests, first.rr_name)
+    await finish(api, rrs, first.rr_name)
     (second,) = await one.post(signal())
     assert second.status is Status.CREATED
     assert second.rr_name != first.rr_name
-    assert len(await stored(api, requests)) == 2
+    assert len(await stored(api, rrs)) == 2
 
 
 class TestResolved:
@@ -87,70 +87,70 @@ class TestResolved:
     def conditions(rr: Any) -> dict[str, str]:
         return {each["type"]: each["status"] for each in rr["status"].get("conditions", [])}
 
-    async def test_condition_comes_and_goes_with_the_alerts_beside_those_of_others(self, start, api, requests):
+    async def test_condition_comes_and_goes_with_the_alerts_beside_those_of_others(self, start, api, rrs):
         one = start()
         (created,) = await one.post(self.of("a"))
         ready = {"type": "Ready", "status": "False", "reason": "Working", "lastTransitionTime": "2026-01-02T03:04:05Z"}
-        path = f"{requests}/{created.rr_name}/status"
+        path = f"{rrs}/{created.rr_name}/status"
         assert (await api.patch(path, {"status": {"conditions": [ready]}})).status == 200
         await start().post(self.of("b"))
         await one.post(self.of("a", resolved=True))
-        (rr,) = await stored(api, requests)
+        (rr,) = await stored(api, rrs)
         assert self.conditions(rr) == {"Ready": "False"}
         assert rr["status"]["deduplication"]["firing"] == ["b"]
         await one.post(self.of("b", resolved=True))
-        (rr,) = await stored(api, requests)
+        (rr,) = await stored(api, rrs)
         assert self.conditions(rr) == {"Ready": "False", "SignalResolved": "True"}
         await start().post(self.of("a"))
-        (rr,) = await stored(api, requests)
+        (rr,) = await stored(api, rrs)
         assert self.conditions(rr) == {"Ready": "False", "SignalResolved": "False"}
         assert count(rr) == 3
 
-    async def test_new_rr_that_is_resolved_shows_one_occurrence(self, start, api, requests):
+    async def test_new_rr_that_is_resolved_shows_one_occurrence(self, start, api, rrs):
         one = start()
         await one.post(self.of("a"))
         (told,) = await one.post(self.of("a", resolved=True))
         assert one.calls == [*NEW, "PATCH remediationrequests/status"]
         assert (told.status, told.reason) == (Status.IGNORED, "resolved")
-        (rr,) = await stored(api, requests)
+        (rr,) = await stored(api, rrs)
         assert rr["status"]["deduplication"] == {"occurrenceCount": 1, "firing": []}
 
-    async def test_alerts_that_come_and_go_in_two_instances_leave_what_came_last(self, start, api, requests):
+    async def test_alerts_that_come_and_go_in_two_instances_leave_what_came_last(self, start, api, rrs):
         one, other = start(), start()
         await one.post(self.of("a"))
         for turn in range(10):
             await asyncio.gather(
                 one.post(self.of("a", resolved=turn % 2 == 0)), other.post(self.of("b", resolved=turn % 2 == 1))
             )
-            (rr,) = await stored(api, requests)
+            (rr,) = await stored(api, rrs)
             assert rr["status"]["deduplication"]["firing"] == ["a" if turn % 2 else "b"]
             assert self.conditions(rr).get("SignalResolved") != "True"
         await other.post(self.of("a", resolved=True))
-        (rr,) = await stored(api, requests)
+        (rr,) = await stored(api, rrs)
         assert self.conditions(rr) == {"SignalResolved": "True"}
 
 
-async def test_consistent_reads_create_once_too(start, api, requests):
+async def test_consistent_reads_create_once_too(start, api, rrs):
     one = start(reads="consistent")
     (created,) = await one.post(signal())
     assert created.status is Status.CREATED
     assert "LIST remediationrequests consistently" in one.calls
-    assert len(await stored(api, requests)) == 1
+    assert len(await stored(api, rrs)) == 1
 
 
-async def test_identical_signals_at_once_over_three_instances_make_one_rr_each(start, api, requests, leases):
+async def test_identical_signals_at_once_over_three_instances_make_one_rr_each(start, api, rrs, leases):
     instances = [start() for _ in range(3)]
     names = [f"workload-{place}" for place in range(20)]
     posts = [instances[turn % 3].post(signal(name)) for turn in range(16) for name in names]
     results = await asyncio.gather(*posts)
     assert all(result.stored for (result,) in results)
-    requests_made = await stored(api, requests)
+    requests_made = await stored(api, rrs)
     assert len(requests_made) == 20
     assert {count(request) for request in requests_made} == {16}
     assert await locks(api, leases) == ["done"] * 20
 
 
-async def test_dead_holders_lease_is_taken_over_by_the_servers_clock(start, server, api, leases, requests):
+async def test_dead_holders_lease_is_taken_over_by_the_servers_clock(start, server, api, leases, rrs):
     dead = lease(lease_name(fingerprint()), holderIdentity="dead", leaseDurationSeconds=1)
     assert (await api.post(leases, dead)).status == 201
     for _ in range(2):
@@ -162,7 +162,7 @@ async def test_dead_holders_lease_is_taken_over_by_the_servers_clock(start, serv
     assert await locks(api, leases) == ["done"]
 
 
-async def test_live_holders_lease_is_left_alone(start, api, leases, requests):
+async def test_live_holders_lease_is_left_alone(start, api, leases, rrs):
     live = lease(lease_name(fingerprint()), holderIdentity="alive", leaseDurationSeconds=30)
     assert (await api.post(leases, live)).status == 201
     one = start()
@@ -170,7 +170,7 @@ async def test_live_holders_lease_is_left_alone(start, api, leases, requests):
     (result,) = await one.gateway.pipeline.process(Batch([signal()], "test"), digest=b"", deadline=deadline)
     assert result.status is Status.FAILED
     assert "UPDATE leases" not in one.calls
-    assert await stored(api, requests) == []
+    assert await stored(api, rrs) == []
 
 
 async def test_signal_that_breaks_the_schema_is_poison_and_the_servers_sentence_is_told(start):
@@ -180,7 +180,7 @@ async def test_signal_that_breaks_the_schema_is_poison_and_the_servers_sentence_
     assert "spec.severity" in result.error
 
 
-async def test_object_that_etcd_does_not_take_is_poison_and_tried_once(start, api, requests, leases, monkeypatch):
+async def test_object_that_etcd_does_not_take_is_poison_and_tried_once(start, api, rrs, leases, monkeypatch):
     """Never built so large in truth: the fields are cut, as the next test shows."""
     monkeypatch.setattr(remediation_request, "_SPEC_BYTES", 10_000_000)
     one = start(payload_encoding="raw")
@@ -189,11 +189,11 @@ async def test_object_that_etcd_does_not_take_is_poison_and_tried_once(start, ap
         assert (result.status, result.retry_after) == (Status.INVALID, 0.0)
         assert "no later try can store it" in result.error
     assert one.calls.count("CREATE remediationrequests") == 2
-    assert await stored(api, requests) == []
+    assert await stored(api, rrs) == []
     assert await locks(api, leases) == []
 
 
-async def test_alert_whose_every_field_is_huge_is_stored_with_its_fields_cut(start, api, requests):
+async def test_alert_whose_every_field_is_huge_is_stored_with_its_fields_cut(start, api, rrs):
     huge = "ä" * 300_000
     names = ("alertname", "severity", "priority", "environment", "cluster", "team", "instance", "job", "l" * 300_000)
     labels = dict.fromkeys(names, huge) | {"namespace": "prod", "pod": "web-1"}
@@ -221,7 +221,7 @@ async def test_alert_whose_every_field_is_huge_is_stored_with_its_fields_cut(sta
     deadline = Deadline(clock=one.gateway.clock, seconds=600)
     answer = await receiver.receive({}, json.dumps(body).encode(), deadline=deadline)
     assert answer.status == 201, answer.body[:2000]
-    (rr,) = await stored(api, requests)
+    (rr,) = await stored(api, rrs)
     assert len(json.dumps(rr)) < 400_000
 
 
@@ -231,15 +231,15 @@ async def test_fingerprint_that_breaks_the_schema_is_our_fault_and_to_be_sent_ag
     assert "spec.signalFingerprint" in result.error
 
 
-async def test_done_lease_is_swept_and_the_next_name_is_another(start, api, requests, leases):
+async def test_done_lease_is_swept_and_the_next_name_is_another(start, api, rrs, leases):
     one = start()
     (first,) = await one.post(signal())
     sweeper = one.gateway.sweeper
     sweeper._due = OrderedDict((name, (0.0, lease)) for name, (_, lease) in sweeper._due.items())
     assert await sweeper.sweep() == 1
     assert await locks(api, leases) == []
-    await finish(api, requests, first.rr_name)
-    assert (await api.delete(f"{requests}/{first.rr_name}")).status == 200
+    await finish(api, rrs, first.rr_name)
+    assert (await api.delete(f"{rrs}/{first.rr_name}")).status == 200
     (second,) = await one.post(signal())
     assert (second.status, second.rr_name == first.rr_name) == (Status.CREATED, False)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from tests.contract.client import Embedded, Real
-from tests.contract.objects import GROUP, request
+from tests.contract.objects import GROUP, remediation_request
 from tests.knative.programs import kubectl
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def words(text: str) -> list[str]:
 
 
 class TestTable:
-    async def test_of_a_list_has_the_definition_s_columns(self, api: Client, requests: str, made: Any):
-        reply = await api.get(requests, headers={"Accept": TABLE})
+    async def test_of_a_list_has_the_definition_s_columns(self, api: Client, rrs: str, made: Any):
+        reply = await api.get(rrs, headers={"Accept": TABLE})
         body = reply.body
         assert (reply.status, body["kind"], body["apiVersion"]) == (200, "Table", "meta.k8s.io/v1")
         assert [each["name"] for each in body["columnDefinitions"]] == COLUMNS
@@ -109,35 +109,33 @@ class TestTable:
         assert row["object"]["metadata"] == made["metadata"]
         assert "spec" not in row["object"]
 
-    async def test_of_one_object_has_one_row(self, api: Client, requests: str, made: Any):
-        body = (await api.get(f"{requests}/rr-1", headers={"Accept": TABLE})).body
+    async def test_of_one_object_has_one_row(self, api: Client, rrs: str, made: Any):
+        body = (await api.get(f"{rrs}/rr-1", headers={"Accept": TABLE})).body
         assert body["metadata"] == {"resourceVersion": made["metadata"]["resourceVersion"]}
         assert [row["cells"][0] for row in body["rows"]] == ["rr-1"]
 
     @pytest.mark.parametrize(("include", "kind"), [("Object", "RemediationRequest"), ("None", None)])
-    async def test_carries_what_is_asked_for(
-        self, api: Client, requests: str, made: Any, include: str, kind: str | None
-    ):
-        body = (await api.get(requests, headers={"Accept": TABLE}, includeObject=include)).body
+    async def test_carries_what_is_asked_for(self, api: Client, rrs: str, made: Any, include: str, kind: str | None):
+        body = (await api.get(rrs, headers={"Accept": TABLE}, includeObject=include)).body
         (row,) = body["rows"]
         assert (row["object"] and row["object"]["kind"]) == kind
         assert (row["object"] or made).get("spec") == made["spec"]
 
-    async def test_refuses_to_carry_anything_else(self, api: Client, requests: str, made: Any):
-        reply = await api.get(requests, headers={"Accept": TABLE}, includeObject="x")
+    async def test_refuses_to_carry_anything_else(self, api: Client, rrs: str, made: Any):
+        reply = await api.get(rrs, headers={"Accept": TABLE}, includeObject="x")
         assert reply.status == 400
         why = "includeObject: Invalid value: \"x\": must be 'Metadata', 'Object', 'None', or empty"
         assert reply.body["message"] == f"Unable to convert to Table as requested: {why}"
 
-    async def test_of_another_version_or_nothing_known_is_left_for_json(self, api: Client, requests: str, made: Any):
+    async def test_of_another_version_or_nothing_known_is_left_for_json(self, api: Client, rrs: str, made: Any):
         accept = "application/json;as=Table;v=v9;g=meta.k8s.io,application/json"
-        assert (await api.get(requests, headers={"Accept": accept})).body["kind"] == "RemediationRequestList"
+        assert (await api.get(rrs, headers={"Accept": accept})).body["kind"] == "RemediationRequestList"
 
 
 class TestGet:
-    async def test_shows_the_columns(self, run: Kubectl, api: Client, requests: str, made: Any):
+    async def test_shows_the_columns(self, run: Kubectl, api: Client, rrs: str, made: Any):
         status = {"overallPhase": "Executing", "outcome": "Remediated", "deduplication": {"occurrenceCount": 7}}
-        assert (await api.patch(f"{requests}/rr-1/status", {"status": status})).status == 200
+        assert (await api.patch(f"{rrs}/rr-1/status", {"status": status})).status == 200
         heads, row = (await run("get", "rr")).splitlines()
         assert words(heads) == ["NAME", "PHASE", "TARGET", "COUNT", "OUTCOME", "ALERT", "AGE"]
         assert words(row)[:-1] == ["rr-1", "Executing", "web", "7", "Remediated", "HighMemoryUsage"]
@@ -145,22 +143,22 @@ class TestGet:
         assert wide.split("   ")[0] == "NAME"
         assert words(wide)[-5:] == ["CLUSTER", "SOURCE", "SIGNAL", "NS", "AGE"]
 
-    async def test_sorts_and_selects(self, run: Kubectl, api: Client, requests: str, made: Any):
-        assert (await api.post(requests, request("rr-0"))).status == 201
+    async def test_sorts_and_selects(self, run: Kubectl, api: Client, rrs: str, made: Any):
+        assert (await api.post(rrs, remediation_request("rr-0"))).status == 201
         shown = await run("get", "rr", "--sort-by=.metadata.name", "--no-headers")
         assert [words(line)[0] for line in shown.splitlines()] == ["rr-0", "rr-1"]
         chosen = await run("get", "rr", "--field-selector=spec.severity=critical", "-o", "name")
         assert words(chosen) == [f"remediationrequest.{GROUP}/rr-0", f"remediationrequest.{GROUP}/rr-1"]
 
-    async def test_follows_changes(self, run: Kubectl, api: Client, requests: str, made: Any):
+    async def test_follows_changes(self, run: Kubectl, api: Client, rrs: str, made: Any):
         watching = await run.start("get", "rr", "-w")
         assert watching.stdout
         try:
             lines = [words((await watching.stdout.readline()).decode()) for _ in range(2)]
             assert [line[0] for line in lines] == ["NAME", "rr-1"]
-            await api.patch(f"{requests}/rr-1/status", {"status": {"overallPhase": "Verifying"}})
+            await api.patch(f"{rrs}/rr-1/status", {"status": {"overallPhase": "Verifying"}})
             assert words((await watching.stdout.readline()).decode())[:2] == ["rr-1", "Verifying"]
-            assert (await api.post(requests, request("rr-2"))).status == 201
+            assert (await api.post(rrs, remediation_request("rr-2"))).status == 201
             assert words((await watching.stdout.readline()).decode())[0] == "rr-2"
         finally:
             watching.kill()
@@ -180,7 +178,7 @@ class TestExplain:
             ("status", "<Object>"),
         ]
         text = " ".join(words(shown))
-        assert "A problem to remedy. At most one active request stands for each fingerprint." in text
+        assert "A problem to remedy. At most one active RemediationRequest stands for each fingerprint." in text
         assert "APIVersion defines the versioned schema of this representation of an object." in text
         assert "Standard object's metadata. More info: https://git.k8s.io/" in text
 
@@ -235,15 +233,15 @@ class TestWait:
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }
 
-    async def test_ends_with_the_condition(self, run: Kubectl, api: Client, requests: str, made: Any):
+    async def test_ends_with_the_condition(self, run: Kubectl, api: Client, rrs: str, made: Any):
         waiting = await run.start("wait", "rr/rr-1", "--for=condition=SignalResolved", "--timeout=300s")
-        await api.patch(f"{requests}/rr-1/status", {"status": {"conditions": [self.CONDITION]}})
+        await api.patch(f"{rrs}/rr-1/status", {"status": {"conditions": [self.CONDITION]}})
         shown = (await waiting.communicate())[0].decode()
         assert (waiting.returncode, shown) == (0, f"remediationrequest.{GROUP}/rr-1 condition met\n")
 
-    async def test_ends_with_a_phase(self, run: Kubectl, api: Client, requests: str, made: Any):
+    async def test_ends_with_a_phase(self, run: Kubectl, api: Client, rrs: str, made: Any):
         waiting = await run.start("wait", "rr/rr-1", "--for=jsonpath={.status.overallPhase}=Completed")
-        await api.patch(f"{requests}/rr-1/status", {"status": {"overallPhase": "Completed"}})
+        await api.patch(f"{rrs}/rr-1/status", {"status": {"overallPhase": "Completed"}})
         assert (await waiting.communicate())[0].decode() == f"remediationrequest.{GROUP}/rr-1 condition met\n"
 
     async def test_says_that_it_waited_in_vain(self, run: Kubectl, made: Any):
@@ -284,7 +282,7 @@ class TestWrites:
         assert "deleted" in await run("delete", "deployment", "web")
 
     async def test_field_that_is_none_is_refused(self, run: Kubectl, tmp_path: Path, made: Any):
-        wrong = request("rr-9") | {"apiVersion": f"{GROUP}/v1alpha1", "kind": "RemediationRequest"}
+        wrong = remediation_request("rr-9") | {"apiVersion": f"{GROUP}/v1alpha1", "kind": "RemediationRequest"}
         wrong["spec"]["nonsense"] = "x"
         (tmp_path / "rr.json").write_text(json.dumps(wrong))
         shown = await run("create", "-f", str(tmp_path / "rr.json"), code=1)

@@ -28,8 +28,8 @@ def about(name: str, *, severity: str = "critical") -> NormalizedSignal:
     return dataclasses.replace(signal(), target=target, fingerprint=fingerprint_of(target), severity=severity)
 
 
-async def listed(api: Client, requests: str, selector: str) -> list[str]:
-    found = await api.get(requests, labelSelector=selector)
+async def listed(api: Client, rrs: str, selector: str) -> list[str]:
+    found = await api.get(rrs, labelSelector=selector)
     assert found.status == 200, found.body
     return [item["spec"]["targetResource"]["name"] for item in found.body["items"]]
 
@@ -48,21 +48,21 @@ async def listed(api: Client, requests: str, selector: str) -> list[str]:
     ],
 )
 async def test_hostile_severity_is_stored_and_selected(
-    start: Start, api: Client, requests: str, severity: str, label: str | None
+    start: Start, api: Client, rrs: str, severity: str, label: str | None
 ):
     (created,) = await start().post(about("web", severity=severity))
     assert created.status is Status.CREATED, created.error
     selector = f"{GROUP}/severity={label}" if label else f"!{GROUP}/severity"
-    assert await listed(api, requests, selector) == ["web"]
+    assert await listed(api, rrs, selector) == ["web"]
 
 
-async def test_rrs_of_a_kind_a_namespace_or_a_problem_are_listed(start: Start, api: Client, requests: str):
+async def test_rrs_of_a_kind_a_namespace_or_a_problem_are_listed(start: Start, api: Client, rrs: str):
     one = start()
     for name in ("web", "db"):
         (created,) = await one.post(about(name))
         assert created.status is Status.CREATED
     shop = f"{GROUP}/target-namespace=shop,{GROUP}/target-kind=Pod,{GROUP}/signal-type=prometheus-alert"
-    assert sorted(await listed(api, requests, shop)) == ["db", "web"]
-    assert await listed(api, requests, f"{GROUP}/target-namespace=other") == []
+    assert sorted(await listed(api, rrs, shop)) == ["db", "web"]
+    assert await listed(api, rrs, f"{GROUP}/target-namespace=other") == []
     digits = created.rr_name.split("-")[1]
-    assert await listed(api, requests, f"{GROUP}/fingerprint={digits}") == ["db"]
+    assert await listed(api, rrs, f"{GROUP}/fingerprint={digits}") == ["db"]

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.contract.client import Client
-from tests.contract.objects import LEASE_GROUP, failure, lease, request
+from tests.contract.objects import LEASE_GROUP, failure, lease, remediation_request
 
 NAMESPACES = "/api/v1/namespaces"
 
@@ -15,7 +15,7 @@ class TestMissing:
             ("/apis/coordination.k8s.io/v1/namespaces/never-made/leases", lease("l")),
             (
                 "/apis/remediation.kubernaut.ai/v1alpha1/namespaces/never-made/remediationrequests",
-                request("rr-1"),
+                remediation_request("rr-1"),
             ),
         ],
     )

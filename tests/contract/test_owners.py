@@ -15,7 +15,7 @@ from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
 from core.triggers.cloud_events import CloudEvent
 from core.triggers.kubernetes_events import KubernetesEventIntake
 from tests.contract.gateways import NEW
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 from tests.contract.test_workloads import JOB, POD_SPEC, SELECTOR, TEMPLATE, owned_by
 from tests.support.instances import signal
 
@@ -245,7 +245,7 @@ class TestOwnDoing:
         one = start(owners="resolve", own_namespace="take")
         own = await made(shop.api, f"own-{uuid4().hex[:10]}")
         path = f"/apis/remediation.kubernaut.ai/v1alpha1/namespaces/{own.name}/remediationrequests"
-        owner = await shop.api.post(path, request("rr-1"))
+        owner = await shop.api.post(path, remediation_request("rr-1"))
         reference = owned_by("RemediationRequest", "remediation.kubernaut.ai/v1alpha1", owner.body)
         job = await own.add("/apis/batch/v1", "jobs", "fix", JOB, reference)
         await own.add("/api/v1", "pods", "fix-x2k4q", POD_SPEC, owned_by("Job", "batch/v1", job))

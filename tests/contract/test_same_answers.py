@@ -18,7 +18,7 @@ from core.common.clock import RealClock
 from core.local.embedded import EmbeddedApi, EmbeddedServer
 from tests.contract.client import MERGE, Client, Real
 from tests.contract.conftest import install_crd
-from tests.contract.objects import lease, request
+from tests.contract.objects import lease, remediation_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,7 +84,7 @@ class Planned:
         plural, root, make = dice.choice(
             [
                 ("leases", "/apis/coordination.k8s.io/v1", lease),
-                ("remediationrequests", "/apis/remediation.kubernaut.ai/v1alpha1", request),
+                ("remediationrequests", "/apis/remediation.kubernaut.ai/v1alpha1", remediation_request),
             ]
         )
         name = dice.choice(NAMES)

@@ -86,13 +86,13 @@ class Stage:
         if state == LOST_CREATE:
             faults.on(CREATE, lose_answer=True)
 
-    def requests(self, pod: str) -> list[Any]:
+    def rrs(self, pod: str) -> list[Any]:
         """The pod's RRs, all generations."""
-        return [each for each in self._cluster.requests() if each["spec"]["signalFingerprint"] == fingerprint(pod)]
+        return [each for each in self._cluster.rrs() if each["spec"]["signalFingerprint"] == fingerprint(pod)]
 
     def active(self, pod: str) -> list[Any]:
         """The pod's RRs that did not end."""
-        return [each for each in self.requests(pod) if each.get("status", {}).get("overallPhase") != "Completed"]
+        return [each for each in self.rrs(pod) if each.get("status", {}).get("overallPhase") != "Completed"]
 
     def end(self, pod: str) -> None:
         """End what is active for the pod."""

@@ -104,7 +104,7 @@ class Storm:
         wanted = {fingerprint(alert) for alert in alerts}
         before = acknowledged(self.recorder.deliveries[: self.recorder.mark()])
         active, counted = stored(self.cluster)
-        assert wanted <= active, "an acknowledged alert is in no active request"
+        assert wanted <= active, "an acknowledged alert is in no active RR"
         assert before <= counted, "an acknowledged delivery is not counted"
         times = _PATCHES if answers_lost else 1
         # What is on its way is counted before it is recorded.

@@ -107,14 +107,14 @@ def test_alert_after_the_rr_ended_makes_a_new_one(
     alertmanager.fire(pod("web-1"))
     recorder.wait_for(lambda all_: times(all_, pod("web-1")) >= 2, what="a repeat")
 
-    (ended,) = cluster.requests()
+    (ended,) = cluster.rrs()
     cluster.set_phase(ended["metadata"]["name"], "Completed")
     recorder.wait_for(lambda all_: [each.status for each in all_].count(201) == 2, what="a second RR")
     alertmanager.stop()
 
     counts = check_counts(cluster, recorder)
     assert counts == acknowledged(recorder.deliveries)
-    assert len(cluster.requests()) == 2
+    assert len(cluster.rrs()) == 2
 
 
 def test_alert_that_fired_while_the_api_server_was_down_arrives_afterwards(
@@ -179,7 +179,7 @@ def test_function_that_was_killed_goes_on_counting(
     alertmanager.stop()
 
     check_counts(cluster, recorder)
-    assert len(cluster.requests()) == 2
+    assert len(cluster.rrs()) == 2
 
 
 def test_answer_that_got_lost_is_counted_and_asked_for_again(
@@ -245,5 +245,5 @@ def test_large_group_of_new_alerts_is_stored_once_by_a_few_deliveries(
     counts = check_counts(cluster, recorder)
     statuses = [delivery.status for delivery in recorder.deliveries]
     say(f"{alerts} new alerts in one group: {statuses}, {took:.1f} s from the alerts to the 2xx")
-    assert len(cluster.requests()) == len(counts) == alerts
+    assert len(cluster.rrs()) == len(counts) == alerts
     assert len(recorder.deliveries[-1].firing) == alerts

@@ -78,7 +78,7 @@ def test_handled_events_are_done_with(
     handled(deliver(event(count=8)), status=202)
     handled(deliver(event(type="Normal")), status=200)
 
-    (request,) = cluster.requests()
+    (request,) = cluster.rrs()
     assert request["status"]["deduplication"]["occurrenceCount"] == 2
 
 
@@ -144,7 +144,7 @@ class TestTokens:
             return broker_filter.deliver(trigger, event()).status == 201
 
         wait_for(is_stored, what="the API server to heed the sender's rule", within=10)
-        assert len(cluster.requests()) == 1
+        assert len(cluster.rrs()) == 1
 
     @pytest.mark.parametrize(("account", "audience"), [("", ""), ("alertmanager", "another")])
     def test_trigger_without_one_or_for_another_audience_is_refused(
@@ -157,7 +157,7 @@ class TestTokens:
         )
 
         assert broker_filter.deliver(trigger, event()).status == 401
-        assert cluster.requests() == []
+        assert cluster.rrs() == []
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"OK", 502), (b'{"summary": {}}', 502), (b"", 200)])

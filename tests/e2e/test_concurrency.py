@@ -65,7 +65,7 @@ async def test_identical_alerts_at_once_make_one_rr_that_counts_them_all(
     active, counted = stored(cluster)
     assert active == {fingerprint(name) for name in names}
     assert counted == Counter({fingerprint(name): burst.times for name in names})
-    assert len(cluster.requests()) == burst.pods
+    assert len(cluster.rrs()) == burst.pods
     assert summary == {"created": burst.pods, "deduplicated": burst.pods * (burst.times - 1)}
 
 

@@ -19,7 +19,7 @@ from core.results import Status
 from core.signals.signal import TargetResource
 from tests.contract.client import Real
 from tests.contract.gateways import Instance
-from tests.contract.objects import request as remediation_request
+from tests.contract.objects import remediation_request
 from tests.support.cluster import GROUP, Cluster
 from tests.support.instances import signal
 from tests.support.waiting import HANGS_AFTER, wait_for

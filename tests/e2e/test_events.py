@@ -58,7 +58,7 @@ def test_whole_event_becomes_an_rr(start: Callable[..., FunctionProcess], cluste
 
     _acknowledged(function.deliver(_resource(event)))
 
-    (request,) = cluster.requests()
+    (request,) = cluster.rrs()
     assert request["spec"]["signalName"] == event["reason"]
     assert request["spec"]["severity"] == "Warning"
     assert request["spec"]["targetResource"] == {
@@ -81,7 +81,7 @@ def test_event_is_read_where_its_reference_says(
         _acknowledged(function.deliver(_reference(event)))
     _acknowledged(function.deliver(_resource(event)))
 
-    (request,) = cluster.requests()
+    (request,) = cluster.rrs()
     assert request["spec"]["signalName"] == event["reason"]
     assert request["status"]["deduplication"]["occurrenceCount"] == 1
 
@@ -95,7 +95,7 @@ def test_both_groups_serve_one_event_and_it_counts_once(
     for version in ("v1", "events.k8s.io/v1"):
         _acknowledged(function.deliver(_reference(event | {"apiVersion": version})))
 
-    (request,) = cluster.requests()
+    (request,) = cluster.rrs()
     assert request["status"]["deduplication"]["occurrenceCount"] == 1
 
 
@@ -108,7 +108,7 @@ def test_next_occurrence_of_an_event_is_counted(start: Callable[..., FunctionPro
     cluster.call("PATCH", _path(cluster, event), patch, content_type="application/merge-patch+json")
     _acknowledged(function.deliver(_reference(event)))
 
-    (request,) = cluster.requests()
+    (request,) = cluster.rrs()
     assert request["status"]["deduplication"]["occurrenceCount"] == 2
 
 
@@ -122,7 +122,7 @@ def test_event_that_was_deleted_is_acknowledged_and_counted(
 
     _acknowledged(function.deliver(_reference(event)))
 
-    assert cluster.requests() == []
+    assert cluster.rrs() == []
     metrics = send("GET", f"http://127.0.0.1:{free_port}/metrics").body.decode()
     assert 'gateway_signals_ignored_total{reason="event_gone"} 1.0' in metrics
     assert function.stop() == 0
@@ -137,7 +137,7 @@ def test_message_of_eventarc_becomes_an_rr_that_names_it(
     for _ in range(2):  # Pub/Sub delivers at least once
         _acknowledged(function.deliver(_message(incident("k8s_pod", labels))))
 
-    (request,) = cluster.requests()
+    (request,) = cluster.rrs()
     assert request["spec"]["signalType"] == "cloud-monitoring-incident"
     assert request["spec"]["targetResource"]["name"] == POD
     assert request["status"]["deduplication"]["occurrenceCount"] == 1
@@ -160,7 +160,7 @@ async def test_poison_is_acknowledged_and_ends_in_the_topic(
     (letter,) = topic.messages
     assert json.loads(letter.data) == envelope({"hello": "world"})
     assert letter.attributes["ce-id"] == MESSAGE_ID
-    assert cluster.requests() == []
+    assert cluster.rrs() == []
     assert "a message can never work and is put aside" in function.log
 
 
@@ -201,7 +201,7 @@ class TestOutage:
             for each in events:
                 _deliver_until_taken(function, each)
             assert function.stop() == 0
-        names = [request["spec"]["targetResource"]["name"] for request in cluster.requests()]
+        names = [request["spec"]["targetResource"]["name"] for request in cluster.rrs()]
         assert sorted(names) == ["web-2", POD]
 
 

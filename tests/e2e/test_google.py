@@ -120,7 +120,7 @@ def test_pubsub_push_becomes_an_rr_with_the_token_of_the_metadata_server(start: 
     labels = {"namespace_name": "prod", "pod_name": POD}
     pushed = binary(PUBLISHED, envelope(incident("k8s_pod", labels)), id=MESSAGE_ID, source=SOURCE)
     assert function.deliver(pushed).status == 201
-    (rr,) = cluster.requests()
+    (rr,) = cluster.rrs()
     assert rr["spec"]["targetResource"]["name"] == POD
 
 
@@ -173,7 +173,7 @@ class TestPushWithAnIdToken:
 
     def test_is_stored_and_acknowledged(self, function: FunctionProcess, issuer: str, cluster: Cluster) -> None:
         assert self.push(function, self.token(issuer)) == 201
-        (rr,) = cluster.requests()
+        (rr,) = cluster.rrs()
         assert rr["spec"]["targetResource"]["name"] == POD
 
     def test_of_nobody_or_of_another_is_refused_and_nothing_is_stored(
@@ -192,11 +192,11 @@ class TestPushWithAnIdToken:
         assert refused == dict.fromkeys(refused, 401)
         assert self.push(function, self.token(issuer, email=other)) == 403
         assert self.push(function, self.token(issuer, email_verified=False)) == 403
-        assert cluster.requests() == []
+        assert cluster.rrs() == []
 
 
 def test_alert_over_http_becomes_an_rr_without_a_sender_token(start: Any, cluster: Cluster) -> None:
     """IAM has checked the sender before."""
     function = start("alertmanager")
     assert function.post(alert(POD)).status == 201
-    assert len(cluster.requests()) == 1
+    assert len(cluster.rrs()) == 1

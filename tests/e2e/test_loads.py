@@ -181,7 +181,7 @@ def test_80_webhooks_of_a_megabyte_at_once_are_all_stored(
         return counted(await asyncio.gather(*(sender.post(large_body(f"pod-{n}")) for n in range(80))))
 
     assert set(under_load("80 x 1 MB", load())) == {201}
-    assert len(cluster.requests()) == 81
+    assert len(cluster.rrs()) == 81
 
 
 @pytest.mark.parametrize("deadline", ["8"])
@@ -194,7 +194,7 @@ def test_200_webhooks_of_a_megabyte_at_once_are_all_answered(
 
     answers = under_load("200 x 1 MB", load())
     assert set(answers) <= {201, 503}
-    assert len(cluster.requests()) >= answers[201]
+    assert len(cluster.rrs()) >= answers[201]
 
 
 def test_good_sender_gets_in_among_1000_slow_ones(function: FunctionProcess, under_load: Any) -> None:
@@ -235,7 +235,7 @@ class TestEventFunctions:
 
         answers = under_load(f"{target}: 80 x 1 MB", load())
         assert set(answers) <= {201, 503}
-        assert len(cluster.requests()) > answers[201]  # the warm one too
+        assert len(cluster.rrs()) > answers[201]  # the warm one too
 
     def test_body_of_200_megabytes_is_refused_and_a_good_one_gets_in_beside_it(
         self, function: FunctionProcess, under_load: Any, target: str

@@ -16,7 +16,7 @@ from core.local.embedded import load_crd
 from core.local.viewing.reader import Reader, Where
 from core.settings import Settings
 from tests.apiserver.process import ServerProcess
-from tests.contract.objects import GROUP, request
+from tests.contract.objects import GROUP, remediation_request
 from tests.e2e.function import SCRIPTS
 from tests.support.waiting import wait_for
 from tests.unit.local.test_console import told
@@ -35,7 +35,7 @@ PATIENCE = 180.0  # seconds, where a machine is loaded
 
 def create(server: KubeApiserver, name: str) -> None:
     """Create an RR, as soon as the definition is served."""
-    wait_for(lambda: server.request("POST", RRS, request(name)).status == 201, what=name, within=PATIENCE)
+    wait_for(lambda: server.request("POST", RRS, remediation_request(name)).status == 201, what=name, within=PATIENCE)
 
 
 def shown(watch: ServerProcess, name: str) -> None:

@@ -35,7 +35,7 @@ def test_paused_api_server_is_given_up_before_the_sender_gives_up(
     assert int(answer.headers["retry-after"]) >= 1
     assert "no answer in 0.3 s" in answer.json["detail"]
     wait_for(lambda: function.post(alert("web-1")).status in (201, 202), what="the alert to be stored", within=10)
-    assert len(cluster.requests()) == 1
+    assert len(cluster.rrs()) == 1
 
 
 def test_function_outlives_its_api_server(start_function: StartFunction, cluster: Cluster) -> None:

@@ -126,7 +126,7 @@ def burst(workloads: int, repeats: int) -> list[dict[str, Any]]:
 
 def check_promises(cluster: Cluster, seen: list[Counter[int]], workloads: int) -> None:
     """One RR for each workload, and every acknowledged alert counted."""
-    requests = cluster.requests()
+    requests = cluster.rrs()
     fingerprints = Counter(request["spec"]["signalFingerprint"] for request in requests)
     assert len(fingerprints) == workloads
     assert set(fingerprints.values()) == {1}
@@ -154,7 +154,7 @@ async def test_first_request_after_a_cold_start_is_stored(
 ) -> None:
     async with start_pod() as pod, pod.connect() as client:
         assert await post(client, webhook(alert("web-1")), sender_token) == 201
-    assert len(cluster.requests()) == 1
+    assert len(cluster.rrs()) == 1
 
 
 async def test_function_never_sees_more_requests_than_its_concurrency(
@@ -230,7 +230,7 @@ async def test_sudden_sigterm_in_a_burst_loses_and_doubles_nothing(
 
 
 async def some_stored(cluster: Cluster) -> bool:
-    return bool(await asyncio.to_thread(cluster.requests))
+    return bool(await asyncio.to_thread(cluster.rrs))
 
 
 def pid(process: Any) -> int:

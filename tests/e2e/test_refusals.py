@@ -143,7 +143,7 @@ def test_sender_without_a_good_token_is_unauthenticated(start_function: StartFun
         _check_problem(answer, status=401)
         assert answer.headers["www-authenticate"] == "Bearer"
         assert sentence in answer.json["detail"]
-    assert cluster.requests() == []
+    assert cluster.rrs() == []
 
 
 def test_sender_needs_the_rule_that_the_answer_names(start_function: StartFunction, cluster: Cluster) -> None:
@@ -158,7 +158,7 @@ def test_sender_needs_the_rule_that_the_answer_names(start_function: StartFuncti
     assert (
         answer.json["detail"] == f"{sender} may not send signals: bind it to a Role in {cluster.namespace} with {named}"
     )
-    assert cluster.requests() == []
+    assert cluster.rrs() == []
 
     cluster.set_rules(SENDER, SENDER_RULES)
     wait_for(

@@ -30,7 +30,7 @@ def test_function_outside_the_checkout_stores_an_alert(start_function: StartFunc
     answer = function.post(alert("web-1"))
 
     assert answer.status == 201, answer.body
-    (request,) = cluster.requests()
+    (request,) = cluster.rrs()
     assert request["spec"]["targetResource"] == {
         "apiVersion": "v1",
         "kind": "Pod",

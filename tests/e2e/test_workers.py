@@ -96,7 +96,7 @@ def test_request_in_flight_at_sigterm_is_answered(start_function: StartFunction,
 
         assert sender.makefile("rb").readline().startswith(b"HTTP/1.1 201 ")
     assert function.exit_code() == 0
-    assert len(cluster.requests()) == 1
+    assert len(cluster.rrs()) == 1
     assert cluster.held_leases() == []
 
 

@@ -192,15 +192,15 @@ class Wreckage:
         await self._aftermath(case)
 
     async def _aftermath(self, case: Case) -> None:
-        """The sender tries again; then the request ends and the alert comes once more."""
+        """The sender tries again; then the RR ends and the alert comes once more."""
         await self._store(case)
         case.active = len(self._stage.active(case.pod))
-        case.counted = counted(self._stage.requests(case.pod))
+        case.counted = counted(self._stage.rrs(case.pod))
         sent, acknowledged = case.sent, case.acknowledged
         self._stage.end(case.pod)
         await self._store(case)
         case.next_generation = len(self._stage.active(case.pod))
-        case.generations = len(self._stage.requests(case.pod))
+        case.generations = len(self._stage.rrs(case.pod))
         case.sent, case.acknowledged = sent, acknowledged
 
     async def _store(self, case: Case) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.apiserver import KubeApiserver
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 from tests.manifests.building import ROOT
 from tests.manifests.test_applying import new_kubectl, wait_until_established
 
@@ -24,7 +24,7 @@ def test_kubectl_shows_target_and_count_of_an_rr(kube_apiserver_binaries: Binari
         for part in ("namespace.yaml", "crd.yaml"):
             assert kubectl("apply", "--server-side", "-f", str(ROOT / "cluster" / part)).returncode == 0
         wait_until_established(kubectl)
-        new, counted = request("rr-1"), request("rr-2")
+        new, counted = remediation_request("rr-1"), remediation_request("rr-2")
         for each in (new, counted):
             assert server.request("POST", RRS, each).status == 201
         status = {"status": {"overallPhase": "Pending", "deduplication": {"occurrenceCount": 7}}}

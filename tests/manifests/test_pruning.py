@@ -13,7 +13,7 @@ from core.common.text import parse_rfc3339
 from core.local import commands
 from core.protocol import pruning
 from tests.apiserver import KubeApiserver
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 from tests.manifests.building import ROOT
 from tests.manifests.test_applying import new_kubectl, wait_until_established
 
@@ -54,7 +54,7 @@ def kubeconfig(server: KubeApiserver, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def make(server: KubeApiserver, name: str, **status: Any) -> None:
-    assert server.request("POST", RRS, request(name)).status == 201
+    assert server.request("POST", RRS, remediation_request(name)).status == 201
     if status:
         patched = server.request("PATCH", f"{RRS}/{name}/status", {"status": status}, content_type=MERGE)
         assert patched.status == 200

@@ -124,7 +124,7 @@ async def ended_request(scene: Scene) -> str:
     if error := await scene.post(name):
         return error
     fingerprint = signal(name).fingerprint
-    (request,) = [each for each in scene.cluster.requests() if each["spec"]["signalFingerprint"] == fingerprint]
+    (request,) = [each for each in scene.cluster.rrs() if each["spec"]["signalFingerprint"] == fingerprint]
     scene.cluster.set_phase(request["metadata"]["name"], "Completed")
     return await scene.post(name)
 

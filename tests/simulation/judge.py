@@ -155,7 +155,7 @@ class Judge:
             or self._outlaws.intersection(standing)
         )
         if not excused:
-            self.fail("one", f"{len(standing)} requests are active: {', '.join(standing)}")
+            self.fail("one", f"{len(standing)} RRs are active: {', '.join(standing)}")
 
     def _check_name(self, commit: Commit, fingerprint: str) -> None:
         if commit.name in self._used and commit.name not in self.leases.done_names:

@@ -91,7 +91,7 @@ class Orchestrator(Caller):
             name = obj["metadata"]["name"]
             last = self._world.etcd.written_at("remediationrequests", name)
             if not active(obj) and not _is_namesake(obj) and self._world.loop.true_time - last > RETENTION:
-                self._world.trace.state("ended request deleted in time")
+                self._world.trace.state("ended RR deleted in time")
                 self.call("DELETE", REQUESTS, name, {})
 
     def delete(self, key: str) -> None:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 World = Literal["fenced", "by-hand", "shared"]
 
 WORLDS: dict[World, float] = {"fenced": 0.7, "by-hand": 0.15, "shared": 0.15}
-"""`fenced` (reads: fenced, or consistent): every fault, and nobody deletes ended requests before their time.
+"""`fenced` (reads: fenced, or consistent): every fault, and nobody deletes ended RRs before their time.
 `by-hand` (reads: consistent): people delete any request at any time, nothing stalls longer than a Lease.
 `shared` (reads: consistent): the same beside a gateway of the original's kind, clocks kept by NTP."""
 
 RETENTION = 600.0
-"""Seconds after which the orchestrator deletes ended requests; a cluster would keep them for hours."""
+"""Seconds after which the orchestrator deletes ended RRs; a cluster would keep them for hours."""
 
 _SECOND_ACT = RETENTION + 150.0
 """By then most of what the first act ended is old enough to be deleted."""

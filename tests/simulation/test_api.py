@@ -14,7 +14,7 @@ from core.common.clock import MockClock
 from core.kube.client import MERGE_PATCH
 from core.kube.transport import ApiRequest, ApiResponse
 from core.local.embedded import EmbeddedApi
-from tests.contract.objects import FINGERPRINT, lease, request
+from tests.contract.objects import FINGERPRINT, lease, remediation_request
 from tests.simulation.api import Api, Replica
 from tests.simulation.etcd import Etcd
 from tests.simulation.machine import START
@@ -72,7 +72,7 @@ class Planned:
     """One call of the kind that gateways, the orchestrator or an operator make."""
 
     def __init__(self, dice: random.Random) -> None:
-        root, make = dice.choice(((LEASES, lease), (REQUESTS, request)))
+        root, make = dice.choice(((LEASES, lease), (REQUESTS, remediation_request)))
         name = dice.choice(("n-1", "n-2"))
         self.target = f"{root}/{name}"
         self.query: dict[str, str] = {}
@@ -103,8 +103,8 @@ class Planned:
         return f"{self.method} {self.path} {self.query} {json.dumps(self.body)}"
 
     def _new(self, dice: random.Random, make: Any, name: str) -> Any:
-        if make is request:
-            return request(name, signalFingerprint=dice.choice((FINGERPRINT, OTHER_FINGERPRINT)))
+        if make is remediation_request:
+            return remediation_request(name, signalFingerprint=dice.choice((FINGERPRINT, OTHER_FINGERPRINT)))
         return lease(name, holderIdentity=dice.choice(("a", "b")))
 
     def _change(self, dice: random.Random, root: str, name: str) -> tuple[str, str, Any]:

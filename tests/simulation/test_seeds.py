@@ -22,7 +22,7 @@ STATES = {
     *("CREATE remediationrequests AlreadyExists", "CREATE leases AlreadyExists", "Lease UPDATE", "DELETE leases 404"),
     *("PATCH remediationrequests/status Conflict", "PATCH remediationrequests/status 404"),
     *("LIST remediationrequests consistently 200", "several alerts in one count", "count in doubt, added once more"),
-    *("breaker open", "breaker half-open", "breaker closed", "ended request deleted in time"),
+    *("breaker open", "breaker half-open", "breaker closed", "ended RR deleted in time"),
     *("own creation known by its attempt", "own count known by its mark"),
     *("all alerts of an RR are resolved", "an alert of a resolved RR fires again"),
     *("answer 201", "answer 202", "answer 503", "ended RR that still holds", "ended RR at work again"),

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 _GOOD, _BAD = {200, 201, 202, 503}, {400, 413, 415, 503}
 
 
-def broken_promises(requests: Iterable[Mapping[str, Any]], cleared: Mapping[str, int], traffic: Traffic) -> list[str]:
+def broken_promises(rrs: Iterable[Mapping[str, Any]], cleared: Mapping[str, int], traffic: Traffic) -> list[str]:
     """One active RR for a fingerprint at most, and every acknowledged alert counted."""
     active: defaultdict[str, int] = defaultdict(int)
     counted = Counter(cleared)
-    for request in requests:
-        fingerprint = request["spec"]["signalFingerprint"]
-        active[fingerprint] += not is_terminal_phase(request.get("status", {}).get("overallPhase", ""))
-        counted[fingerprint] += occurrences(request)
+    for rr in rrs:
+        fingerprint = rr["spec"]["signalFingerprint"]
+        active[fingerprint] += not is_terminal_phase(rr.get("status", {}).get("overallPhase", ""))
+        counted[fingerprint] += occurrences(rr)
     twice = [each for each, number in active.items() if number > 1]
     lost = [each for each, number in traffic.acknowledged.items() if counted[each] < number]
     invented = [each for each, number in counted.items() if number > traffic.sent[each]]
     return [
-        *(f"{each} has {active[each]} active requests" for each in twice),
+        *(f"{each} has {active[each]} active RRs" for each in twice),
         *(f"{each} was acknowledged {traffic.acknowledged[each]} times and counted {counted[each]}" for each in lost),
         *(f"{each} was sent {traffic.sent[each]} times and counted {counted[each]}" for each in invented),
     ]

@@ -44,7 +44,7 @@ class Result:
     """Before the first request."""
     quiet: Sample
     """After the last one, with nothing under way."""
-    requests_stored: int
+    rrs_stored: int
     problems: Sequence[str]
 
 
@@ -93,7 +93,7 @@ def _page(result: Result) -> str:
 <style>body{{font:15px sans-serif;max-width:64em;margin:2em auto}}td,th{{padding:.2em 1em;text-align:right}}</style>
 <h1>Soak of {result.minutes:g} minutes</h1>
 <p>{result.samples[-1].requests} requests at {result.rate:g} a second, seed {result.seed};
-{result.requests_stored} RemediationRequests. Warm-up is the first third; the dashed line is the trend after it.</p>
+{result.rrs_stored} RemediationRequests. Warm-up is the first third; the dashed line is the trend after it.</p>
 {verdict}
 <table><tr><th></th><th>begin</th><th>end</th><th>highest</th><th>growth per 1,000 requests</th><th>allowed</th>
 <th>verdict</th></tr>{rows}</table>

@@ -78,7 +78,7 @@ async def soak(server: KubeApiserver, folder: Path, plan: Plan, *, say: Callable
                 await sender.send_for(plan.minutes * 60, rate=plan.rate)
             faults.stop()
             quiet = await _quiet(sampler, idle, requests=sender.answered)
-            requests = await orchestrator.requests()
+            rrs = await orchestrator.rrs()
         log = function.log
     judged = trends(samples)
     return Result(
@@ -91,12 +91,12 @@ async def soak(server: KubeApiserver, folder: Path, plan: Plan, *, say: Callable
         faults=dict(faults.injected),
         idle=idle,
         quiet=quiet,
-        requests_stored=len(requests) + orchestrator.cleared_requests,
+        rrs_stored=len(rrs) + orchestrator.cleared_rrs,
         problems=[
             *(f"{each.name} grow by {each.per_request:.5f} for each request" for each in judged if not each.flat),
             *left_over(idle, quiet, connections=CONNECTIONS),
             *wrong_answers(traffic.statuses),
-            *broken_promises(requests, orchestrator.cleared, traffic),
+            *broken_promises(rrs, orchestrator.cleared, traffic),
             *complaints(log),
         ],
     )

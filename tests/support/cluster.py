@@ -83,14 +83,14 @@ class Cluster:
         """Give the gateway `rules` in the whole cluster in place of all those it has."""
         self.call("PATCH", f"{_RBAC}/clusterroles/{self.namespace}", {"rules": list(rules)}, content_type=_MERGE)
 
-    def requests(self) -> list[Any]:
+    def rrs(self) -> list[Any]:
         """All RemediationRequests of the namespace."""
-        return list(self.call("GET", self._requests).body["items"])
+        return list(self.call("GET", self._rrs).body["items"])
 
     def set_phase(self, name: str, phase: str) -> None:
         """Move an RR to `phase`, as the orchestrator does."""
         status = {"status": {"overallPhase": phase}}
-        self.call("PATCH", f"{self._requests}/{name}/status", status, content_type=_MERGE)
+        self.call("PATCH", f"{self._rrs}/{name}/status", status, content_type=_MERGE)
 
     def leases(self) -> list[Any]:
         """All Leases of the namespace."""
@@ -130,7 +130,7 @@ class Cluster:
         return f"{_RBAC}/namespaces/{self.namespace}"
 
     @property
-    def _requests(self) -> str:
+    def _rrs(self) -> str:
         return f"/apis/{GROUP}/v1alpha1/namespaces/{self.namespace}/remediationrequests"
 
 

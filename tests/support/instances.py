@@ -152,16 +152,16 @@ class World:
         assert response.status < 300, response.body
         return json.loads(response.body)
 
-    async def requests(self, of: str = "") -> list[Any]:
+    async def rrs(self, of: str = "") -> list[Any]:
         """All RemediationRequests of a fingerprint, oldest first."""
         listed = await self.call("GET", REQUESTS)
         mine = [item for item in listed["items"] if item["spec"]["signalFingerprint"] == (of or fingerprint())]
         return sorted(mine, key=lambda item: int(item["metadata"]["resourceVersion"]))
 
-    async def only_request(self, of: str = "") -> Any:
+    async def only_rr(self, of: str = "") -> Any:
         """The one RemediationRequest of a fingerprint."""
-        (request,) = await self.requests(of)
-        return request
+        (rr,) = await self.rrs(of)
+        return rr
 
     async def leases(self) -> list[Any]:
         """All Leases."""
@@ -174,12 +174,12 @@ class World:
 
     async def set_phase(self, phase: str, *, of: str = "") -> None:
         """Move the newest RR of a fingerprint to `phase`, as the orchestrator does."""
-        newest = (await self.requests(of))[-1]
+        newest = (await self.rrs(of))[-1]
         await self.call("PATCH", REQUESTS, newest["metadata"]["name"], "status", status={"overallPhase": phase})
 
-    async def delete_request(self, *, of: str = "") -> None:
+    async def delete_rr(self, *, of: str = "") -> None:
         """Delete the newest RR of a fingerprint by hand."""
-        await self.call("DELETE", REQUESTS, (await self.requests(of))[-1]["metadata"]["name"])
+        await self.call("DELETE", REQUESTS, (await self.rrs(of))[-1]["metadata"]["name"])
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass for everybody."""
@@ -191,9 +191,9 @@ class World:
             await instance.gateway.close()
 
 
-def count(request: Any) -> int:
+def count(rr: Any) -> int:
     """The occurrences on a RemediationRequest."""
-    return int(request["status"]["deduplication"]["occurrenceCount"])
+    return int(rr["status"]["deduplication"]["occurrenceCount"])
 
 
 async def at_once(*posts: Any) -> list[list[SignalResult]]:

@@ -48,7 +48,7 @@ class Calibrator:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=1)) as session:
             loads = await self._loads(session, signals=calls)
             starts = [cold_start(self._function, pod=f"cold-{turn}") for turn in range(5)]
-            template = self._signals.requests()[0]
+            template = self._signals.rrs()[0]
             name = template["metadata"]["name"]
             bare = self._api(session, self._calls)
             size = len(await self._raw(session, f"{self._api(session, self._signals).rrs}/{name}"))
@@ -93,7 +93,7 @@ class Calibrator:
         meter = SeatMeter(self._server)
         for place in range(20):
             await gateway.list_rrs(fingerprint("unknown", place))
-        stored = len(self._signals.requests()) + beside
+        stored = len(self._signals.rrs()) + beside
         return {"nominal": nominal_seats(self._server), "stored": float(stored), "list": meter.mean()}
 
     @contextmanager

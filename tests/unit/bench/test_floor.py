@@ -11,9 +11,9 @@ import pytest
 from core.common.clock import MockClock
 from core.local.embedded import EmbeddedApi, EmbeddedServer
 from tests.bench.floor import BareClient, Template
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 
-TEMPLATE = Template.of(request("rr-1", meta={"namespace": "default", "labels": {}, "annotations": {}}))
+TEMPLATE = Template.of(remediation_request("rr-1", meta={"namespace": "default", "labels": {}, "annotations": {}}))
 REQUESTS, LEASES = "remediationrequests", "leases"
 
 

@@ -16,7 +16,7 @@ from core.common.resilience import Deadline
 from core.kube.resources import remediation_requests
 from core.local.cluster import embedded_cluster, open_client, write_kubeconfig
 from core.settings import Settings
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,7 +59,7 @@ async def kubeconfig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
         async with open_client(SETTINGS, clock=RealClock()) as client:
             for name in ("rr-one", "rr-two"):
                 deadline = Deadline(clock=RealClock(), seconds=600)
-                await client.create(kind, request(name), namespace="ns", deadline=deadline)
+                await client.create(kind, remediation_request(name), namespace="ns", deadline=deadline)
         yield cluster.kubeconfig
 
 

@@ -22,7 +22,7 @@ from core.local.console.feed import Feed, Page
 from core.local.shell import CommandError
 from core.local.viewing.reader import Event, Reader, Where
 from core.settings import Settings
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 
 SETTINGS = Settings(namespace="ns")
 KIND = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
@@ -31,7 +31,7 @@ PAYLOAD = b64encode(b'{"alerts": ["<script>"]}').decode()
 
 
 def rr(name: str, *, count: int = 1, version: str = "1", phase: str = "", **spec: Any) -> dict[str, Any]:
-    made = request(name, **spec)
+    made = remediation_request(name, **spec)
     made["metadata"] |= {"uid": f"uid-{name}", "resourceVersion": version, "creationTimestamp": "2026-01-02T03:00:00Z"}
     seen = {"firstSeenAt": "2026-01-02T03:00:00Z", "lastSeenAt": "2026-01-02T03:04:00Z"}
     made["status"] = {"overallPhase": phase, "deduplication": {"occurrenceCount": count, **seen}}
@@ -146,7 +146,7 @@ class World:
 
     async def create(self, name: str, **spec: Any) -> None:
         deadline = Deadline(clock=RealClock(), seconds=60)
-        await self._client.create(KIND, request(name, **spec), namespace="ns", deadline=deadline)
+        await self._client.create(KIND, remediation_request(name, **spec), namespace="ns", deadline=deadline)
 
     @asynccontextmanager
     async def get(self, path: str, **headers: str) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -21,7 +21,7 @@ from core.local.run.function import choose_port
 from core.local.running import Running, announced
 from core.local.shell import CommandError
 from core.settings import Settings
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 
 GROUP = "remediation.kubernaut.ai"
 URL = "http://127.0.0.1:8080"
@@ -174,7 +174,9 @@ async def test_clean_deletes_what_bursts_opened_and_nothing_else(
             kind = remediation_requests(group=GROUP, version="v1alpha1")
             deadline = Deadline(clock=RealClock(), seconds=600)
             for name, labels in {"rr-demo": {"sluice_demo": "true", "a": "b"}, "rr-real": {"a": "b"}}.items():
-                await client.create(kind, request(name, signalLabels=labels), namespace="ns", deadline=deadline)
+                await client.create(
+                    kind, remediation_request(name, signalLabels=labels), namespace="ns", deadline=deadline
+                )
             with announced(new_running(URL, cluster.kubeconfig), folder=tmp_path):
                 assert await demo(URL, tmp_path, out).clean()
             left = await client.list(kind, namespace="ns", query={}, deadline=deadline)

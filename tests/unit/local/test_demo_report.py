@@ -11,7 +11,7 @@ from core.local.demo.report import ShownRR, doubled, gained, show_report, uncoun
 from core.local.demo.sender import Tally
 
 
-def request(
+def shown_rr(
     name: str = "rr-1", *, count: int = 0, phase: str = "", fingerprint: str = "", last: str = "2026-01-02T03:04:05Z"
 ) -> ShownRR:
     status: dict[str, Any] = {"overallPhase": phase} if phase else {}
@@ -31,8 +31,8 @@ def request(
     )
 
 
-def by_name(*requests: ShownRR) -> dict[str, ShownRR]:
-    return {each.view.name: each for each in requests}
+def by_name(*rrs: ShownRR) -> dict[str, ShownRR]:
+    return {each.view.name: each for each in rrs}
 
 
 def report(tally: Tally, *, before: tuple[ShownRR, ...] = (), after: tuple[ShownRR, ...] = ()) -> tuple[bool, str]:
@@ -50,7 +50,7 @@ def tally_of(**acknowledged: int) -> Tally:
 
 
 def test_report_passes_where_every_acknowledged_alert_is_counted() -> None:
-    passed, text = report(tally_of(rr_1=4), after=(request(count=4),))
+    passed, text = report(tally_of(rr_1=4), after=(shown_rr(count=4),))
     assert passed
     assert text.count("PASS") == 3
     assert "4 alerts in 1.2 s: 4 deduplicated" in text
@@ -59,7 +59,7 @@ def test_report_passes_where_every_acknowledged_alert_is_counted() -> None:
 
 
 def test_report_fails_where_an_rr_counts_too_few() -> None:
-    passed, text = report(tally_of(rr_1=5), after=(request(count=4),))
+    passed, text = report(tally_of(rr_1=5), after=(shown_rr(count=4),))
     assert not passed
     assert "FAIL  every acknowledged alert is counted" in text
     assert "rr-1: 5 alerts were acknowledged, 4 are counted" in text
@@ -72,7 +72,7 @@ def test_report_fails_where_an_rr_is_gone() -> None:
 
 
 def test_report_fails_where_two_active_rrs_stand_for_one_problem() -> None:
-    twins = (request("rr-1", count=1, fingerprint="f"), request("rr-2", count=1, fingerprint="f"))
+    twins = (shown_rr("rr-1", count=1, fingerprint="f"), shown_rr("rr-2", count=1, fingerprint="f"))
     passed, text = report(tally_of(rr_1=1, rr_2=1), after=twins)
     assert not passed
     assert "rr-1 and rr-2 stand for one problem" in text
@@ -94,30 +94,30 @@ def test_report_tells_why_alerts_were_refused_once_each() -> None:
 
 
 def test_row_shows_name_alert_target_phase_count_and_times() -> None:
-    _, text = report(tally_of(rr_1=4), before=(request(count=3),), after=(request(count=7, phase="Executing"),))
+    _, text = report(tally_of(rr_1=4), before=(shown_rr(count=3),), after=(shown_rr(count=7, phase="Executing"),))
     for cell in ("rr-1", "KubePodCrashLooping", "Pod shop/cart-1", "Executing", "7 (+4)", "01 Jan 03:04", "03:04:05"):
         assert cell in text
 
 
 def test_untouched_rrs_are_not_shown() -> None:
-    _, text = report(tally_of(rr_1=1), after=(request("rr-1", count=1), request("rr-other", count=9)))
+    _, text = report(tally_of(rr_1=1), after=(shown_rr("rr-1", count=1), shown_rr("rr-other", count=9)))
     assert "rr-other" not in text
 
 
 @pytest.mark.parametrize(("last", "shown"), [("yesterday", "yesterday"), ("", "-")])
 def test_unreadable_time_is_shown_as_it_is(last: str, shown: str) -> None:
-    _, text = report(tally_of(rr_1=1), after=(request(count=1, last=last),))
+    _, text = report(tally_of(rr_1=1), after=(shown_rr(count=1, last=last),))
     assert any(line.rstrip().endswith(f"  {shown}") for line in text.splitlines())
 
 
 def test_rr_without_a_count_stands_for_one_alert_seen_at_its_creation() -> None:
-    shown = request()
+    shown = shown_rr()
     assert gained({}, by_name(shown)) == {"rr-1": 1}
     assert shown.first_seen == shown.last_seen == "2026-01-01T00:00:00Z"
 
 
 def test_only_what_was_added_counts() -> None:
-    assert gained(by_name(request(count=3)), by_name(request(count=5))) == {"rr-1": 2}
+    assert gained(by_name(shown_rr(count=3)), by_name(shown_rr(count=5))) == {"rr-1": 2}
 
 
 def test_more_than_acknowledged_is_fine_for_retries_and_others_count_too() -> None:
@@ -125,7 +125,7 @@ def test_more_than_acknowledged_is_fine_for_retries_and_others_count_too() -> No
 
 
 def test_ended_rr_beside_an_active_one_is_fine() -> None:
-    pair = [request("rr-1", phase="Completed", fingerprint="f"), request("rr-2", fingerprint="f")]
+    pair = [shown_rr("rr-1", phase="Completed", fingerprint="f"), shown_rr("rr-2", fingerprint="f")]
     assert doubled(pair) == []
 
 

@@ -18,7 +18,7 @@ from core.local.cluster import embedded_cluster, open_client
 from core.settings import Settings
 from core.signals.signal import TargetResource, fingerprint_of
 from core.workloads.objects import SILENCED_UNTIL
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 
 SETTINGS = Settings(namespace="ns")
 KIND = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
@@ -45,7 +45,7 @@ class World:
 
     async def store(self, fingerprint: str) -> None:
         await self._client.create(
-            KIND, request("rr-1", signalFingerprint=fingerprint), namespace="ns", deadline=self._deadline
+            KIND, remediation_request("rr-1", signalFingerprint=fingerprint), namespace="ns", deadline=self._deadline
         )
 
     async def written(self) -> list[list[Any]]:

@@ -21,7 +21,7 @@ from core.local.pruning import age_in_seconds
 from core.local.running import Running, announced, state_folder
 from core.local.shell import CommandError
 from core.settings import Settings
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 
 SETTINGS = Settings(namespace="ns")
 KIND = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
@@ -36,7 +36,7 @@ class World:
         self._deadline = Deadline(clock=RealClock(), seconds=600)
 
     async def create(self, name: str, **status: Any) -> None:
-        await self._client.create(KIND, request(name), namespace="ns", deadline=self._deadline)
+        await self._client.create(KIND, remediation_request(name), namespace="ns", deadline=self._deadline)
         if status:
             body = {"status": status}
             await self._client.patch_status(KIND, body, namespace="ns", name=name, deadline=self._deadline)

@@ -9,7 +9,7 @@ import pytest
 from core.local.replay import kept_webhooks
 from core.local.send import Sending
 from core.local.viewing.rows import Row
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 from tests.unit.local.test_viewing import World, world
 
 __all__ = ["world"]
@@ -18,7 +18,7 @@ WEBHOOK = {"version": "4", "alerts": [{"status": "firing", "labels": {"alertname
 
 
 def row(name: str, payload: Any) -> Row:
-    return Row.from_object(request(name, **({"originalPayload": payload} if payload is not None else {})))
+    return Row.from_object(remediation_request(name, **({"originalPayload": payload} if payload is not None else {})))
 
 
 def encoded(value: Any) -> str:

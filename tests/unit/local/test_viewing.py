@@ -27,7 +27,7 @@ from core.local.viewing.reader import Event, Reader, Where
 from core.local.viewing.rows import Filter, Output, Row, age
 from core.local.viewing.story import holding
 from core.settings import Settings
-from tests.contract.objects import request
+from tests.contract.objects import remediation_request
 
 SETTINGS = Settings(namespace="ns")
 NAMED = "remediationrequest.remediation.kubernaut.ai"
@@ -45,7 +45,7 @@ class World:
 
     async def create(self, name: str, **spec: Any) -> None:
         deadline = Deadline(clock=RealClock(), seconds=600)
-        await self._client.create(KIND, request(name, **spec), namespace="ns", deadline=deadline)
+        await self._client.create(KIND, remediation_request(name, **spec), namespace="ns", deadline=deadline)
 
     async def sluice(self, *arguments: str, answer: str = "") -> Result:
         result = await asyncio.to_thread(CliRunner().invoke, commands.app, arguments, input=answer)
@@ -239,7 +239,9 @@ class TestDescribe:
 
 
 def row(*, meta: dict[str, Any] | None = None, **status: Any) -> Row:
-    obj = request("rr-1", meta={"uid": "u", "resourceVersion": "1", "creationTimestamp": rfc3339(NOW)} | (meta or {}))
+    obj = remediation_request(
+        "rr-1", meta={"uid": "u", "resourceVersion": "1", "creationTimestamp": rfc3339(NOW)} | (meta or {})
+    )
     return Row.from_object(obj | {"status": status})
 
 
@@ -290,7 +292,7 @@ def test_age_of_what_is_no_time_is_a_question_mark():
 
 def changed(name: str, version: int, *, phase: str = "", alert: str = "A") -> dict[str, Any]:
     meta = {"uid": name, "resourceVersion": str(version), "creationTimestamp": rfc3339(NOW)}
-    return request(name, meta=meta, signalName=alert) | {"status": {"overallPhase": phase} if phase else {}}
+    return remediation_request(name, meta=meta, signalName=alert) | {"status": {"overallPhase": phase} if phase else {}}
 
 
 class TestBoard:

@@ -54,7 +54,7 @@ async def test_candidate_that_exists_is_the_target_and_the_rr_says_how_it_was_fo
     about = alert(candidate("Pod", "exporter-abc", must_exist=True), candidate("Deployment", "cart"))
     (created,) = await instance.post(about)
     assert (created.status, created.fingerprint) == (Status.CREATED, problem("Deployment", "cart"))
-    rr = await world.only_request(created.fingerprint)
+    rr = await world.only_rr(created.fingerprint)
     assert rr["spec"]["targetResource"]["name"] == "cart"
     assert rr["metadata"]["annotations"][FOUND_BY_ANNOTATION] == "deployment (workload)"
     assert instance.calls == ["GET pods", "GET deployments", *NEW]

@@ -49,7 +49,7 @@ async def test_round_that_meets_anothers_write_is_counted(world: World):
     one = world.instance()
     await one.post(signal())
     assert one.metric("gateway_conflicts_total") == 0
-    rr = await world.only_request()
+    rr = await world.only_rr()
     await world.call("PATCH", REQUESTS, rr["metadata"]["name"], "status", status={"overallPhase": "Processing"})
     (result,) = await one.post(signal())
     assert result.status is Status.DEDUPLICATED

@@ -59,7 +59,7 @@ def ahead(world: World, seconds: float) -> str:
 
 async def another(world: World) -> str:
     """Store a newer RR of the same problem, as another gateway may; return its name."""
-    (made,) = await world.requests()
+    (made,) = await world.rrs()
     world.pass_time(1)
     kind = {"apiVersion": made["apiVersion"], "kind": made["kind"]}
     await world.call("POST", REQUESTS, **kind, metadata={"name": "rr-of-another"}, spec=made["spec"])
@@ -90,7 +90,7 @@ async def test_ended_rr_takes_signals_until_the_next_execution_is_allowed(world:
     world.pass_time(61)
     (new,) = await one.post(signal())
     assert new.status is Status.CREATED
-    assert len(await world.requests()) == 2
+    assert len(await world.rrs()) == 2
 
 
 @pytest.mark.parametrize("within", ["", "completionStatus"])
@@ -100,7 +100,7 @@ async def test_ended_rr_that_a_person_has_to_look_at_takes_signals(world: World,
     world.pass_time(3600)
     (repeat,) = await world.instance().post(signal())
     assert (repeat.status, repeat.rr_name) == (Status.DEDUPLICATED, name)
-    assert count(await world.only_request()) == 2
+    assert count(await world.only_rr()) == 2
 
 
 async def test_hold_that_is_lifted_between_look_and_count_opens_the_next_one(world: World):
@@ -110,7 +110,7 @@ async def test_hold_that_is_lifted_between_look_and_count_opens_the_next_one(wor
     one.wire.on(COUNT, before=lambda: world.call("PATCH", REQUESTS, name, "status", status=lift))
     (result,) = await one.post(signal())
     assert result.status is Status.CREATED
-    assert [count(rr) for rr in await world.requests()] == [1, 1]
+    assert [count(rr) for rr in await world.rrs()] == [1, 1]
 
 
 async def passing(world: World, seconds: float) -> None:
@@ -125,7 +125,7 @@ async def test_hold_that_runs_out_while_the_count_is_on_its_way_opens_the_next_o
     (result,) = await one.post(signal())
     assert (result.status, result.rr_name == name) == (Status.CREATED, False)
     assert one.calls == [LOOK, COUNT, *NEXT]
-    old, _ = await world.requests()
+    old, _ = await world.rrs()
     assert count(old) == 2  # on the one that was over too: one too many, where none would be one lost
 
 
@@ -158,7 +158,7 @@ async def test_late_count_is_not_added_again_where_its_rr_is_made_to_hold_again(
     (result,) = await one.post(signal())
     assert (result.status, result.rr_name) == (Status.DEDUPLICATED, name)
     assert one.calls == [LOOK, COUNT, LOOK, f"{LOOK} consistently"]
-    assert count(await world.only_request()) == 2
+    assert count(await world.only_rr()) == 2
 
 
 @pytest.mark.parametrize("skew", [timedelta(hours=-1), timedelta(hours=1)])
@@ -179,7 +179,7 @@ async def test_ended_rr_takes_signals_while_it_cools_down_and_counts_make_it_no_
     world.pass_time(1)
     (new,) = await one.post(signal())
     assert (new.status, new.rr_name == name) == (Status.CREATED, False)
-    assert [count(rr) for rr in await world.requests()] == [4, 1]
+    assert [count(rr) for rr in await world.rrs()] == [4, 1]
 
 
 async def test_rr_whose_rule_gave_it_a_cooldown_takes_signals_for_that_time(world: World):
@@ -234,15 +234,15 @@ def test_end_is_told_by_the_write_of_the_phase_else_by_the_newest(metadata: Any,
 async def test_dying_rr_takes_no_signal(world: World):
     one = world.instance()
     (first,) = await one.post(signal())
-    rr = await world.only_request()
+    rr = await world.only_rr()
     rr["metadata"]["finalizers"] = ["example.com/slow"]
     await world.call("PUT", REQUESTS, first.rr_name, **rr)
-    await world.delete_request()
-    assert "deletionTimestamp" in (await world.only_request())["metadata"]
+    await world.delete_rr()
+    assert "deletionTimestamp" in (await world.only_rr())["metadata"]
     for sender in (one, world.instance()):  # one remembers it, the other sees it in its list
         (result,) = await sender.post(signal())
         assert result.rr_name != first.rr_name
-    dying, new = await world.requests()
+    dying, new = await world.rrs()
     assert (count(dying), count(new)) == (1, 2)
 
 
@@ -265,10 +265,10 @@ async def test_count_that_is_stored_although_the_answer_does_not_show_it_is_foun
     (result,) = await one.post(signal())
     assert one.calls == [LOOK, COUNT, "GET remediationrequests", COUNT]
     assert result.status is Status.DEDUPLICATED
-    assert count(await world.only_request()) == 2
+    assert count(await world.only_rr()) == 2
 
 
 async def _unchanged(world: World) -> Any:
     """The answer 200 with the RR as it stands."""
-    rr = await world.only_request()
+    rr = await world.only_rr()
     return answered(200, rr)

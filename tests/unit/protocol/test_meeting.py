@@ -46,7 +46,7 @@ async def test_rr_of_a_holder_that_died_is_joined_without_waiting(world: World):
     (result,) = await one.post(signal())
     assert one.calls == [*MEET, "PATCH remediationrequests/status"]
     assert result.status is Status.DEDUPLICATED
-    assert count(await world.only_request()) == 2
+    assert count(await world.only_rr()) == 2
 
 
 async def test_ended_rr_frees_no_lock_that_its_holder_may_still_use(world: World):
@@ -56,7 +56,7 @@ async def test_ended_rr_frees_no_lock_that_its_holder_may_still_use(world: World
     (result,) = await one.post(signal())
     assert result.status is Status.FAILED
     assert UPDATE_LOCK not in one.calls
-    assert len(await world.requests()) == 1
+    assert len(await world.rrs()) == 1
 
 
 async def test_name_that_has_had_its_rr_is_used_up_when_the_lock_has_run_out(world: World):
@@ -98,7 +98,7 @@ async def test_lock_that_stays_another_holders_name_is_not_deleted_by_who_gives_
 @pytest.mark.parametrize("end", ["ended", "gone"])
 async def test_done_lock_is_taken_over_at_once_with_a_new_name(world: World, end: str):
     (first,) = await world.instance().post(signal())
-    await (world.set_phase("Completed") if end == "ended" else world.delete_request())
+    await (world.set_phase("Completed") if end == "ended" else world.delete_rr())
     one = world.instance()
     (result,) = await one.post(signal())
     assert one.calls == [*MEET, *GO_ON]
@@ -115,7 +115,7 @@ async def test_lock_that_changes_between_get_and_take_over_is_not_taken(world: W
     (result,) = await a.post(signal())
     assert a.calls == [*MEET, UPDATE_LOCK, LOOK, "PATCH remediationrequests/status"]
     assert result.status is Status.DEDUPLICATED
-    assert len(await world.requests()) == 2
+    assert len(await world.rrs()) == 2
 
 
 async def another_gateways(world: World, **meta: Any) -> None:
@@ -153,7 +153,7 @@ async def test_another_gateways_lock_lasts_as_long_as_it_says_and_a_second(
 
 async def test_lock_that_another_gateway_wrote_over_stands_for_no_rr_of_ours(world: World):
     (first,) = await world.instance().post(signal())
-    await world.delete_request()
+    await world.delete_rr()
     (lease,) = await world.leases()
     lease["spec"] = {"holderIdentity": "gateway-go", "leaseDurationSeconds": 30}
     await world.call("PUT", LEASES, lease_name(fingerprint()), **lease)

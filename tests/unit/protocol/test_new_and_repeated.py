@@ -17,7 +17,7 @@ async def test_first_signal_creates_an_rr_in_four_calls(world: World):
     (result,) = await one.post(signal())
     assert one.calls == NEW
     assert result.status is Status.CREATED
-    request = await world.only_request()
+    request = await world.only_rr()
     assert request["metadata"]["name"] == result.rr_name
     assert request["metadata"]["namespace"] == result.rr_namespace == NAMESPACE
     assert count(request) == 1
@@ -28,7 +28,7 @@ async def test_first_count_is_written_where_readers_want_it(world: World):
     one = world.instance(first_count="written")
     (result,) = await one.post(signal())
     assert one.calls == NEW_OF_SEVERAL
-    known = (await world.only_request())["status"]["deduplication"]
+    known = (await world.only_rr())["status"]["deduplication"]
     assert result.metadata is not None
     assert (known["occurrenceCount"], known["firstSeenAt"]) == (1, result.metadata["firstOccurrence"])
 
@@ -48,19 +48,19 @@ async def test_repeat_costs_two_calls_on_an_instance_that_was_just_started(world
     (result,) = await cold.post(signal())
     assert cold.calls == ["LIST remediationrequests", "PATCH remediationrequests/status"]
     assert result.status is Status.DEDUPLICATED
-    assert count(await world.only_request()) == 2
+    assert count(await world.only_rr()) == 2
 
 
 async def test_repeat_keeps_the_first_time_and_moves_the_last(world: World):
     one = world.instance()
     await one.post(signal())
-    created = (await world.only_request())["metadata"]["creationTimestamp"]
+    created = (await world.only_rr())["metadata"]["creationTimestamp"]
     await one.post(signal())
-    before = (await world.only_request())["status"]["deduplication"]
+    before = (await world.only_rr())["status"]["deduplication"]
     assert before["firstSeenAt"] == created
     world.pass_time(60)
     await one.post(signal())
-    after = (await world.only_request())["status"]["deduplication"]
+    after = (await world.only_rr())["status"]["deduplication"]
     assert after["firstSeenAt"] == before["firstSeenAt"]
     assert after["lastSeenAt"] > before["lastSeenAt"]
 
@@ -69,9 +69,9 @@ async def test_repeat_touches_nothing_that_others_own(world: World):
     one = world.instance()
     await one.post(signal())
     await world.set_phase("Executing")
-    before = await world.only_request()
+    before = await world.only_rr()
     await one.post(signal())
-    after = await world.only_request()
+    after = await world.only_rr()
     assert after["spec"] == before["spec"]
     assert after["metadata"]["labels"] == before["metadata"]["labels"]
     assert {**after["status"], "deduplication": None} == {**before["status"], "deduplication": None}
@@ -83,7 +83,7 @@ async def test_signals_of_one_webhook_on_one_workload_share_one_patch(world: Wor
     assert one.calls == NEW_OF_SEVERAL
     assert [result.status for result in results] == [Status.CREATED, Status.DEDUPLICATED, Status.DEDUPLICATED]
     assert [result.metadata["count"] for result in results if result.metadata] == [1, 2, 3]
-    assert count(await world.only_request()) == 3
+    assert count(await world.only_rr()) == 3
 
 
 async def test_signals_on_different_workloads_get_an_rr_each_and_keep_their_order(world: World):
@@ -111,7 +111,7 @@ async def test_signal_after_the_rr_ended_creates_the_next_one(world: World):
         "CREATE remediationrequests",
         "UPDATE leases",
     ]
-    first, second = sorted(await world.requests(), key=lambda request: request["metadata"]["name"] == result.rr_name)
+    first, second = sorted(await world.rrs(), key=lambda request: request["metadata"]["name"] == result.rr_name)
     assert count(first) == count(second) == 1
 
 
@@ -122,7 +122,7 @@ async def test_phases_that_are_not_over_keep_collecting_signals(world: World):
         await world.set_phase(phase)
         (result,) = await one.post(signal())
         assert result.status is Status.DEDUPLICATED, phase
-    assert count(await world.only_request()) == 5
+    assert count(await world.only_rr()) == 5
 
 
 async def test_names_of_successive_rrs_form_a_chain(world: World):

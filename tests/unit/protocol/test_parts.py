@@ -146,7 +146,7 @@ class TestLockManager:
 
 class TestStatusUpdater:
     async def seen(self, world: World) -> RemediationRequest:
-        return RemediationRequest.from_object(await world.only_request())
+        return RemediationRequest.from_object(await world.only_rr())
 
     def updater(self, world: World, one: Instance) -> StatusUpdater:
         return StatusUpdater(client=one.gateway.client, resource=REQUESTS, clock=world.clock, random=lambda: 0.5)
@@ -158,7 +158,7 @@ class TestStatusUpdater:
             await self.seen(world), occurrences=3, deadline=deadline
         )
         assert counted.stored
-        assert count(await world.only_request()) == 4
+        assert count(await world.only_rr()) == 4
 
     async def test_refusal_is_not_tried_again(self, world: World, deadline: Deadline):
         one = world.instance()
@@ -218,7 +218,7 @@ class TestStatusUpdater:
         await self.moving(world, one, CONFLICT_BACKOFF.steps)
         (result,) = await one.post(signal())
         assert result.status is Status.FAILED
-        assert count(await world.only_request()) == 1
+        assert count(await world.only_rr()) == 1
 
     async def test_failures_that_pass_are_waited_for_as_the_seed_does(self, world: World, deadline: Deadline):
         one = world.instance()

@@ -39,7 +39,7 @@ class TestSeveralAtOnce:
         assert {first.status, second.status} == {Status.CREATED, Status.DEDUPLICATED}
         assert a.calls == NEW
         assert b.calls == [LOOK, LOCK, READ_LOCK, READ, COUNT]
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
         assert await world.locks() == ["done"]
 
     async def test_sixteen_identical_signals_in_one_instance_share_one_round(self, world: World):
@@ -47,7 +47,7 @@ class TestSeveralAtOnce:
         results = await at_once(*(one.post(signal()) for _ in range(16)))
         assert one.calls == NEW_OF_SEVERAL
         assert [result.status for (result,) in results].count(Status.CREATED) == 1
-        assert count(await world.only_request()) == 16
+        assert count(await world.only_rr()) == 16
 
     async def test_signals_that_arrive_during_a_round_share_the_next_one(self, world: World):
         one = world.instance()
@@ -63,14 +63,14 @@ class TestSeveralAtOnce:
         assert one.calls == [*NEW, COUNT]
         assert first.status is Status.CREATED
         assert {result.status for (result,) in results} == {Status.DEDUPLICATED}
-        assert count(await world.only_request()) == 16
+        assert count(await world.only_rr()) == 16
 
     async def test_sixteen_identical_signals_over_four_instances_make_one_rr(self, world: World):
         instances = [world.instance(name) for name in "abcd"]
         results = await at_once(*(instance.post(signal()) for instance in instances for _ in range(4)))
         assert all(result.stored for (result,) in results)
         assert [result.status for (result,) in results].count(Status.CREATED) == 1
-        assert count(await world.only_request()) == 16
+        assert count(await world.only_rr()) == 16
         assert await world.locks() == ["done"]
 
     async def test_two_writers_of_one_count_lose_nothing(self, world: World):
@@ -82,7 +82,7 @@ class TestSeveralAtOnce:
         await at_once(a.post(signal()), b.post(signal()))
         assert a.calls == [COUNT, READ, COUNT]  # remembers the count before b's first
         assert b.calls in ([COUNT], [COUNT, READ, COUNT])
-        assert count(await world.only_request()) == 4
+        assert count(await world.only_rr()) == 4
 
 
 class TestTheLease:
@@ -99,7 +99,7 @@ class TestTheLease:
         assert b.calls == [LOOK, LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
         assert a.calls == [LOOK, LOCK, CREATE, READ, COUNT, DONE, READ_LOCK]  # the lock is b's by now
         assert result.status is Status.DEDUPLICATED
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
 
     async def test_holder_that_stalls_past_its_deadline_asks_for_a_retry_and_leaves_one_rr(self, world: World):
         a, b = world.instance(), world.instance()
@@ -112,7 +112,7 @@ class TestTheLease:
         (result,) = await a.post(signal())
         assert result.status is Status.FAILED
         assert a.calls == [LOOK, LOCK, CREATE, ABANDONED, READ_LOCK]
-        assert count(await world.only_request()) == 1
+        assert count(await world.only_rr()) == 1
 
     async def test_stall_before_the_lease_makes_the_view_too_old_to_create_upon(self, world: World):
         a, b = world.instance(), world.instance()
@@ -150,7 +150,7 @@ class TestTheLease:
         (result,) = await a.post(signal())
         assert a.calls == [LOOK, LOCK, LOOK, UNLOCK, COUNT]
         assert result.status is Status.DEDUPLICATED
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
 
     async def test_machine_that_was_suspended_while_an_api_servers_clock_was_set_back_looks_again(self, world: World):
         a, b = world.instance(), world.instance()
@@ -166,7 +166,7 @@ class TestTheLease:
         (result,) = await a.post(signal())
         assert a.calls == [LOOK, LOCK, LOOK, UNLOCK, COUNT]
         assert result.status is Status.DEDUPLICATED
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
 
     async def test_holder_whose_lease_has_run_out_before_its_create_does_not_send_it(self, world: World):
         a = world.instance(request_deadline=600)
@@ -203,7 +203,7 @@ class TestTheLease:
         assert {result.status for (result,) in results} == {Status.CREATED, Status.DEDUPLICATED}
         assert a.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, CREATE, DONE]
         assert b.calls == [LOOK, LOCK, READ_LOCK, TAKE_OVER, LOOK, COUNT]
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
 
     @pytest.mark.parametrize("skew", [timedelta(minutes=-10), timedelta(minutes=10)])
     async def test_skewed_clock_neither_steals_a_fresh_lease_nor_spares_an_expired_one(self, world: World, skew):
@@ -238,7 +238,7 @@ class TestTheLease:
         assert len(tries) == 10
         assert one.calls == [LOOK, *([LOCK, READ_LOCK, LOOK] * 9), LOCK, READ_LOCK]
         assert result.status is Status.FAILED
-        assert await world.requests() == []
+        assert await world.rrs() == []
 
     async def test_lease_released_between_two_calls_is_tried_again(self, world: World):
         await self.hold(world)
@@ -279,7 +279,7 @@ class TestLostAnswers:
         (result,) = await one.post(signal())
         assert one.calls == [LOOK, LOCK, CREATE, CREATE, READ, DONE]
         assert result.status is Status.CREATED
-        assert count(await world.only_request()) == 1
+        assert count(await world.only_rr()) == 1
 
     async def test_create_that_never_arrived_is_sent_again(self, world: World):
         one = world.instance()
@@ -287,7 +287,7 @@ class TestLostAnswers:
         (result,) = await one.post(signal())
         assert one.calls == [LOOK, LOCK, CREATE, CREATE, DONE]
         assert result.status is Status.CREATED
-        assert count(await world.only_request()) == 1
+        assert count(await world.only_rr()) == 1
 
     async def test_count_whose_answer_is_lost_is_not_added_twice(self, world: World):
         one = world.instance()
@@ -297,7 +297,7 @@ class TestLostAnswers:
         (result,) = await one.post(signal())
         assert one.calls == [COUNT, READ]
         assert result.status is Status.DEDUPLICATED
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
 
     async def test_count_that_never_arrived_is_sent_again(self, world: World):
         one = world.instance()
@@ -307,7 +307,7 @@ class TestLostAnswers:
         (result,) = await one.post(signal())
         assert one.calls == [COUNT, READ, COUNT]
         assert result.status is Status.DEDUPLICATED
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
 
     async def test_count_lost_and_then_counted_on_by_another_covers_every_signal(self, world: World):
         a, b = world.instance(), world.instance()
@@ -315,7 +315,7 @@ class TestLostAnswers:
         a.wire.on(COUNT, lose_answer=True, after=lambda: b.post(signal()))
         (result,) = await a.post(signal())
         assert result.status is Status.DEDUPLICATED
-        assert count(await world.only_request()) in (3, 4)  # ours may count once too often, never too seldom
+        assert count(await world.only_rr()) in (3, 4)  # ours may count once too often, never too seldom
 
     async def test_mark_whose_answer_is_lost_does_no_harm(self, world: World):
         one = world.instance()
@@ -349,9 +349,9 @@ class TestLostAnswers:
             one.wire.on(COUNT, drop=True)
         (result,) = await one.post(signal())
         assert result.status is Status.CREATED
-        assert count(await world.only_request()) == 1
+        assert count(await world.only_rr()) == 1
         (result,) = await one.post(signal())
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
 
     async def test_signals_beside_the_first_are_only_acknowledged_when_counted(self, world: World):
         one = world.instance()
@@ -386,7 +386,7 @@ class TestStaleAndMovingViews:
         (result,) = await a.post(signal())
         assert a.calls == [LOOK, LOCK, READ_LOCK, READ, COUNT]
         assert result.status is Status.DEDUPLICATED
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
 
     async def test_stale_list_that_shows_only_an_older_ended_rr_goes_by_the_lease(self, world: World):
         a, b = world.instance(), world.instance()
@@ -403,7 +403,7 @@ class TestStaleAndMovingViews:
         (result,) = await a.post(signal())
         assert a.calls == [LOOK, LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
         assert result.status is Status.CREATED
-        assert len(await world.requests()) == 3
+        assert len(await world.rrs()) == 3
 
     async def test_rr_that_ends_between_list_and_count_gets_a_successor(self, world: World):
         await world.instance().post(signal())
@@ -412,7 +412,7 @@ class TestStaleAndMovingViews:
         (result,) = await one.post(signal())
         assert one.calls == [LOOK, COUNT, READ, LOOK, LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
         assert result.status is Status.CREATED
-        assert len(await world.requests()) == 2
+        assert len(await world.rrs()) == 2
 
     async def test_rr_that_ended_but_stays_active_in_a_stale_view_is_not_asked_for_ever(
         self, world: World, api: EmbeddedApi
@@ -434,30 +434,30 @@ class TestStaleAndMovingViews:
         (result,) = await one.post(signal())
         assert one.calls == [LOOK, COUNT, READ, COUNT]
         assert result.status is Status.DEDUPLICATED
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
 
     async def test_rr_deleted_between_list_and_count_is_made_anew(self, world: World):
         await world.instance().post(signal())
         one = world.instance()
-        one.wire.on(COUNT, before=world.delete_request)
+        one.wire.on(COUNT, before=world.delete_rr)
         (result,) = await one.post(signal())
         assert one.calls == [LOOK, COUNT, READ, LOOK, LOCK, READ_LOCK, READ, TAKE_OVER, CREATE, DONE]
         assert result.status is Status.CREATED
-        assert count(await world.only_request()) == 1
+        assert count(await world.only_rr()) == 1
 
     async def test_rr_deleted_and_followed_by_another_is_not_mistaken_for_it(self, world: World):
         a, b = world.instance(), world.instance()
         await a.post(signal())
-        old = await world.only_request()
+        old = await world.only_rr()
 
         async def replace() -> None:
-            await world.delete_request()
+            await world.delete_rr()
             await b.post(signal())
 
         a.restart()
         a.wire.on(COUNT, before=replace)
         (result,) = await a.post(signal())
-        new = await world.only_request()
+        new = await world.only_rr()
         assert new["metadata"]["name"] != old["metadata"]["name"]
         assert a.calls == [COUNT, READ, LOOK, COUNT]
         assert result.status is Status.DEDUPLICATED
@@ -466,7 +466,7 @@ class TestStaleAndMovingViews:
     async def test_ended_head_that_was_deleted_meanwhile_does_not_bring_its_name_back(self, world: World):
         old = await self.ended_and_swept(world)
         one = world.instance()
-        one.wire.on(LOOK, after=world.delete_request)
+        one.wire.on(LOOK, after=world.delete_rr)
         (result,) = await one.post(signal())
         assert one.calls == [LOOK, LOCK, READ, CREATE, DONE]
         assert result.status is Status.CREATED
@@ -487,7 +487,7 @@ class TestStaleAndMovingViews:
         later: list[asyncio.Task[list[SignalResult]]] = []
 
         async def b_looks_and_waits() -> None:
-            await world.delete_request()
+            await world.delete_rr()
             b.wire.on(LOCK, before=a_is_done)
             later.append(asyncio.create_task(b.post(signal())))
             for _ in range(5):
@@ -504,7 +504,7 @@ class TestStaleAndMovingViews:
         ((second,),) = await asyncio.gather(*later)
         assert b.calls == [LOOK, LOCK, READ_LOCK, READ, COUNT]
         assert (first.status, second.status) == (Status.CREATED, Status.DEDUPLICATED)
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
 
     async def test_taken_name_that_is_free_a_moment_later_is_not_used(self, world: World):
         a, b = world.instance(request_deadline=600), world.instance()
@@ -514,11 +514,11 @@ class TestStaleAndMovingViews:
             await b.post(signal())
 
         a.wire.on(CREATE, before=other_takes_over)
-        a.wire.on(READ, before=world.delete_request)
+        a.wire.on(READ, before=world.delete_rr)
         (result,) = await a.post(signal(), deadline=600)
         assert a.calls == [LOOK, LOCK, CREATE, READ, TAKE_OVER, ABANDONED, READ_LOCK]  # the lock is b's by now
         assert result.status is Status.FAILED
-        assert await world.requests() == []
+        assert await world.rrs() == []
 
     @pytest.mark.parametrize("of", ["", TWIN], ids=["older generation", "other fingerprint"])
     async def test_name_that_is_taken_by_what_is_over_costs_one_more_transition(self, world: World, of: str):
@@ -546,7 +546,7 @@ class TestStaleAndMovingViews:
     async def somebody_elses(self, world: World) -> Any:
         """An RR as any gateway makes it, of another problem."""
         await world.instance().post(signal("other"))
-        obj = await world.only_request(fingerprint("other"))
+        obj = await world.only_rr(fingerprint("other"))
         return {**obj, "status": None}
 
     async def ended_and_swept(self, world: World) -> str:

@@ -31,11 +31,11 @@ async def condition(world: World) -> Any:
 
 
 async def conditions(world: World) -> list[Any]:
-    return list((await world.only_request()).get("status", {}).get("conditions", []))
+    return list((await world.only_rr()).get("status", {}).get("conditions", []))
 
 
 async def firing(world: World) -> Any:
-    return (await world.only_request())["status"].get("deduplication", {}).get("firing")
+    return (await world.only_rr())["status"].get("deduplication", {}).get("firing")
 
 
 def is_told(result: SignalResult) -> bool:
@@ -83,9 +83,9 @@ class TestAllResolved:
 
     async def test_counts_nothing_and_touches_no_phase(self, world: World):
         one = await opened(world, "a", "a")
-        before = await world.only_request()
+        before = await world.only_rr()
         await one.post(ended("a"))
-        after = await world.only_request()
+        after = await world.only_rr()
         assert count(after) == count(before) == 2
         assert after["status"]["deduplication"]["lastSeenAt"] == before["status"]["deduplication"]["lastSeenAt"]
         assert "overallPhase" not in after["status"]
@@ -95,16 +95,16 @@ class TestAllResolved:
         one = await opened(world, "a")
         await one.post(ended("a"))
         (repeat,) = await one.post(fires("a"))
-        assert (repeat.metadata or {})["count"] == count(await world.only_request()) == 2
+        assert (repeat.metadata or {})["count"] == count(await world.only_rr()) == 2
 
     async def test_again_costs_a_look_and_writes_nothing(self, world: World):
         one = await opened(world, "a")
         await one.post(ended("a"))
         one.restart()
-        version = (await world.only_request())["metadata"]["resourceVersion"]
+        version = (await world.only_rr())["metadata"]["resourceVersion"]
         await one.post(ended("a"))
         assert one.calls == [CONSISTENT]
-        assert (await world.only_request())["metadata"]["resourceVersion"] == version
+        assert (await world.only_rr())["metadata"]["resourceVersion"] == version
 
 
 class TestFiringAgain:
@@ -116,7 +116,7 @@ class TestFiringAgain:
         assert one.calls == [PATCH]
         assert await condition(world) == "False"
         assert await firing(world) == ["a"]
-        assert count(await world.only_request()) == 2
+        assert count(await world.only_rr()) == 2
 
     async def test_other_alert_takes_it_back_too(self, world: World):
         await opened(world, "a")
@@ -149,7 +149,7 @@ class TestFiringAgain:
         one = await opened(world, "a")
         await world.set_phase("Completed")  # it remembers it at work
         await one.post(fires("a"), ended("a"))
-        old, new = await world.requests()
+        old, new = await world.rrs()
         assert "conditions" not in old["status"]
         assert [each["status"] for each in new["status"]["conditions"]] == ["True"]
 
@@ -160,7 +160,7 @@ class TestNobodyToTell:
         (result,) = await one.post(ended("a"))
         assert is_told(result)
         assert one.calls == [CONSISTENT]
-        assert await world.requests() == []
+        assert await world.rrs() == []
 
     async def test_alert_that_never_joined_changes_nothing(self, world: World):
         one = await opened(world, "a")
@@ -258,7 +258,7 @@ class TestOthersWrite:
         assert (await firing(world), await condition(world)) == (None, None)
 
     async def _name(self, world: World) -> str:
-        return str((await world.only_request())["metadata"]["name"])
+        return str((await world.only_rr())["metadata"]["name"])
 
 
 async def test_more_alerts_than_are_kept_leave_it_untold(world: World):
@@ -273,7 +273,7 @@ async def test_highest_severity_stays(world: World):
     one = world.instance()
     for severity in ("warning", "critical", "info", "nobody knows"):
         await one.post(fires("a", severity=severity))
-    stored = await world.only_request()
+    stored = await world.only_rr()
     assert (stored["spec"]["severity"], stored["status"]["deduplication"]["highestSeverity"]) == ("warning", "critical")
 
 

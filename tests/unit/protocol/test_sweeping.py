@@ -177,9 +177,9 @@ class TestPruning:
         assert (await self.prune(world, one, seconds=100)).remediation_requests == []
         world.pass_time(1)
         assert (await self.prune(world, one, seconds=100, dry_run=True)).remediation_requests == [result.rr_name]
-        assert len(await world.requests()) == 1
+        assert len(await world.rrs()) == 1
         assert (await self.prune(world, one, seconds=100)).remediation_requests == [result.rr_name]
-        assert await world.requests() == []
+        assert await world.rrs() == []
 
     @pytest.mark.parametrize("phase", ["", "Pending", "Executing", "Blocked", "SomethingNew"])
     async def test_rr_at_work_stays_however_old(self, world: World, phase: str):
@@ -189,7 +189,7 @@ class TestPruning:
             await world.set_phase(phase)
         world.pass_time(10**6)
         assert (await self.prune(world, one)).remediation_requests == []
-        assert (await world.only_request())["metadata"]["name"] == result.rr_name
+        assert (await world.only_rr())["metadata"]["name"] == result.rr_name
 
     async def test_ended_rr_that_still_holds_its_problem_stays(self, world: World):
         one = world.instance()
@@ -206,7 +206,7 @@ class TestPruning:
         one.wire.on("DELETE remediationrequests", before=lambda: world.set_phase("Executing"))
         pruned = await self.prune(world, one)
         assert (pruned.remediation_requests, pruned.changed_meanwhile) == ([], 1)
-        assert len(await world.requests()) == 1
+        assert len(await world.rrs()) == 1
 
     async def test_lease_goes_when_it_is_done_for_an_hour_and_nobody_has_swept_it(self, world: World):
         one = world.instance()
@@ -229,10 +229,10 @@ class TestPruning:
         one = world.instance()
         (result,) = await one.post(signal())
         await world.set_phase("Completed")
-        rr = await world.only_request()
+        rr = await world.only_rr()
         rr["metadata"]["finalizers"] = ["example.com/slow"]
         await world.call("PUT", REQUESTS, result.rr_name, **rr)
-        await world.delete_request()
+        await world.delete_rr()
         one.restart()
         assert (await self.prune(world, one)).remediation_requests == []
         assert "DELETE remediationrequests" not in one.calls
@@ -255,5 +255,5 @@ class TestPruning:
             world.pass_time(timedelta(hours=2).total_seconds())
             await self.prune(world, one)
             assert await world.leases() == []
-            assert await world.requests() == []
+            assert await world.rrs() == []
         assert len(names) == 3

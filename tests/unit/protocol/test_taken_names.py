@@ -30,7 +30,7 @@ async def next_name(world: World) -> str:
 async def take(world: World, name: str, *, of: str = TWIN, phase: str = "") -> None:
     """Store an RR under `name`, as any gateway makes it."""
     await world.instance().post(signal("other"))
-    (made,) = await world.requests(fingerprint("other"))
+    (made,) = await world.rrs(fingerprint("other"))
     spec = made["spec"] | {"signalFingerprint": of}
     kind = {"apiVersion": made["apiVersion"], "kind": made["kind"]}
     await world.call("POST", REQUESTS, **kind, metadata={"name": name}, spec=spec)
@@ -65,7 +65,7 @@ async def test_another_problems_rr_that_has_the_ended_heads_name_by_now_is_not_j
     one = world.instance()
 
     async def replace() -> None:
-        await world.delete_request()
+        await world.delete_rr()
         await take(world, old)
 
     one.wire.on(LOOK, after=replace)

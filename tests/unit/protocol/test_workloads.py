@@ -80,7 +80,7 @@ async def test_pods_of_one_deployment_are_one_problem_and_a_repeat_pays_for_no_l
     results = await instance.post(*(on(pod) for pod in pods(20)))
 
     assert statuses(results) == [Status.CREATED] + [Status.DEDUPLICATED] * 19
-    request = await deployed.only_request(CART)
+    request = await deployed.only_rr(CART)
     assert count(request) == 20
     assert request["spec"]["targetResource"] == {
         "kind": "Pod",
@@ -103,7 +103,7 @@ async def test_pod_that_replaces_another_joins_its_rr(deployed: World) -> None:
     assert statuses(await resolving(deployed).post(on(second))) == [Status.DEDUPLICATED]
     await deployed.call("DELETE", PODS, first, namespace=SHOP)
     assert statuses(await resolving(deployed).post(on(first))) == [Status.DEDUPLICATED]
-    assert count(await deployed.only_request(CART)) == 3
+    assert count(await deployed.only_rr(CART)) == 3
 
 
 @pytest.mark.parametrize("call", ["GET pods", "GET replicasets", "GET deployments"])
@@ -119,7 +119,7 @@ async def test_lookup_that_fails_stores_nothing_and_the_retry_finds_the_same_wor
     assert failed.retry_after
     assert not any("leases" in made or "remediationrequests" in made for made in instance.calls)
     assert statuses(await instance.post(on(pods(1)[0]))) == [Status.CREATED]
-    assert count(await deployed.only_request(CART)) == 1
+    assert count(await deployed.only_rr(CART)) == 1
 
 
 async def test_what_could_be_stored_beside_a_failed_lookup_is_not_counted_again(deployed: World) -> None:
@@ -131,7 +131,7 @@ async def test_what_could_be_stored_beside_a_failed_lookup_is_not_counted_again(
     assert set(statuses(await instance.post(*signals, digest=b"same"))) == {Status.FAILED, Status.CREATED}
     assert statuses(await instance.post(*signals, digest=b"same")) == [Status.CREATED, Status.CREATED]
 
-    assert count(await deployed.only_request(other.fingerprint)) == 1
+    assert count(await deployed.only_rr(other.fingerprint)) == 1
 
 
 class TestClusters:
@@ -150,7 +150,7 @@ class TestClusters:
     async def test_own_name_is_not_written_as_another_clusters(self, deployed: World, owners: str) -> None:
         instance = deployed.instance(owners=owners, cluster="here")
         (result,) = await instance.post(on(pods(1)[0], cluster_id="here"))
-        request = await deployed.only_request(result.fingerprint)
+        request = await deployed.only_rr(result.fingerprint)
         assert "clusterID" not in request["spec"]
 
 
@@ -158,7 +158,7 @@ class TestOwnerAsTarget:
     async def test_workload_is_the_target_and_the_pod_stays_in_an_annotation(self, deployed: World) -> None:
         instance = resolving(deployed, target="owner")
         assert statuses(await instance.post(*(on(pod) for pod in pods(2)))) == [Status.CREATED, Status.DEDUPLICATED]
-        request = await deployed.only_request(CART)
+        request = await deployed.only_rr(CART)
         target = {"kind": "Deployment", "name": "cart", "namespace": SHOP, "apiVersion": "apps/v1"}
         assert request["spec"]["targetResource"] == target
         assert request["metadata"]["annotations"][OBJECT_ANNOTATION] == f"Pod {SHOP}/{pods(1)[0]}"
@@ -166,7 +166,7 @@ class TestOwnerAsTarget:
 
     async def test_object_without_an_owner_is_the_target_itself(self, deployed: World) -> None:
         (result,) = await resolving(deployed, target="owner").post(on("lonely"))
-        request = await deployed.only_request(result.fingerprint)
+        request = await deployed.only_rr(result.fingerprint)
         assert request["spec"]["targetResource"]["name"] == "lonely"
         assert OBJECT_ANNOTATION not in request["metadata"]["annotations"]
 

@@ -113,7 +113,7 @@ async def _make(world: World, history: Any) -> list[RemediationRequest]:
         if event == "alert":
             await other.post(signal(name))
         elif event == "delete" and existing:
-            await world.delete_request(of=fingerprint(name))
+            await world.delete_rr(of=fingerprint(name))
         elif event != "delete" and existing:
             await world.set_phase(event, of=fingerprint(name))
         views += [RemediationRequest.from_object(each) for each in await _stored(world, name)]
@@ -122,7 +122,7 @@ async def _make(world: World, history: Any) -> list[RemediationRequest]:
 
 
 async def _stored(world: World, name: str) -> list[Any]:
-    requests = await world.requests(fingerprint(name))
+    requests = await world.rrs(fingerprint(name))
     return sorted(requests, key=lambda each: each["metadata"]["creationTimestamp"])
 
 

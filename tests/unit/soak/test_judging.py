@@ -68,7 +68,7 @@ def test_soak_without_an_answer_is_not_judged():
         trends([replace(each, requests=0) for each in samples()])
 
 
-def request(pod: str, *, count: int, phase: str = "Pending") -> dict[str, Any]:
+def rr(pod: str, *, count: int, phase: str = "Pending") -> dict[str, Any]:
     return {
         "spec": {"signalFingerprint": fingerprint(pod)},
         "status": {"overallPhase": phase, "deduplication": {"occurrenceCount": count}},
@@ -84,19 +84,19 @@ def traffic():
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_counts_between_acknowledged_and_sent_are_right(traffic, count):
-    assert broken_promises([request("web", count=count)], {}, traffic) == []
+    assert broken_promises([rr("web", count=count)], {}, traffic) == []
 
 
 def test_ended_and_cleared_rrs_count_too(traffic):
-    ended = [request("web", count=1, phase="Completed")]
+    ended = [rr("web", count=1, phase="Completed")]
     assert broken_promises(ended, {fingerprint("web"): 1}, traffic) == []
 
 
 def test_lost_invented_and_doubled_alerts_are_told(traffic):
-    assert "and counted 1" in broken_promises([request("web", count=1)], {}, traffic)[0]
-    assert "and counted 9" in broken_promises([request("web", count=9)], {}, traffic)[0]
-    twice = [request("web", count=1), request("web", count=1)]
-    assert broken_promises(twice, {}, traffic) == [f"{fingerprint('web')} has 2 active requests"]
+    assert "and counted 1" in broken_promises([rr("web", count=1)], {}, traffic)[0]
+    assert "and counted 9" in broken_promises([rr("web", count=9)], {}, traffic)[0]
+    twice = [rr("web", count=1), rr("web", count=1)]
+    assert broken_promises(twice, {}, traffic) == [f"{fingerprint('web')} has 2 active RRs"]
 
 
 def test_answers_that_no_sender_may_get_are_told():

@@ -41,7 +41,7 @@ class TestWholeEvents:
         event = kubelet_event()
         result = await send(event)
         assert result.status is Status.CREATED
-        spec = (await world.only_request(result.fingerprint))["spec"]
+        spec = (await world.only_rr(result.fingerprint))["spec"]
         assert (spec["signalName"], spec["severity"], spec["signalType"]) == ("BackOff", "Warning", "kubernetes-event")
         assert spec["targetResource"] == {
             "kind": "Pod",
@@ -56,32 +56,32 @@ class TestWholeEvents:
         for _ in range(3):
             assert (await send(kubelet_event())).status is Status.IGNORED
         assert instance.calls == []
-        assert count(await world.only_request(first.fingerprint)) == 1
+        assert count(await world.only_rr(first.fingerprint)) == 1
         assert instance.metric(IGNORED, reason="redelivered") == 3
 
     async def test_next_occurrence_is_counted(self, send, world):
         first = await send(kubelet_event())
         assert (await send(kubelet_event(count=8))).status is Status.DEDUPLICATED
-        assert count(await world.only_request(first.fingerprint)) == 2
+        assert count(await world.only_rr(first.fingerprint)) == 2
 
     async def test_series_going_on_is_counted(self, send, world):
         first = await send(scheduler_event())
         again = {"count": 5, "lastObservedTime": "2026-01-02T03:04:05.000000Z"}
         assert (await send(scheduler_event(series=again))).status is Status.DEDUPLICATED
-        assert count(await world.only_request(first.fingerprint)) == 2
+        assert count(await world.only_rr(first.fingerprint)) == 2
 
     async def test_event_without_a_uid_is_counted_each_time(self, send, world):
         event = kubelet_event(metadata=metadata("web.1", "prod", uid=""))
         first = await send(event)
         assert (await send(event)).status is Status.DEDUPLICATED
-        assert count(await world.only_request(first.fingerprint)) == 2
+        assert count(await world.only_rr(first.fingerprint)) == 2
 
     async def test_what_could_not_be_stored_is_not_remembered(self, send, instance, world):
         instance.wire.on("LIST remediationrequests", drop=True)
         assert (await send(kubelet_event())).status is Status.FAILED
         stored = await send(kubelet_event())
         assert stored.status is Status.CREATED
-        assert count(await world.only_request(stored.fingerprint)) == 1
+        assert count(await world.only_rr(stored.fingerprint)) == 1
 
     async def test_what_was_ignored_is_not_remembered(self, send, instance):
         for _ in range(2):
@@ -150,7 +150,7 @@ class TestReferences:
         instance.restart()
         assert (await send(reference(kubelet_event()), event_type=REF)).status is Status.IGNORED
         assert instance.calls == ["GET events"]
-        assert count(await world.only_request(first.fingerprint)) == 1
+        assert count(await world.only_rr(first.fingerprint)) == 1
 
     async def test_both_modes_know_each_others_occurrences(self, send, instance):
         await send(kubelet_event())

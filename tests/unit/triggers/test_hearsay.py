@@ -104,7 +104,7 @@ async def test_node_has_no_namespace_whatever_an_event_says(world: World, deadli
     told = await tell(instance, event_in("default", kind="Node", name="n1", namespace="default"), deadline)
     again = await tell(instance, event_in("kube-system", event_uid="e-2", kind="Node", name="n1"), deadline)
     assert told.fingerprint == again.fingerprint == fingerprint("Node", "n1", "")
-    assert "namespace" not in (await world.only_request(told.fingerprint))["spec"]["targetResource"]
+    assert "namespace" not in (await world.only_rr(told.fingerprint))["spec"]["targetResource"]
 
 
 @pytest.mark.parametrize("owners", ["resolve", "as-named"])

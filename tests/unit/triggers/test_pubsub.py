@@ -77,7 +77,7 @@ def send(intake: PubSubIntake, deadline: Deadline) -> Any:
     return send
 
 
-async def requests(world: Any) -> Any:
+async def rrs(world: Any) -> Any:
     return (await world.call("GET", REQUESTS))["items"]
 
 
@@ -95,7 +95,7 @@ class TestStoring:
         self, send, world, topic, content, signal_type
     ):
         assert await send(envelope(content)) == ["created"]
-        (request,) = await requests(world)
+        (request,) = await rrs(world)
         assert request["spec"]["signalType"] == signal_type
         annotations = request["metadata"]["annotations"]
         assert annotations["gateway.kubernaut.ai/pubsub-message-id"] == MESSAGE_ID
@@ -108,13 +108,13 @@ class TestStoring:
         assert await send(envelope(webhook(GOOD))) == ["ignored"]
         assert instance.calls == []
         assert instance.metric(IGNORED, reason="redelivered") == 1
-        (request,) = await requests(world)
+        (request,) = await rrs(world)
         assert count(request) == 1
 
     async def test_another_message_of_the_same_content_is_counted(self, send, world):
         await send(envelope(webhook(GOOD)))
         assert await send(envelope(webhook(GOOD), message_id="2")) == ["deduplicated"]
-        (request,) = await requests(world)
+        (request,) = await rrs(world)
         assert count(request) == 2
 
     async def test_another_content_under_the_same_id_is_another_message(self, send, world):
@@ -135,19 +135,19 @@ class TestStoring:
         assert sorted(first) == ["created", "failed"]
         for content in (webhook(GOOD, other), webhook(GOOD, other)):
             await send(envelope(content, message_id=""))
-        assert sorted(count(request) for request in await requests(world)) == [2, 3]
+        assert sorted(count(request) for request in await rrs(world)) == [2, 3]
 
     async def test_message_that_failed_in_part_is_stored_for_the_rest_when_it_comes_again(self, send, instance, world):
         other = alert(pod="web-2", namespace="prod")
         instance.wire.on("LIST remediationrequests", drop=True)
         assert sorted(await send(envelope(webhook(GOOD, other)))) == ["created", "failed"]
         assert await send(envelope(webhook(GOOD, other))) == ["created", "created"]
-        assert [count(request) for request in await requests(world)] == [1, 1]
+        assert [count(request) for request in await rrs(world)] == [1, 1]
         assert await send(envelope(webhook(GOOD, other))) == ["ignored"]
 
     async def test_closed_incident_is_acknowledged_and_leaves_nothing(self, send, world, topic):
         assert await send(envelope(incident(state="closed"))) == ["ignored"]
-        assert await requests(world) == []
+        assert await rrs(world) == []
         assert topic.published == []
 
 
@@ -211,7 +211,7 @@ class TestPoison:
         self, send, world, topic
     ):
         assert await send(envelope(webhook(GOOD, BAD))) == ["created", "invalid"]
-        assert len(await requests(world)) == 1
+        assert len(await rrs(world)) == 1
         ((_, attributes),) = topic.published
         assert attributes["reason"].startswith(BROKEN)
 
@@ -249,7 +249,7 @@ class TestUntargeted:
         event = CloudEvent(type=PUBLISHED, source=SOURCE, id=MESSAGE_ID, data=data)
         (result,) = await intake.receive(event, deadline=deadline)
         assert result.status is Status.CREATED
-        (request,) = await requests(world)
+        (request,) = await rrs(world)
         assert request["spec"]["targetResource"] == {"kind": "Namespace", "name": "shop", "apiVersion": "v1"}
 
 
@@ -288,7 +288,7 @@ class TestTopicOutOfOrder:
         for _ in range(3):
             with pytest.raises(TransientError):
                 await send(envelope(webhook(GOOD, BAD)))
-        (request,) = await requests(world)
+        (request,) = await rrs(world)
         assert count(request) == 1
 
         topic.broken = False

@@ -39,14 +39,14 @@ class Caller:
     def lease(self, name: str) -> Any:
         return self.call("POST", LEASES, {"metadata": {"name": name}}, expect=201)
 
-    def request(self, name: str, **spec: Any) -> Any:
-        return self.call("POST", REQUESTS, request(name, **spec), expect=201)
+    def remediation_request(self, name: str, **spec: Any) -> Any:
+        return self.call("POST", REQUESTS, remediation_request(name, **spec), expect=201)
 
     def names(self, path: str, **query: Any) -> list[str]:
         return [item["metadata"]["name"] for item in self.call("GET", path, **query)["items"]]
 
 
-def request(name: str, **spec: Any) -> dict[str, Any]:
+def remediation_request(name: str, **spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": "remediation.kubernaut.ai/v1alpha1",
         "kind": "RemediationRequest",
