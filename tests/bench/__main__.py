@@ -65,7 +65,7 @@ def main(
     cases = selected(all_cases() if full else default_cases(), only=only or ())
     if quick:
         pairs, cold = 1, min(cold, 1)
-        cases = [case for case in cases if (case.requests, case.processes) == (0, 1)]
+        cases = [case for case in cases if (case.rrs, case.processes) == (0, 1)]
     console = Console()
     if not console.is_terminal:
         console.width = 140

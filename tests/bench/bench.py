@@ -53,7 +53,7 @@ class Bench:
         defaults = case.workload.defaults
         started = self._function(defaults=defaults, WORKERS=str(case.processes))
         with self._floors(case.processes) as floors, started as function:
-            self._namespace.fill(floors, case.requests)
+            self._namespace.fill(floors, case.rrs)
             function.workers(case.processes)
             run = CaseRun(
                 workload=case.workload,
@@ -153,7 +153,7 @@ def _row(case: Case, slices: Slices) -> Row:
     ours, floor, other = slices.ours, slices.floor, slices.other
     return Row(
         workload=case.workload.name,
-        requests=case.requests,
+        rrs=case.rrs,
         processes=case.processes,
         ours=side(ours, alerts=alerts),
         floor=side(floor, alerts=1),

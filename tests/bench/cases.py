@@ -23,36 +23,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 ALL = WORKLOADS + WITH_DEFAULTS
-REQUESTS = (0, 1_000, 10_000)
+RRS = (0, 1_000, 10_000)
 PROCESSES = (1, 2, 4)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One workload, with `requests` others in the namespace and the function in `processes`."""
+    """One workload, with `rrs` others in the namespace and the function in `processes`."""
 
     workload: Workload
-    requests: int = 0
+    rrs: int = 0
     processes: int = 1
 
     @property
     def title(self) -> str:
         """For people."""
-        return title(self.workload.name, self.requests, self.processes)
+        return title(self.workload.name, self.rrs, self.processes)
 
 
 def default_cases() -> list[Case]:
     """All workloads at rest; at size those that a LIST could slow down; in many processes those that spread."""
-    sized = product((NEW, REPEATS, NEW_ALONE, REPEAT_ALONE), REQUESTS[1:])
+    sized = product((NEW, REPEATS, NEW_ALONE, REPEAT_ALONE), RRS[1:])
     spread = product((NEW, REPEATS, ONE, STORM), PROCESSES[1:])
     cases = [Case(workload) for workload in ALL]
-    cases += [Case(workload, requests=requests) for workload, requests in sized]
+    cases += [Case(workload, rrs=rrs) for workload, rrs in sized]
     return cases + [Case(workload, processes=processes) for workload, processes in spread]
 
 
 def all_cases() -> list[Case]:
     """The cross product."""
-    return [Case(*one) for one in product(ALL, REQUESTS, PROCESSES)]
+    return [Case(*one) for one in product(ALL, RRS, PROCESSES)]
 
 
 def wanted(name: str, *, only: Sequence[str]) -> bool:
@@ -63,4 +63,4 @@ def wanted(name: str, *, only: Sequence[str]) -> bool:
 def selected(cases: Iterable[Case], *, only: Sequence[str]) -> list[Case]:
     """Keep the workloads whose name contains one of `only`, ordered so that the namespace is filled once a size."""
     kept = [case for case in cases if wanted(case.workload.name, only=only)]
-    return sorted(kept, key=lambda case: (case.requests, case.processes))
+    return sorted(kept, key=lambda case: (case.rrs, case.processes))

@@ -52,7 +52,7 @@ class Row:
     """
 
     workload: str
-    requests: int
+    rrs: int
     processes: int
     ours: Side
     floor: Side
@@ -70,12 +70,12 @@ class Row:
     @property
     def title(self) -> str:
         """The case for people; tells it from all others."""
-        return title(self.workload, self.requests, self.processes)
+        return title(self.workload, self.rrs, self.processes)
 
 
-def title(workload: str, requests: int, processes: int) -> str:
+def title(workload: str, rrs: int, processes: int) -> str:
     """Name a case as tables and reports do."""
-    return f"{workload} · {requests:,} RRs · {processes} process{'es' if processes > 1 else ''}"
+    return f"{workload} · {rrs:,} RRs · {processes} process{'es' if processes > 1 else ''}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -26,12 +26,12 @@ class Namespace:
         self.cluster = Cluster(server)
         self._fillers = 0
 
-    def fill(self, floors: Floors, requests: int) -> None:
+    def fill(self, floors: Floors, rrs: int) -> None:
         """Create RRs until there are so many."""
-        fillers = [("create", f"filler-{place}") for place in range(self._fillers, requests)]
+        fillers = [("create", f"filler-{place}") for place in range(self._fillers, rrs)]
         if fillers:
             floors.run(fillers, in_flight=_AT_ONCE)
-            self._fillers = requests
+            self._fillers = rrs
 
     def one(self) -> Any:
         """Return the one RR that something other than filling created."""

@@ -59,7 +59,7 @@ def _of_row(row: Row) -> Iterator[Verdict]:
     yield Verdict(case=row.title, figure="p99, of p50", measured=row.ours.p99 / row.ours.p50, limit=_MOST_P99)
     if row.ours.refused:
         yield Verdict(case=row.title, figure="share answered 503", measured=row.ours.refused, limit=0)
-    if row.requests == 0 and row.processes == 1:
+    if row.rrs == 0 and row.processes == 1:
         yield from _absolute(row)
 
 
@@ -75,7 +75,7 @@ def _absolute(row: Row) -> Iterator[Verdict]:
 
 def _at_size(rows: Iterable[Row]) -> Iterator[Verdict]:
     """Repeats cost the same in a full namespace; new signals at most what the LIST adds to the bare calls."""
-    found = {(row.workload, row.requests): row for row in rows if row.processes == 1}
+    found = {(row.workload, row.rrs): row for row in rows if row.processes == 1}
     for name, most in ((REPEAT_ALONE.name, _flat), (NEW_ALONE.name, _what_list_adds)):
         empty, full = found.get((name, 0)), found.get((name, _LARGE))
         if empty and full:

@@ -30,7 +30,7 @@ class Workload:
         in_flight: webhooks at once.
         alerts: in each webhook.
         draw: makes the webhooks of one slice.
-        known: targets whose requests exist before the first slice; `draw` repeats them.
+        known: targets whose RRs exist before the first slice; `draw` repeats them.
         most_pairs: where a slice is long enough to need no more of them.
         defaults: the function runs with the settings that users get: owners resolved, senders checked. The
             targets then are Pods of Deployments that exist.

@@ -13,7 +13,7 @@ from core.answers import answer
 from core.common.resilience import Deadline
 from core.signals.alertmanager import decode_alertmanager
 from tests.cases.cluster import cluster_of
-from tests.support.instances import REQUESTS, START
+from tests.support.instances import RRS, START
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,5 +57,5 @@ async def outcome(world: World, case: Any) -> tuple[int, list[str]]:
     batch = decode_alertmanager(body, received_time=START, signal_type="prometheus-alert")
     deadline = Deadline(clock=world.clock, seconds=8.0)
     results = await instance.gateway.pipeline.process(batch, digest=b"", deadline=deadline)
-    stored = await world.call("GET", REQUESTS)
+    stored = await world.call("GET", RRS)
     return answer(results).status, sorted(each["spec"]["signalFingerprint"] for each in stored["items"])

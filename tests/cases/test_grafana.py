@@ -14,7 +14,7 @@ from core.common.resilience import Deadline
 from core.signals.alertmanager import decode_alertmanager
 from tests.cases.cluster import cluster_of
 from tests.cases.test_cases import DATA
-from tests.support.instances import REQUESTS, START
+from tests.support.instances import RRS, START
 
 CASES = json.loads((Path(__file__).parent / "grafana.json").read_text())["cases"]
 
@@ -26,7 +26,7 @@ async def test_body_leads_to_the_right_objects_and_code(case: Any) -> None:
     batch = decode_alertmanager(json.dumps(case["body"]).encode(), received_time=START, signal_type="alert")
     deadline = Deadline(clock=world.clock, seconds=60.0)
     results = await instance.gateway.pipeline.process(batch, digest=b"", deadline=deadline)
-    stored = await world.call("GET", REQUESTS)
+    stored = await world.call("GET", RRS)
     await world.close()
     problems = [hashlib.sha256(problem.encode()).hexdigest() for problem in case["problems"]]
     assert answer(results).status == case["code"]

@@ -26,7 +26,7 @@ from core.local.embedded import EmbeddedApi, load_crd
 from core.logs import LOGGER_NAME
 from core.triggers.kept_events import DEAD_LETTERS
 from functions import _worker
-from tests.support.instances import NAMESPACE, REQUESTS
+from tests.support.instances import NAMESPACE, RRS
 from tests.support.loop_clock import LoopClock
 from tests.support.wire import deliver
 from tests.unit.functions.asgi import Answered, call
@@ -69,7 +69,7 @@ class Transport:
 class Served:
     """The app; each request meets a new event loop, hence a new gateway, and a new API server."""
 
-    def __init__(self, app: Any, *, stores: Resource = REQUESTS) -> None:
+    def __init__(self, app: Any, *, stores: Resource = RRS) -> None:
         self._app = app
         self._stores = stores
         self._transport: Any = None
@@ -116,7 +116,7 @@ class Served:
 
 
 @contextmanager
-def serve(target: str, folder: Path, *, stores: Resource = REQUESTS, **settings: str) -> Iterator[Served]:
+def serve(target: str, folder: Path, *, stores: Resource = RRS, **settings: str) -> Iterator[Served]:
     """Load a function with `settings`; what loading it does to this process is undone. `stores`: what it keeps."""
     logger = logging.getLogger(LOGGER_NAME)
     before = logger.handlers, logger.level, logger.propagate

@@ -36,13 +36,13 @@ from core.signals.targets import target_of
 from tests.fuzz.corpus import entries
 from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded, mutated_bytes, mutated_json
-from tests.support.instances import REQUESTS
+from tests.support.instances import RRS
 from tests.support.kubernetes_events import kubelet_event, reference, scheduler_event
 from tests.support.loop_clock import START
 from tests.support.pubsub_messages import incident
 
 ENTRY = NormalizedSignal | Ignored | Poison
-BUILDER = RemediationRequestBuilder(resource=REQUESTS, namespace="sluice-system", payload_encoding="raw")
+BUILDER = RemediationRequestBuilder(resource=RRS, namespace="sluice-system", payload_encoding="raw")
 WEBHOOKS = st.sampled_from([entry.body for entry in entries("alertmanager")])
 EVENTS = mutated_json(st.sampled_from([kubelet_event(), scheduler_event(), reference(kubelet_event())]))
 LEASE = {

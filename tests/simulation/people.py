@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.simulation.world import World
 
-REQUESTS = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
+RRS = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
 
 NAMESAKE = "Namesake"
 
@@ -83,7 +83,7 @@ class Orchestrator(Caller):
                 status["outcome"] = "ManualReviewRequired"
             if draw < 0.23:
                 self._world.trace.state("ended RR that still holds")
-        self.call("PATCH", REQUESTS, obj["metadata"]["name"], {"status": status}, status=True)
+        self.call("PATCH", RRS, obj["metadata"]["name"], {"status": status}, status=True)
 
     def clean_up(self) -> None:
         """Delete what ended long ago."""
@@ -92,7 +92,7 @@ class Orchestrator(Caller):
             last = self._world.etcd.written_at("remediationrequests", name)
             if not active(obj) and not _is_namesake(obj) and self._world.loop.true_time - last > RETENTION:
                 self._world.trace.state("ended RR deleted in time")
-                self.call("DELETE", REQUESTS, name, {})
+                self.call("DELETE", RRS, name, {})
 
     def delete(self, key: str) -> None:
         """Delete an RR of a target at this very moment: an ended one mostly."""
@@ -108,7 +108,7 @@ class Orchestrator(Caller):
             self._let_die(obj, seconds=rng.choice((1.0, 20.0, 1000.0)))
             return
         self._world.trace.fault(key, "RR deleted near a burst")
-        self.call("DELETE", REQUESTS, obj["metadata"]["name"], {})
+        self.call("DELETE", RRS, obj["metadata"]["name"], {})
 
     def _let_die(self, obj: Any, *, seconds: float) -> None:
         """Delete an RR that a finalizer keeps for so long."""
@@ -149,7 +149,7 @@ class Operator(Caller):
         if fenced:
             found = [obj for obj in found if active(obj)]
         if found:
-            self._delete(key, REQUESTS, rng.choice(found)["metadata"]["name"])
+            self._delete(key, RRS, rng.choice(found)["metadata"]["name"])
 
     def _delete(self, key: str, resource: Resource, name: str) -> None:
         if self.call("DELETE", resource, name, {}) != 404:

@@ -23,7 +23,7 @@ from tests.support.wire import deliver
 
 CALLS = 250
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
-REQUESTS = f"/apis/remediation.kubernaut.ai/v1alpha1/namespaces/{NAMESPACE}/remediationrequests"
+RRS = f"/apis/remediation.kubernaut.ai/v1alpha1/namespaces/{NAMESPACE}/remediationrequests"
 OTHER_FINGERPRINT = "b" * 64
 
 
@@ -72,7 +72,7 @@ class Planned:
     """One call of the kind that gateways, the orchestrator or an operator make."""
 
     def __init__(self, dice: random.Random) -> None:
-        root, make = dice.choice(((LEASES, lease), (REQUESTS, remediation_request)))
+        root, make = dice.choice(((LEASES, lease), (RRS, remediation_request)))
         name = dice.choice(("n-1", "n-2"))
         self.target = f"{root}/{name}"
         self.query: dict[str, str] = {}
@@ -86,7 +86,7 @@ class Planned:
                 {"preconditions": self._some(dice, uid="<uid>", resourceVersion="<version>")},
             ),
             "get": ("GET", self.target, None),
-            "list": ("GET", REQUESTS, None),  # nobody lists Leases
+            "list": ("GET", RRS, None),  # nobody lists Leases
         }[act]
         if act == "list":
             self.query = {"fieldSelector": f"spec.signalFingerprint={dice.choice((FINGERPRINT, OTHER_FINGERPRINT))}"}
@@ -109,7 +109,7 @@ class Planned:
 
     def _change(self, dice: random.Random, root: str, name: str) -> tuple[str, str, Any]:
         metadata = self._some(dice, resourceVersion=dice.choice(("<version>", "<version>", "1")))
-        if root == REQUESTS:
+        if root == RRS:
             return "PATCH", f"{self.target}/status", {"metadata": metadata, "status": self._status(dice)}
         metadata |= self._some(dice, uid=dice.choice(("<uid>", "<uid>", "other")))
         return "PUT", self.target, lease(name, meta=metadata, holderIdentity=dice.choice(("a", "b", "c")))

@@ -14,7 +14,7 @@ from core.protocol.lock import LOCK_DURATION_SECONDS
 from core.protocol.remediation_request import fenced_name
 from tests.simulation.judge import fingerprint_of
 from tests.simulation.machine import START
-from tests.simulation.people import NAMESAKE, REQUESTS, Caller
+from tests.simulation.people import NAMESAKE, RRS, Caller
 from tests.simulation.phases import active
 from tests.simulation.scenario import dice
 from tests.simulation.senders import fingerprint
@@ -45,7 +45,7 @@ class Namesake(Caller):
         metadata = lease["metadata"]
         name = fenced_name(of, lease_uid=metadata["uid"], overwritten=rng.choice(("", metadata["resourceVersion"])))
         body = _request(name, of[:12] + sha256(key.encode()).hexdigest()[12:], called=NAMESAKE)
-        if self.call("POST", REQUESTS, "", body) != 409:
+        if self.call("POST", RRS, "", body) != 409:
             self._world.trace.fault(key, "name taken by another fingerprint")
 
 
@@ -96,7 +96,7 @@ class ForeignGateway(Caller):
         if standing:
             self._count(standing[0])
             return
-        self.call("POST", REQUESTS, "", _request(f"rr-{of[:12]}-{rng.getrandbits(32):08x}", of))
+        self.call("POST", RRS, "", _request(f"rr-{of[:12]}-{rng.getrandbits(32):08x}", of))
 
     def _count(self, seen: Any) -> None:
         now = rfc3339(START + timedelta(seconds=self._world.loop.true_time + self._offset))
@@ -106,12 +106,12 @@ class ForeignGateway(Caller):
             "metadata": {"resourceVersion": seen["metadata"]["resourceVersion"]},
             "status": {"deduplication": counted},
         }
-        self.call("PATCH", REQUESTS, seen["metadata"]["name"], body, status=True)
+        self.call("PATCH", RRS, seen["metadata"]["name"], body, status=True)
 
 
 def _request(name: str, of: str, *, called: str = "HighMemoryUsage") -> Any:
     spec = {"signalFingerprint": of, "signalName": called}
-    return {"apiVersion": REQUESTS.api_version, "kind": REQUESTS.kind, "metadata": {"name": name}, "spec": spec}
+    return {"apiVersion": RRS.api_version, "kind": RRS.kind, "metadata": {"name": name}, "spec": spec}
 
 
 def _age(obj: Any) -> tuple[str, str]:

@@ -32,7 +32,7 @@ NAMESPACE = "sluice-system"
 SHOP = "shop"
 """Where the workloads are: the gateway's own namespace is none of its business."""
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-REQUESTS = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
+RRS = remediation_requests(group="remediation.kubernaut.ai", version="v1alpha1")
 
 
 def fingerprint(name: str = "web") -> str:
@@ -154,7 +154,7 @@ class World:
 
     async def rrs(self, of: str = "") -> list[Any]:
         """All RemediationRequests of a fingerprint, oldest first."""
-        listed = await self.call("GET", REQUESTS)
+        listed = await self.call("GET", RRS)
         mine = [item for item in listed["items"] if item["spec"]["signalFingerprint"] == (of or fingerprint())]
         return sorted(mine, key=lambda item: int(item["metadata"]["resourceVersion"]))
 
@@ -175,11 +175,11 @@ class World:
     async def set_phase(self, phase: str, *, of: str = "") -> None:
         """Move the newest RR of a fingerprint to `phase`, as the orchestrator does."""
         newest = (await self.rrs(of))[-1]
-        await self.call("PATCH", REQUESTS, newest["metadata"]["name"], "status", status={"overallPhase": phase})
+        await self.call("PATCH", RRS, newest["metadata"]["name"], "status", status={"overallPhase": phase})
 
     async def delete_rr(self, *, of: str = "") -> None:
         """Delete the newest RR of a fingerprint by hand."""
-        await self.call("DELETE", REQUESTS, (await self.rrs(of))[-1]["metadata"]["name"])
+        await self.call("DELETE", RRS, (await self.rrs(of))[-1]["metadata"]["name"])
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass for everybody."""

@@ -10,7 +10,7 @@ from core.common.resilience import Deadline
 from core.kube.errors import UnreadableAnswerError
 from core.local.embedded import EmbeddedApi
 from core.readiness import fields_dropped, rights_missing
-from tests.support.instances import NAMESPACE, REQUESTS, START, World
+from tests.support.instances import NAMESPACE, RRS, START, World
 
 LOOK, DEFINITION, RULES = "LIST remediationrequests", "GET openapi", "CREATE selfsubjectrulesreviews"
 COUNTED = {"occurrenceCount": {"type": "integer"}, "firstSeenAt": {"type": "string"}, "lastSeenAt": {"type": "string"}}
@@ -52,16 +52,16 @@ def published(status: Any, **kind: str) -> dict[str, Any]:
     ],
 )
 def test_definition_stores_what_it_has_or_keeps_whole(status: Any, dropped: list[str]):
-    assert fields_dropped(published(status), REQUESTS) == dropped
+    assert fields_dropped(published(status), RRS) == dropped
 
 
 @pytest.mark.parametrize("document", [{}, {"components": 3}, published({}, kind="Other"), published({}, version="v2")])
 def test_document_that_does_not_speak_of_the_kind_tells_nothing(document: Any):
-    assert fields_dropped(document, REQUESTS) == []
+    assert fields_dropped(document, RRS) == []
 
 
 def test_rules_that_are_enough_in_parts_are_enough():
-    assert rights_missing({"status": {"resourceRules": ENOUGH}}, REQUESTS) == []
+    assert rights_missing({"status": {"resourceRules": ENOUGH}}, RRS) == []
 
 
 @pytest.mark.parametrize(
@@ -84,17 +84,17 @@ def test_rules_that_are_enough_in_parts_are_enough():
     ],
 )
 def test_each_rule_that_is_missing_is_named(rules: Any, missing: list[str]):
-    assert rights_missing({"status": {"resourceRules": rules}}, REQUESTS) == missing
+    assert rights_missing({"status": {"resourceRules": rules}}, RRS) == missing
 
 
 def test_authorizer_that_cannot_list_its_rules_is_not_judged():
-    assert rights_missing({"status": {"resourceRules": [], "incomplete": True}}, REQUESTS) == []
+    assert rights_missing({"status": {"resourceRules": [], "incomplete": True}}, RRS) == []
 
 
 @pytest.mark.parametrize("answer", [{}, {"status": {}}, {"status": {"resourceRules": 3}}])
 def test_answer_that_is_no_review_is_not_believed(answer: Any):
     with pytest.raises(UnreadableAnswerError):
-        rights_missing(answer, REQUESTS)
+        rights_missing(answer, RRS)
 
 
 async def test_what_was_well_is_not_asked_for_again_within_ten_seconds(world: World):

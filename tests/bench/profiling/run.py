@@ -77,8 +77,8 @@ class ProfileRun:
         return attack(self.vegeta, url, requests, in_flight=in_flight, expected=subject.answers, folder=folder).slice
 
     def _check(self, sent: int) -> None:
-        """An event that is ignored is answered as one that is stored: only the requests tell."""
+        """An event that is ignored is answered as one that is stored: only the RRs tell."""
         stored = self.namespace.count()
         self.namespace.empty()
         if stored != sent:
-            raise WrongWorkError(f"{self.subject.name}: {sent} targets were sent, but there are {stored} requests.")
+            raise WrongWorkError(f"{self.subject.name}: {sent} targets were sent, but there are {stored} RRs.")

@@ -19,7 +19,7 @@ def test_what_the_bare_client_created_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("requests", "sent"),
+    ("rrs", "sent"),
     [
         pytest.param([], {"a": 1}, id="lost"),
         pytest.param([request_for("a"), request_for("a", name="rr-2")], {"a": 1}, id="twice"),
@@ -27,9 +27,9 @@ def test_what_the_bare_client_created_is_left_out():
         pytest.param([request_for("a")], {}, id="never sent"),
     ],
 )
-def test_wrong_work_ends_the_benchmark(requests, sent):
+def test_wrong_work_ends_the_benchmark(rrs, sent):
     with pytest.raises(WrongWorkError, match="a was acknowledged"):
-        check_counts(requests, sent=sent)
+        check_counts(rrs, sent=sent)
 
 
 @pytest.mark.parametrize("count", [2, 3])

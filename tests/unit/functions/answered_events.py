@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.kube.client import path_of
 from core.kube.transport import ApiRequest
-from tests.support.instances import REQUESTS
+from tests.support.instances import RRS
 from tests.support.wire import deliver
 from tests.unit.functions.conftest import NAMESPACE
 
@@ -40,7 +40,7 @@ def comes_again(answer: Answered) -> str:
 
 async def stored(wire: Wire) -> list[Any]:
     """All RemediationRequests."""
-    answer = await deliver(wire.app, ApiRequest(method="GET", path=path_of(REQUESTS, namespace=NAMESPACE)))
+    answer = await deliver(wire.app, ApiRequest(method="GET", path=path_of(RRS, namespace=NAMESPACE)))
     return list(json.loads(answer.body)["items"])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from core.kube.resources import LEASES
 from core.protocol.lease import lease_name
 from core.results import Status
-from tests.support.instances import REQUESTS, fingerprint, signal
+from tests.support.instances import RRS, fingerprint, signal
 
 if TYPE_CHECKING:
     from tests.support.instances import World
@@ -50,7 +50,7 @@ async def test_round_that_meets_anothers_write_is_counted(world: World):
     await one.post(signal())
     assert one.metric("gateway_conflicts_total") == 0
     rr = await world.only_rr()
-    await world.call("PATCH", REQUESTS, rr["metadata"]["name"], "status", status={"overallPhase": "Processing"})
+    await world.call("PATCH", RRS, rr["metadata"]["name"], "status", status={"overallPhase": "Processing"})
     (result,) = await one.post(signal())
     assert result.status is Status.DEDUPLICATED
     assert one.metric("gateway_conflicts_total") == 1

@@ -10,7 +10,7 @@ from core.common.text import rfc3339
 from core.local.embedded import EmbeddedApi
 from core.protocol.remediation_request import ended_at, holds_its_problem
 from core.results import Status
-from tests.support.instances import REQUESTS, START, World, count, signal
+from tests.support.instances import RRS, START, World, count, signal
 from tests.support.scripted import answered
 
 LOOK = "LIST remediationrequests"
@@ -49,7 +49,7 @@ def test_what_holds(phase: str, rest: dict[str, Any], holds: bool):
 async def ended(world: World, **status: Any) -> str:
     """Leave an RR that has ended so; return its name."""
     (result,) = await world.instance().post(signal())
-    await world.call("PATCH", REQUESTS, result.rr_name, "status", status={"overallPhase": "Failed"} | status)
+    await world.call("PATCH", RRS, result.rr_name, "status", status={"overallPhase": "Failed"} | status)
     return result.rr_name
 
 
@@ -62,7 +62,7 @@ async def another(world: World) -> str:
     (made,) = await world.rrs()
     world.pass_time(1)
     kind = {"apiVersion": made["apiVersion"], "kind": made["kind"]}
-    await world.call("POST", REQUESTS, **kind, metadata={"name": "rr-of-another"}, spec=made["spec"])
+    await world.call("POST", RRS, **kind, metadata={"name": "rr-of-another"}, spec=made["spec"])
     return "rr-of-another"
 
 
@@ -72,7 +72,7 @@ async def test_oldest_rr_at_work_takes_the_signals_beside_a_newer_one_that_holds
     newer = await another(world)
     if ended:
         status = {"overallPhase": "Failed", "nextAllowedExecution": ahead(world, 60)}
-        await world.call("PATCH", REQUESTS, newer, "status", status=status)
+        await world.call("PATCH", RRS, newer, "status", status=status)
     one = world.instance()
     (repeat,) = await one.post(signal())
     assert (repeat.status, repeat.rr_name) == (Status.DEDUPLICATED, first.rr_name)
@@ -107,7 +107,7 @@ async def test_hold_that_is_lifted_between_look_and_count_opens_the_next_one(wor
     name = await ended(world, nextAllowedExecution=ahead(world, 60))
     one = world.instance()
     lift = {"nextAllowedExecution": None}
-    one.wire.on(COUNT, before=lambda: world.call("PATCH", REQUESTS, name, "status", status=lift))
+    one.wire.on(COUNT, before=lambda: world.call("PATCH", RRS, name, "status", status=lift))
     (result,) = await one.post(signal())
     assert result.status is Status.CREATED
     assert [count(rr) for rr in await world.rrs()] == [1, 1]
@@ -154,7 +154,7 @@ async def test_late_count_is_not_added_again_where_its_rr_is_made_to_hold_again(
     one = world.instance()
     one.wire.on(COUNT, before=lambda: passing(world, 4))
     one.wire.on(LOOK)
-    one.wire.on(LOOK, before=lambda: world.call("PATCH", REQUESTS, name, "status", status=longer))
+    one.wire.on(LOOK, before=lambda: world.call("PATCH", RRS, name, "status", status=longer))
     (result,) = await one.post(signal())
     assert (result.status, result.rr_name) == (Status.DEDUPLICATED, name)
     assert one.calls == [LOOK, COUNT, LOOK, f"{LOOK} consistently"]
@@ -236,7 +236,7 @@ async def test_dying_rr_takes_no_signal(world: World):
     (first,) = await one.post(signal())
     rr = await world.only_rr()
     rr["metadata"]["finalizers"] = ["example.com/slow"]
-    await world.call("PUT", REQUESTS, first.rr_name, **rr)
+    await world.call("PUT", RRS, first.rr_name, **rr)
     await world.delete_rr()
     assert "deletionTimestamp" in (await world.only_rr())["metadata"]
     for sender in (one, world.instance()):  # one remembers it, the other sees it in its list

@@ -14,7 +14,7 @@ from core.protocol.placement import PhaseBasedDeduplicationChecker
 from core.protocol.remediation_request import RemediationRequest, fenced_name
 from core.protocol.status import StatusUpdater
 from core.results import Status
-from tests.support.instances import NAMESPACE, REQUESTS, Instance, World, count, fingerprint, signal
+from tests.support.instances import NAMESPACE, RRS, Instance, World, count, fingerprint, signal
 from tests.support.wire import Fault
 
 COUNT = "PATCH remediationrequests/status"
@@ -33,7 +33,7 @@ def deadline(world: World) -> Deadline:
 class TestShouldDeduplicate:
     def checker(self, world: World, one: Instance) -> PhaseBasedDeduplicationChecker:
         return PhaseBasedDeduplicationChecker(
-            client=one.gateway.client, resource=REQUESTS, namespace=NAMESPACE, clock=world.clock
+            client=one.gateway.client, resource=RRS, namespace=NAMESPACE, clock=world.clock
         )
 
     async def test_nothing_to_join_where_there_is_no_rr(self, world: World, deadline: Deadline):
@@ -149,7 +149,7 @@ class TestStatusUpdater:
         return RemediationRequest.from_object(await world.only_rr())
 
     def updater(self, world: World, one: Instance) -> StatusUpdater:
-        return StatusUpdater(client=one.gateway.client, resource=REQUESTS, clock=world.clock, random=lambda: 0.5)
+        return StatusUpdater(client=one.gateway.client, resource=RRS, clock=world.clock, random=lambda: 0.5)
 
     async def test_signals_are_added_to_what_is_there(self, world: World, deadline: Deadline):
         one = world.instance()

@@ -13,7 +13,7 @@ from core.protocol.lease import lease_name
 from core.protocol.lock import DONE_LEASE_SECONDS
 from core.protocol.remediation_request import fenced_name
 from core.results import SignalResult, Status
-from tests.support.instances import REQUESTS, World, at_once, count, fingerprint, signal
+from tests.support.instances import RRS, World, at_once, count, fingerprint, signal
 from tests.unit.protocol.test_new_and_repeated import NEW, NEW_OF_SEVERAL
 from tests.unit.protocol.test_parts import FORBIDDEN
 
@@ -529,8 +529,8 @@ class TestStaleAndMovingViews:
             taken.append(await self.next_name(world))
             obj = await self.somebody_elses(world)
             obj["metadata"], obj["spec"]["signalFingerprint"] = {"name": taken[0]}, of or fingerprint()
-            await world.call("POST", REQUESTS, **obj)
-            await world.call("PATCH", REQUESTS, taken[0], "status", status={"overallPhase": "Completed"})
+            await world.call("POST", RRS, **obj)
+            await world.call("PATCH", RRS, taken[0], "status", status={"overallPhase": "Completed"})
 
         one.wire.on(CREATE, before=take_the_name)
         (result,) = await one.post(signal())

@@ -7,7 +7,7 @@ import pytest
 
 from core.results import SignalResult, Status
 from core.signals.signal import NormalizedSignal
-from tests.support.instances import REQUESTS, Instance, World, at_once, count, signal
+from tests.support.instances import RRS, Instance, World, at_once, count, signal
 
 LOOK = "LIST remediationrequests"
 CONSISTENT = "LIST remediationrequests consistently"
@@ -231,7 +231,7 @@ class TestSideBySide:
 class TestOthersWrite:
     async def test_their_conditions_stay(self, world: World):
         one = await opened(world, "a")
-        await world.call("PATCH", REQUESTS, await self._name(world), "status", status={"conditions": [OTHERS]})
+        await world.call("PATCH", RRS, await self._name(world), "status", status={"conditions": [OTHERS]})
         await one.post(ended("a"))
         assert one.calls == [PATCH, READ, PATCH]
         assert OTHERS in await conditions(world)
@@ -239,7 +239,7 @@ class TestOthersWrite:
 
     async def test_their_conditions_are_read_again_and_not_remembered(self, world: World):
         one = await opened(world, "a")
-        await world.call("PATCH", REQUESTS, await self._name(world), "status", status={"conditions": [OTHERS]})
+        await world.call("PATCH", RRS, await self._name(world), "status", status={"conditions": [OTHERS]})
         await one.post(fires("a"))
         one.restart()
         await one.post(ended("a"))
@@ -248,9 +248,7 @@ class TestOthersWrite:
 
     async def test_list_that_they_drop_leaves_it_untold(self, world: World):
         await opened(world, "a", "b")
-        await world.call(
-            "PATCH", REQUESTS, await self._name(world), "status", status={"deduplication": {"firing": None}}
-        )
+        await world.call("PATCH", RRS, await self._name(world), "status", status={"deduplication": {"firing": None}})
         one = world.instance()
         await one.post(ended("a"))
         assert one.calls == [CONSISTENT]

@@ -12,7 +12,7 @@ from core.protocol.lease import Lease, LeaseStore, lease_name
 from core.protocol.lock import DONE_LEASE_SECONDS, LeaseSweeper, Lock, LockState
 from core.protocol.pruning import Pruned, prune
 from core.results import Status
-from tests.support.instances import NAMESPACE, REQUESTS, START, Instance, World, fingerprint, signal
+from tests.support.instances import NAMESPACE, RRS, START, Instance, World, fingerprint, signal
 from tests.support.loop_clock import LoopClock
 from tests.unit.protocol.test_meeting import dies_before_its_create
 
@@ -161,7 +161,7 @@ class TestPruning:
         return await prune(
             client=client,
             store=LeaseStore(client=client, namespace=NAMESPACE, clock=world.clock),
-            resource=REQUESTS,
+            resource=RRS,
             namespace=NAMESPACE,
             older_than_seconds=seconds,
             deadline=Deadline(clock=world.clock, seconds=60),
@@ -195,7 +195,7 @@ class TestPruning:
         one = world.instance()
         (result,) = await one.post(signal())
         status = {"overallPhase": "Failed", "outcome": "ManualReviewRequired"}
-        await world.call("PATCH", REQUESTS, result.rr_name, "status", status=status)
+        await world.call("PATCH", RRS, result.rr_name, "status", status=status)
         world.pass_time(10**6)
         assert (await self.prune(world, one)).remediation_requests == []
 
@@ -231,7 +231,7 @@ class TestPruning:
         await world.set_phase("Completed")
         rr = await world.only_rr()
         rr["metadata"]["finalizers"] = ["example.com/slow"]
-        await world.call("PUT", REQUESTS, result.rr_name, **rr)
+        await world.call("PUT", RRS, result.rr_name, **rr)
         await world.delete_rr()
         one.restart()
         assert (await self.prune(world, one)).remediation_requests == []

@@ -4,7 +4,7 @@ from core.protocol.lease import lease_name
 from core.protocol.lock import DONE_LEASE_SECONDS, RR_ANNOTATION
 from core.protocol.remediation_request import fenced_name
 from core.results import Status
-from tests.support.instances import REQUESTS, World, fingerprint, signal
+from tests.support.instances import RRS, World, fingerprint, signal
 from tests.unit.protocol.test_meeting import GO_ON, MEET, dies_before_its_create
 
 LOOK = "LIST remediationrequests"
@@ -33,9 +33,9 @@ async def take(world: World, name: str, *, of: str = TWIN, phase: str = "") -> N
     (made,) = await world.rrs(fingerprint("other"))
     spec = made["spec"] | {"signalFingerprint": of}
     kind = {"apiVersion": made["apiVersion"], "kind": made["kind"]}
-    await world.call("POST", REQUESTS, **kind, metadata={"name": name}, spec=spec)
+    await world.call("POST", RRS, **kind, metadata={"name": name}, spec=spec)
     if phase:
-        await world.call("PATCH", REQUESTS, name, "status", status={"overallPhase": phase})
+        await world.call("PATCH", RRS, name, "status", status={"overallPhase": phase})
 
 
 async def test_another_problems_rr_at_work_under_the_name_is_not_joined(world: World):

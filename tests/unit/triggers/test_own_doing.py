@@ -17,7 +17,7 @@ from core.triggers.cloud_events import CloudEvent
 from core.triggers.kept_events import DEAD_LETTERS
 from core.triggers.kubernetes_events import KubernetesEventIntake
 from core.triggers.pubsub import PubSubIntake
-from tests.support.instances import NAMESPACE, REQUESTS, SHOP, Instance, World
+from tests.support.instances import NAMESPACE, RRS, SHOP, Instance, World
 from tests.support.kubernetes_events import kubelet_event, metadata
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ async def test_its_own_event_on_an_rr_opens_none_be_it_taken_for_a_warning(world
     reader = world.instance(owners="resolve", own_namespace="take")
     assert (await by_event(reader, written, deadline)).reason == "normal_event"
     assert (await by_event(reader, written | {"type": "Warning"}, deadline)).reason == "own"
-    assert len((await world.call("GET", REQUESTS))["items"]) == 1
+    assert len((await world.call("GET", RRS))["items"]) == 1
 
 
 async def test_log_names_the_object_and_why(

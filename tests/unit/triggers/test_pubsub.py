@@ -15,7 +15,7 @@ from core.triggers.contents import reader_over
 from core.triggers.dead_letters import DeadLetters
 from core.triggers.pubsub import REASONS, PubSubIntake
 from core.triggers.redeliveries import Redeliveries
-from tests.support.instances import REQUESTS, count
+from tests.support.instances import RRS, count
 from tests.support.kubernetes_events import kubelet_event
 from tests.support.pubsub_messages import MESSAGE_ID, PUBLISH_TIME, PUBLISHED, SOURCE, envelope, incident
 from tests.support.scripted import TOO_LONG, refused
@@ -78,7 +78,7 @@ def send(intake: PubSubIntake, deadline: Deadline) -> Any:
 
 
 async def rrs(world: Any) -> Any:
-    return (await world.call("GET", REQUESTS))["items"]
+    return (await world.call("GET", RRS))["items"]
 
 
 class TestStoring:

@@ -14,7 +14,7 @@ from core.local.embedded import Answer, Call, EmbeddedApi
 
 START = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
-REQUESTS = "/apis/remediation.kubernaut.ai/v1alpha1/namespaces/default/remediationrequests"
+RRS = "/apis/remediation.kubernaut.ai/v1alpha1/namespaces/default/remediationrequests"
 MERGE = "application/merge-patch+json"
 FINGERPRINT = "a" * 64
 
@@ -40,7 +40,7 @@ class Caller:
         return self.call("POST", LEASES, {"metadata": {"name": name}}, expect=201)
 
     def remediation_request(self, name: str, **spec: Any) -> Any:
-        return self.call("POST", REQUESTS, remediation_request(name, **spec), expect=201)
+        return self.call("POST", RRS, remediation_request(name, **spec), expect=201)
 
     def names(self, path: str, **query: Any) -> list[str]:
         return [item["metadata"]["name"] for item in self.call("GET", path, **query)["items"]]

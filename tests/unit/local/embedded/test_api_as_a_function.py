@@ -9,7 +9,7 @@ import pytest
 from core.common.clock import MockClock
 from core.local.embedded import Access, Call, EmbeddedApi, Rule, User, load_crd
 from core.local.embedded.kinds import CRDS
-from tests.unit.local.embedded.conftest import LEASES, REQUESTS, Caller, remediation_request
+from tests.unit.local.embedded.conftest import LEASES, RRS, Caller, remediation_request
 
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -35,26 +35,26 @@ class TestKinds:
     def test_a_group_of_ones_own(self):
         caller = Caller(EmbeddedApi(crds=[load_crd(group="kubernaut.ai")]))
         body = remediation_request("rr-1") | {"apiVersion": "kubernaut.ai/v1alpha1"}
-        path = REQUESTS.replace("remediation.kubernaut.ai", "kubernaut.ai")
+        path = RRS.replace("remediation.kubernaut.ai", "kubernaut.ai")
         assert caller.call("POST", path, body, expect=201)["metadata"]["generation"] == 1
-        assert caller.answer("GET", REQUESTS).body == b"404 page not found\n"
+        assert caller.answer("GET", RRS).body == b"404 page not found\n"
 
     def test_no_definition_at_all(self):
         caller = Caller(EmbeddedApi(crds=[]))
-        assert caller.answer("POST", REQUESTS, remediation_request("rr-1")).status == 404
+        assert caller.answer("POST", RRS, remediation_request("rr-1")).status == 404
         caller.call("POST", CRD_PATH, load_crd(), expect=201)
         caller.remediation_request("rr-1")
 
     def test_a_definition_that_goes_takes_the_kind_with_it(self, caller: Caller):
         caller.remediation_request("rr-1")
         caller.call("DELETE", f"{CRD_PATH}/{load_crd()['metadata']['name']}")
-        assert caller.answer("GET", REQUESTS).status == 404
+        assert caller.answer("GET", RRS).status == 404
 
     def test_and_its_objects(self, caller: Caller):
         caller.remediation_request("rr-1")
         caller.call("DELETE", f"{CRD_PATH}/{load_crd()['metadata']['name']}")
         caller.call("POST", CRD_PATH, load_crd(), expect=201)
-        assert caller.names(REQUESTS) == []
+        assert caller.names(RRS) == []
 
     def test_a_definition_that_is_changed_is_served_as_changed(self, caller: Caller):
         name = load_crd()["metadata"]["name"]
@@ -62,7 +62,7 @@ class TestKinds:
         crd["spec"]["versions"][0]["selectableFields"] = []
         caller.call("PUT", f"{CRD_PATH}/{name}", crd)
         caller.remediation_request("rr-1")
-        assert caller.answer("GET", REQUESTS, fieldSelector="spec.severity=critical").status == 400
+        assert caller.answer("GET", RRS, fieldSelector="spec.severity=critical").status == 400
 
     def test_namespaces_of_ones_own(self):
         caller = Caller(EmbeddedApi(namespaces=["sluice-system", "default"]))
@@ -148,7 +148,7 @@ class TestWhatIsNotDoneHereIsRefused:
 
     def test_deleting_a_status(self, caller: Caller):
         caller.remediation_request("rr-1")
-        assert caller.answer("DELETE", f"{REQUESTS}/rr-1/status").status == 405
+        assert caller.answer("DELETE", f"{RRS}/rr-1/status").status == 405
 
 
 class TestGeneratedNames:

@@ -9,7 +9,7 @@ import pytest
 
 from core.local.embedded import EmbeddedApi, EmbeddedServer
 from tests.support.faulty_app import FaultyApp
-from tests.unit.local.embedded.conftest import LEASES, REQUESTS, Caller
+from tests.unit.local.embedded.conftest import LEASES, RRS, Caller
 
 LEASE = {"metadata": {"name": "l-1"}}
 
@@ -83,8 +83,8 @@ async def test_a_fault_may_be_for_one_object_only(broken: Broken):
 
 
 async def test_calls_are_written_down_by_verb_and_resource(broken: Broken):
-    await broken.session.get(REQUESTS, params={"resourceVersion": "0"})
-    await broken.session.patch(f"{REQUESTS}/rr-1/status", json={})
+    await broken.session.get(RRS, params={"resourceVersion": "0"})
+    await broken.session.patch(f"{RRS}/rr-1/status", json={})
     await broken.session.delete(f"{LEASES}/l-1")
     await broken.session.get("/readyz")
     assert broken.faults.calls == [
