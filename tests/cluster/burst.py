@@ -18,7 +18,7 @@ from tests.cluster.product import ALERTMANAGER, SIGNALS, host_of
 if TYPE_CHECKING:
     from tests.cluster.machine import Machine
 
-TRIES = 16
+TRIES = 120  # ten minutes; Alertmanager itself goes on for as long as the alert fires
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0  # seconds
 
 
