@@ -12,11 +12,11 @@ from core.results import Status
 from core.signals.signal import Candidate, Lookup, NormalizedSignal, TargetResource, fingerprint_of
 from core.workloads.qualification import FOUND_BY_ANNOTATION
 from tests.support.instances import NAMESPACE, SHOP, Instance, World, signal
+from tests.unit.protocol.calls import NEW
 from tests.unit.protocol.test_workloads import DEPLOYMENTS, POD_SPEC, PODS, WORKLOAD
 
 NODES = Resource("", "v1", "nodes", "Node")
 EXPORTER = TargetResource(kind="Pod", name="node-exporter-8x2zk", namespace=SHOP, api_version="v1")
-NEW = ["LIST remediationrequests", "CREATE leases", "CREATE remediationrequests", "UPDATE leases"]
 REPEAT = ["PATCH remediationrequests/status"]
 
 

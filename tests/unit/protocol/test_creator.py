@@ -20,11 +20,10 @@ from core.protocol.remediation_request import RemediationRequestBuilder
 from core.signals.signal import NormalizedSignal
 from tests.support.instances import fingerprint, signal
 from tests.support.scripted import Scripted, answered, refused
+from tests.unit.protocol.calls import CREATE, READ
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NAME = f"rr-{fingerprint()[:12]}-0a1b2c3d"
-CREATE = "CREATE remediationrequests"
-GET = "GET remediationrequests"
 LOST = errors.ApiUnreachableError("the answer was lost")
 TAKEN = refused(409, "AlreadyExists", details={"name": "rr-1", "kind": "remediationrequests"})
 
@@ -153,7 +152,7 @@ async def test_created_rr_stands_under_its_fenced_name(creating):
 
 async def test_rr_that_another_created_is_not_told_as_ours(creating):
     creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, existing())
+    creating.api.then(READ, existing())
     assert not (await creating.create()).created
     assert creating.observer.created == []
 
@@ -276,7 +275,7 @@ async def test_open_breaker_passes_at_once_and_is_no_try(fragile):
 async def test_name_taken_by_our_own_lost_try_counts_as_created(creating):
     creating.api.then(CREATE, LOST)
     creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, existing(attempt="mine"))
+    creating.api.then(READ, existing(attempt="mine"))
     creation = await creating.create()
     assert creation.created
     assert creation.rr.uid == "u0"
@@ -286,7 +285,7 @@ async def test_name_taken_by_our_own_lost_try_counts_as_created(creating):
 @pytest.mark.parametrize("phase", ["", "Executing", "Completed"])
 async def test_name_taken_by_another_creator_is_found_and_not_counted(creating, phase):
     creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, existing(phase=phase))
+    creating.api.then(READ, existing(phase=phase))
     creation = await creating.create()
     assert not creation.created
     assert (creation.rr.uid, creation.rr.phase) == ("u0", phase)
@@ -295,21 +294,21 @@ async def test_name_taken_by_another_creator_is_found_and_not_counted(creating, 
 
 async def test_name_that_is_free_again_asks_to_look_again(creating):
     creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, refused(404, "NotFound", details={"name": "rr-1", "kind": "remediationrequests"}))
+    creating.api.then(READ, refused(404, "NotFound", details={"name": "rr-1", "kind": "remediationrequests"}))
     assert await creating.create() is None
 
 
 async def test_reading_who_has_the_name_is_tried_again_too(creating):
     creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, LOST)
-    creating.api.then(GET, existing())
+    creating.api.then(READ, LOST)
+    creating.api.then(READ, existing())
     assert (await creating.create()).rr.uid == "u0"
     assert creating.clock.sleeps == pytest.approx([0.1])
 
 
 async def test_failure_to_read_who_has_the_name_is_a_creation_error(creating):
     creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, refused(403, "Forbidden"))
+    creating.api.then(READ, refused(403, "Forbidden"))
     error = await creating.failure()
     assert "https" not in str(error)
     assert 'verbs: ["get"]' in str(error)
@@ -318,7 +317,7 @@ async def test_failure_to_read_who_has_the_name_is_a_creation_error(creating):
 async def test_name_taken_by_another_fingerprint_is_shown_and_not_counted(creating):
     twin = fingerprint()[:12] + fingerprint("other")[12:]
     creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, existing(of=twin))
+    creating.api.then(READ, existing(of=twin))
     creation = await creating.create()
     assert (creation.created, creation.rr.fingerprint) == (False, twin)
     assert creating.created == 0
@@ -327,7 +326,7 @@ async def test_name_taken_by_another_fingerprint_is_shown_and_not_counted(creati
 async def test_success_with_another_attempt_s_object_is_not_believed(creating):
     creating.api.then(CREATE, lambda sent: stored(sent, attempt="theirs"))
     creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, existing(attempt="theirs"))
+    creating.api.then(READ, existing(attempt="theirs"))
     creation = await creating.create()
     assert not creation.created
     assert creating.created == 0
@@ -337,7 +336,7 @@ async def test_success_with_another_attempt_s_object_is_not_believed(creating):
 async def test_success_that_is_not_the_request_sent_is_tried_again_under_the_same_name(creating, lie):
     creating.api.then(CREATE, answered(201, lie))
     creating.api.then(CREATE, TAKEN)
-    creating.api.then(GET, existing(attempt="mine"))
+    creating.api.then(READ, existing(attempt="mine"))
     creation = await creating.create()
     assert (creation.created, creation.rr.name) == (True, NAME)
     first, second = creating.api.bodies

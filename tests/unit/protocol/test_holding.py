@@ -10,12 +10,11 @@ from core.common.text import rfc3339
 from core.local.embedded import EmbeddedApi
 from core.protocol.remediation_request import ended_at, holds_its_problem
 from core.results import Status
-from tests.support.instances import RRS, START, World, count, signal
+from tests.support.instances import RRS, START, World, count, fingerprint, signal
 from tests.support.scripted import answered
+from tests.unit.protocol.calls import COUNT, LOOK, READ
+from tests.unit.protocol.test_taken_names import take
 
-LOOK = "LIST remediationrequests"
-COUNT = "PATCH remediationrequests/status"
-READ = "GET remediationrequests"
 NEXT = [LOOK, "CREATE leases", "GET leases", READ, "UPDATE leases", "CREATE remediationrequests", "UPDATE leases"]
 """Opens the next one, whose Lease stands for the one that is over."""
 NOW = START
@@ -57,22 +56,14 @@ def ahead(world: World, seconds: float) -> str:
     return rfc3339(world.clock.now() + timedelta(seconds=seconds))
 
 
-async def another(world: World) -> str:
-    """Store a newer RR of the same problem, as another gateway may; return its name."""
-    (made,) = await world.rrs()
-    world.pass_time(1)
-    kind = {"apiVersion": made["apiVersion"], "kind": made["kind"]}
-    await world.call("POST", RRS, **kind, metadata={"name": "rr-of-another"}, spec=made["spec"])
-    return "rr-of-another"
-
-
 @pytest.mark.parametrize("ended", [False, True])
 async def test_oldest_rr_at_work_takes_the_signals_beside_a_newer_one_that_holds(world: World, ended: bool):
     (first,) = await world.instance().post(signal())
-    newer = await another(world)
+    world.pass_time(1)
+    await take(world, "rr-of-another-gateway", of=fingerprint())
     if ended:
         status = {"overallPhase": "Failed", "nextAllowedExecution": ahead(world, 60)}
-        await world.call("PATCH", RRS, newer, "status", status=status)
+        await world.call("PATCH", RRS, "rr-of-another-gateway", "status", status=status)
     one = world.instance()
     (repeat,) = await one.post(signal())
     assert (repeat.status, repeat.rr_name) == (Status.DEDUPLICATED, first.rr_name)

@@ -6,16 +6,9 @@ from core.kube.transport import ApiRequest, ApiResponse
 from core.results import Status
 from tests.support.instances import World, signal
 from tests.support.wire import deliver
+from tests.unit.protocol.calls import COUNT, CREATE, LOCK, LOOK, READ, READ_LOCK, UPDATE_LOCK
 from tests.unit.protocol.test_meeting import dies_after_its_create
 from tests.unit.protocol.test_parts import FORBIDDEN
-
-LOOK = "LIST remediationrequests"
-READ = "GET remediationrequests"
-CREATE = "CREATE remediationrequests"
-COUNT = "PATCH remediationrequests/status"
-LOCK = "CREATE leases"
-READ_LOCK = "GET leases"
-UPDATE_LOCK = "UPDATE leases"
 
 
 async def test_lock_of_another_is_left_alone_by_who_asked_in_vain(world: World):

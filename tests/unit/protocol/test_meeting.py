@@ -9,15 +9,7 @@ from core.kube.resources import LEASES
 from core.protocol.lease import lease_name
 from core.results import Status
 from tests.support.instances import World, count, fingerprint, signal
-
-LOOK = "LIST remediationrequests"
-READ = "GET remediationrequests"
-CREATE = "CREATE remediationrequests"
-LOCK = "CREATE leases"
-READ_LOCK = "GET leases"
-UPDATE_LOCK = "UPDATE leases"
-MEET = [LOOK, LOCK, READ_LOCK, READ]
-GO_ON = [UPDATE_LOCK, CREATE, UPDATE_LOCK]
+from tests.unit.protocol.calls import CREATE, GO_ON, LOCK, LOOK, MEET, READ, READ_LOCK, UPDATE_LOCK
 
 
 async def dies_after_its_create(world: World) -> str:

@@ -2,14 +2,7 @@
 
 from core.results import Status
 from tests.support.instances import NAMESPACE, World, count, fingerprint, signal
-
-NEW = [
-    "LIST remediationrequests",
-    "CREATE leases",
-    "CREATE remediationrequests",
-    "UPDATE leases",  # done: it stays, and points to the RR
-]
-NEW_OF_SEVERAL = [*NEW[:3], "PATCH remediationrequests/status", "UPDATE leases"]
+from tests.unit.protocol.calls import NEW, NEW_OF_SEVERAL
 
 
 async def test_first_signal_creates_an_rr_in_four_calls(world: World):

@@ -16,8 +16,8 @@ from core.protocol.status import StatusUpdater
 from core.results import Status
 from tests.support.instances import NAMESPACE, RRS, Instance, World, count, fingerprint, signal
 from tests.support.wire import Fault
+from tests.unit.protocol.calls import COUNT
 
-COUNT = "PATCH remediationrequests/status"
 FORBIDDEN = ApiResponse(403, {}, b'{"kind":"Status","reason":"Forbidden","message":"no"}')
 DATED = {"Date": "Fri, 02 Jan 2026 03:04:05 GMT"}
 THROTTLED = ApiResponse(429, {"Retry-After": "60"}, b'{"kind":"Status","reason":"TooManyRequests","message":"slow"}')

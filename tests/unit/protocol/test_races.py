@@ -14,22 +14,23 @@ from core.protocol.lock import DONE_LEASE_SECONDS
 from core.protocol.remediation_request import fenced_name
 from core.results import SignalResult, Status
 from tests.support.instances import RRS, World, at_once, count, fingerprint, signal
-from tests.unit.protocol.test_new_and_repeated import NEW, NEW_OF_SEVERAL
+from tests.unit.protocol.calls import (
+    ABANDONED,
+    COUNT,
+    CREATE,
+    DONE,
+    LOCK,
+    LOOK,
+    LOOK_CONSISTENTLY,
+    NEW,
+    NEW_OF_SEVERAL,
+    READ,
+    READ_LOCK,
+    TAKE_OVER,
+    TWIN,
+    UNLOCK,
+)
 from tests.unit.protocol.test_parts import FORBIDDEN
-
-LOOK = "LIST remediationrequests"
-LOOK_CONSISTENTLY = "LIST remediationrequests consistently"
-READ = "GET remediationrequests"
-CREATE = "CREATE remediationrequests"
-COUNT = "PATCH remediationrequests/status"
-LOCK = "CREATE leases"
-READ_LOCK = "GET leases"
-TAKE_OVER = "UPDATE leases"
-DONE = "UPDATE leases"
-ABANDONED = "UPDATE leases"
-UNLOCK = "DELETE leases"
-TWIN = fingerprint()[:12] + "0" * 52
-"""A fingerprint whose RRs have names like ours."""
 
 
 class TestSeveralAtOnce:

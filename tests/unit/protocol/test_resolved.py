@@ -8,11 +8,8 @@ import pytest
 from core.results import SignalResult, Status
 from core.signals.signal import NormalizedSignal
 from tests.support.instances import RRS, Instance, World, at_once, count, signal
+from tests.unit.protocol.calls import LOOK, LOOK_CONSISTENTLY, PATCH, READ
 
-LOOK = "LIST remediationrequests"
-CONSISTENT = "LIST remediationrequests consistently"
-PATCH = "PATCH remediationrequests/status"
-READ = "GET remediationrequests"
 OTHERS = {"type": "Ready", "status": "False", "reason": "Working", "lastTransitionTime": "2026-01-02T03:04:05Z"}
 
 
@@ -64,7 +61,7 @@ class TestAllResolved:
         await opened(world, "a")
         other = world.instance()
         await other.post(ended("a"))
-        assert other.calls == [CONSISTENT, PATCH]
+        assert other.calls == [LOOK_CONSISTENTLY, PATCH]
         assert await condition(world) == "True"
 
     async def test_one_after_the_other(self, world: World):
@@ -103,7 +100,7 @@ class TestAllResolved:
         one.restart()
         version = (await world.only_rr())["metadata"]["resourceVersion"]
         await one.post(ended("a"))
-        assert one.calls == [CONSISTENT]
+        assert one.calls == [LOOK_CONSISTENTLY]
         assert (await world.only_rr())["metadata"]["resourceVersion"] == version
 
 
@@ -159,13 +156,13 @@ class TestNobodyToTell:
         one = world.instance()
         (result,) = await one.post(ended("a"))
         assert is_told(result)
-        assert one.calls == [CONSISTENT]
+        assert one.calls == [LOOK_CONSISTENTLY]
         assert await world.rrs() == []
 
     async def test_alert_that_never_joined_changes_nothing(self, world: World):
         one = await opened(world, "a")
         await one.post(ended("b"))
-        assert one.calls == [CONSISTENT]
+        assert one.calls == [LOOK_CONSISTENTLY]
         assert await condition(world) is None
 
     async def test_rr_that_has_ended_is_left_alone(self, world: World):
@@ -206,7 +203,7 @@ class TestSideBySide:
         one = await opened(world, "a")
         await world.instance().post(fires("b"))
         await one.post(ended("b"))
-        assert one.calls == [CONSISTENT, PATCH]
+        assert one.calls == [LOOK_CONSISTENTLY, PATCH]
         assert await firing(world) == ["a"]
 
     async def test_lost_answer_is_found_to_have_told(self, world: World):
@@ -251,7 +248,7 @@ class TestOthersWrite:
         await world.call("PATCH", RRS, await self._name(world), "status", status={"deduplication": {"firing": None}})
         one = world.instance()
         await one.post(ended("a"))
-        assert one.calls == [CONSISTENT]
+        assert one.calls == [LOOK_CONSISTENTLY]
         await one.post(fires("c"))
         assert (await firing(world), await condition(world)) == (None, None)
 
@@ -281,4 +278,4 @@ async def test_cooldown_after_the_end_is_no_reason_to_tell(world: World):
     world.pass_time(5)
     one = world.instance(cooldown=60)
     await one.post(ended("a"))
-    assert one.calls == [CONSISTENT]
+    assert one.calls == [LOOK_CONSISTENTLY]

@@ -14,9 +14,8 @@ from core.protocol.pruning import Pruned, prune
 from core.results import Status
 from tests.support.instances import NAMESPACE, RRS, START, Instance, World, fingerprint, signal
 from tests.support.loop_clock import LoopClock
+from tests.unit.protocol.calls import UNLOCK
 from tests.unit.protocol.test_meeting import dies_before_its_create
-
-UNLOCK = "DELETE leases"
 
 
 class TestSweeping:

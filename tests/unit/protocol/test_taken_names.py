@@ -5,18 +5,20 @@ from core.protocol.lock import DONE_LEASE_SECONDS, RR_ANNOTATION
 from core.protocol.remediation_request import fenced_name
 from core.results import Status
 from tests.support.instances import RRS, World, fingerprint, signal
-from tests.unit.protocol.test_meeting import GO_ON, MEET, dies_before_its_create
-
-LOOK = "LIST remediationrequests"
-LOOK_CONSISTENTLY = "LIST remediationrequests consistently"
-READ = "GET remediationrequests"
-CREATE = "CREATE remediationrequests"
-COUNT = "PATCH remediationrequests/status"
-LOCK = "CREATE leases"
-UPDATE_LOCK = "UPDATE leases"
-UNLOCK = "DELETE leases"
-TWIN = fingerprint()[:12] + "0" * 52
-"""A fingerprint whose RRs have names like ours."""
+from tests.unit.protocol.calls import (
+    COUNT,
+    CREATE,
+    GO_ON,
+    LOCK,
+    LOOK,
+    LOOK_CONSISTENTLY,
+    MEET,
+    READ,
+    TWIN,
+    UNLOCK,
+    UPDATE_LOCK,
+)
+from tests.unit.protocol.test_meeting import dies_before_its_create
 
 
 async def next_name(world: World) -> str:

@@ -13,6 +13,7 @@ from core.results import Status
 from core.signals.signal import NormalizedSignal, TargetResource, fingerprint_of
 from core.workloads.qualification import OBJECT_ANNOTATION, OWNER_ANNOTATION
 from tests.support.instances import SHOP, Instance, World, count, signal
+from tests.unit.protocol.calls import NEW_OF_SEVERAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,13 +25,6 @@ POD_SPEC = {"containers": [{"name": "c", "image": "i"}]}
 WORKLOAD = {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": POD_SPEC}}
 SET = "cart-6f7d8c9b5d"
 CART = fingerprint_of(TargetResource(kind="Deployment", name="cart", namespace=SHOP))
-NEW = [
-    "LIST remediationrequests",
-    "CREATE leases",
-    "CREATE remediationrequests",
-    "PATCH remediationrequests/status",
-    "UPDATE leases",
-]
 
 
 @pytest.fixture
@@ -90,7 +84,7 @@ async def test_pods_of_one_deployment_are_one_problem_and_a_repeat_pays_for_no_l
     }
     assert request["metadata"]["annotations"][OWNER_ANNOTATION] == "Deployment/cart"
     lookups = {"GET pods": 20, "GET replicasets": 1, "GET deployments": 1}
-    assert Counter(instance.calls) == Counter(lookups) + Counter(NEW)
+    assert Counter(instance.calls) == Counter(lookups) + Counter(NEW_OF_SEVERAL)
 
     instance.restart()
     assert statuses(await instance.post(*(on(pod) for pod in pods(20)))) == [Status.DEDUPLICATED] * 20
