@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -220,9 +221,7 @@ class Intake:
         check_timestamp(request.headers, now=self._gateway.clock.now())
         with self._gateway.bodies.share() as share:
             body = await self._read(request, share=share, timeout=deadline.remaining())
-            if not sender:
-                return await self._receive(request.headers, body, deadline=deadline)
-            with sent_by(sender):
+            with sent_by(sender) if sender else nullcontext():
                 return await self._receive(request.headers, body, deadline=deadline)
 
 

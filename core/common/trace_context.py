@@ -97,7 +97,8 @@ def trace_of(headers: Mapping[str, str], *, tracestate: Sequence[str] = ()) -> T
         tracestate: the values of that header where it came several times, in order.
     """
     state = ",".join(tracestate) or headers.get("tracestate", "")
-    return _w3c(headers.get("traceparent", ""), state) or _google(headers.get("x-cloud-trace-context", ""))
+    w3c, google = TRACE_HEADERS
+    return _w3c(headers.get(w3c, ""), state) or _google(headers.get(google, ""))
 
 
 def trace_state(header: str) -> str:

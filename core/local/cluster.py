@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from core.common.clock import Clock
+    from core.kube.transport import Transport
     from core.settings import Settings
 
 BROKERS = Resource("eventing.knative.dev", "v1", "brokers", "Broker", custom=True, definition="Knative Eventing")
@@ -119,7 +120,20 @@ async def client_by(
     access: Access, settings: Settings, *, clock: Clock, observe: CallObserver = lambda **_: None
 ) -> AsyncIterator[KubeClient]:
     """Connect to a cluster to which the way is known."""
-    transport = access.transport(connections=2, call_timeout=settings.api_timeout)
+    async with client_over(transport_by(access, settings), settings, clock=clock, observe=observe) as client:
+        yield client
+
+
+def transport_by(access: Access, settings: Settings) -> Transport:
+    """Return the way to a cluster for one person's command, for calls of SLUICE_API_TIMEOUT at most."""
+    return access.transport(connections=2, call_timeout=settings.api_timeout)
+
+
+@asynccontextmanager
+async def client_over(
+    transport: Transport, settings: Settings, *, clock: Clock, observe: CallObserver = lambda **_: None
+) -> AsyncIterator[KubeClient]:
+    """Call a cluster by a transport, which is closed with the client."""
     client = KubeClient(
         transport=transport,
         breaker=CircuitBreaker(clock=clock),

@@ -18,12 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from core.common.clock import RealClock
-from core.common.resilience import CircuitBreaker, Deadline
+from core.common.resilience import Deadline
 from core.kube.access import find_access
-from core.kube.client import KubeClient
 from core.kube.errors import ConflictError, NotFoundError
 from core.kube.transport import ApiRequest
-from core.local.cluster import BROKERS, named_context
+from core.local.cluster import BROKERS, client_over, named_context, transport_by
 from core.local.demo import harmless_url
 from core.local.places import chosen_settings, look_at
 from core.local.shell import USAGE, CommandError, new_console
@@ -35,6 +34,7 @@ from core.triggers.kept_events import DEAD_LETTERS, from_object, to_request
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from core.kube.client import KubeClient
     from core.kube.transport import Transport
     from core.settings import Settings
     from core.triggers.kept_events import KeptEvent
@@ -253,11 +253,10 @@ async def _opened(context: str, namespace: str) -> AsyncIterator[_Store]:
     look_at(context)
     settings, clock = chosen_settings(context, namespace), RealClock()
     access = await find_access(settings, clock=clock, context=context)
-    transport = access.transport(connections=2, call_timeout=settings.api_timeout)
-    client = KubeClient(transport=transport, breaker=CircuitBreaker(clock=clock), call_timeout=settings.api_timeout)
+    transport = transport_by(access, settings)
     named = "" if settings.api_server else named_context(os.environ.get("KUBECONFIG", ""), context=context)
     place = ", ".join(part for part in (f"namespace {settings.namespace}", named, access.server) if part)
-    try:
+    async with client_over(transport, settings, clock=clock) as client:
         yield _Store(
             client=client,
             transport=transport,
@@ -265,8 +264,6 @@ async def _opened(context: str, namespace: str) -> AsyncIterator[_Store]:
             place=place,
             deadline=Deadline(clock=clock, seconds=_SECONDS),
         )
-    finally:
-        await client.close()
 
 
 def _named(kept: list[JsonObject], name: str, place: str) -> JsonObject:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import ipaddress
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
+import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -23,6 +27,7 @@ from core.local.embedded.statuses import ApiError, PageNotFoundError, method_not
 from core.local.embedded.store import Change, Lag, Store
 from core.local.embedded.verbs import create, delete, get, list_objects, open_watch, patch, update, watch
 from core.local.embedded.writes import create as create_object
+from core.local.guest import GuestServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,14 +35,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from core.local.embedded.verbs import Watch
-import ipaddress
-import os
-import socket
-from collections.abc import Mapping
-
-import uvicorn
-
-from core.local.guest import GuestServer
 
 AsgiCallable = Callable[[Any, Any, Any], Awaitable[None]]
 
