@@ -26,10 +26,10 @@ from core.readiness import Readiness
 from core.reporting import Notices, Reporter
 from core.signals.rules import Rules, default_rules
 from core.workloads.clusters import Clusters
-from core.workloads.objects import Kinds, MetadataReader
-from core.workloads.ownership import OwnDoing, OwnerResolver, Scope
-from core.workloads.qualification import Qualification, TargetFinder
-from core.workloads.silence import Silence
+from core.workloads.kinds import Kinds
+from core.workloads.ownership import MetadataReader, OwnerResolver
+from core.workloads.qualification import OwnDoing, Qualification, TargetFinder
+from core.workloads.scope import Scope, Silence
 
 if TYPE_CHECKING:
     import logging

@@ -3,13 +3,52 @@
 from __future__ import annotations
 
 import zlib
+from typing import TYPE_CHECKING
 
 from core.errors import PayloadError, PayloadTooLargeError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    MakeRoom = Callable[[int], Awaitable[None]]
 
 ENCODINGS = ("gzip", "x-gzip")
 """Names of the one packing that is taken (RFC 9110, section 8.4.1.3)."""
 
 _GZIP = 16 + zlib.MAX_WBITS
+
+_RATIO = 16
+"""What packed webhooks unpack to, as a rule. Bodies that take room bit by bit would wait for one another, each with a
+part of it."""
+
+_UNPACKED_AT_ONCE = 512
+"""Packed bytes that are unpacked before there is room for what comes of them: half a megabyte at most."""
+
+
+async def unpack(packed: bytes, *, limit: int, make_room: MakeRoom) -> bytes:
+    """Return what a whole packed body unpacks to.
+
+    Args:
+        packed: as it came.
+        limit: bytes that it may unpack to.
+        make_room: waits until as many bytes may be held as it is told.
+
+    Raises:
+        PayloadError: it is no gzip, goes on after its end, or ends before it.
+        PayloadTooLargeError: more than the limit.
+        OverloadedError: there was no room for it in time.
+    """
+    unpacker = Unpacker(limit=limit)
+    unpacked = []
+    size = 0
+    await make_room(min(limit, len(packed) * _RATIO))
+    for start in range(0, len(packed), _UNPACKED_AT_ONCE):
+        part = unpacker.unpack(packed[start : start + _UNPACKED_AT_ONCE])
+        size += len(part)
+        await make_room(size)
+        unpacked.append(part)
+    unpacker.check_whole()
+    return b"".join(unpacked)
 
 
 class Unpacker:

@@ -29,7 +29,7 @@ from functions._serving import Route, serve_http
 
 if TYPE_CHECKING:
     from core.gateway import Gateway
-    from functions._serving import Receiver
+    from functions._request import Receiver
 
 
 def _events(gateway: Gateway) -> Receiver:

@@ -1,22 +1,196 @@
-"""Whose an object is: the workload that it is a part of, the gateway itself, or what is outside a scope."""
+"""What the API server says of one object, and whose it is: its metadata, and the workload that it is a part of.
+
+Of an object nothing is read but its metadata (PartialObjectMetadata).
+"""
 
 from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from core.common.memory import NOTHING_SECONDS
+from core.common.memory import NOTHING_SECONDS, ShortMemory
 from core.errors import SluiceError
+from core.kube.client import METADATA_ONLY
+from core.kube.errors import (
+    ForbiddenError,
+    NamespaceNotFoundError,
+    NotFoundError,
+    ResourceNotServedError,
+    UnreadableAnswerError,
+)
+from core.kube.resources import KINDS
 from core.signals.signal import TargetResource
-from core.workloads.objects import built_in
+from core.workloads.kinds import built_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from core.common.clock import Clock
     from core.common.resilience import Deadline
+    from core.kube.client import JsonObject, KubeClient
     from core.metrics import Metrics
-    from core.workloads.objects import MetadataReader, ObjectMetadata
+    from core.workloads.kinds import Kinds
+
+REMEMBERED_OBJECTS = 10_000
+_MIRROR = "kubernetes.io/config.mirror"
+SILENCED_UNTIL = "sluice.kubernaut.ai/silenced-until"
+"""Annotation of any object: until then, in RFC 3339, no signal about it or what it owns opens or counts on an RR."""
+
+_LONGEST_MOMENT = 64
+
+
+class ObjectMetadata(NamedTuple):
+    """What is read of an object.
+
+    `uids` are what it may be called by: its own uid and, where it mirrors a static pod, the one that its kubelet
+    gives it. `owners` are those that its ownerReferences name, `controller` the one of them that manages it.
+    `dying` is whether it is being deleted, `silenced_until` what its annotation says, as it stands. One that is not
+    `readable` is taken to be there, and no more is known.
+    """
+
+    uids: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = MappingProxyType({})
+    owners: tuple[TargetResource, ...] = ()
+    controller: TargetResource | None = None
+    dying: bool = False
+    silenced_until: str = ""
+    readable: bool = True
+
+
+_UNREADABLE = ObjectMetadata(readable=False)
+"""Of a custom kind that no rule lets us read; that stays so until people change it."""
+
+
+class MetadataReader:
+    """Reads objects by name; a quorum read each, remembered for as long as the caller allows.
+
+    What is remembered is what the API server said, by the object as it was asked for. What a sender says of an object
+    decides nothing for others: a uid it gives is compared, and never a key.
+    """
+
+    def __init__(self, *, client: KubeClient, kinds: Kinds, clock: Clock) -> None:
+        self._client = client
+        self._kinds = kinds
+        self._remembered: ShortMemory[TargetResource, ObjectMetadata | None] = ShortMemory(
+            clock=clock, capacity=REMEMBERED_OBJECTS
+        )
+        self._nodes: ShortMemory[tuple[str, str], str | None] = ShortMemory(clock=clock, capacity=REMEMBERED_OBJECTS)
+
+    async def read(self, target: TargetResource, *, max_age: float, deadline: Deadline) -> ObjectMetadata | None:
+        """Return what is known of `target`, or None where there is no such object.
+
+        There is none either where its kind is not served, or where the object under its name has another uid than
+        `target`: the one that is meant is gone, and the name was given again. A custom kind that no rule lets us
+        read counts as there. A built-in kind without its rule is an error, which people mend.
+
+        Args:
+            target: the object; its uid, where it has one, must be that of the object.
+            max_age: seconds an earlier answer may be old.
+            deadline: of the request.
+
+        Raises:
+            KubernetesError, TransientError: the API server could not be asked, or a rule is missing.
+        """
+        found = await self._get(target, max_age, deadline)
+        if found is None or not found.readable or _is_meant(target, found):
+            return found
+        # Made anew since it was read? Asked again, but not for each signal that names a uid of the past.
+        found = await self._get(target, min(max_age, NOTHING_SECONDS), deadline)
+        return found if found is not None and _is_meant(target, found) else None
+
+    async def node_of(self, pod: TargetResource, *, max_age: float, deadline: Deadline) -> str:
+        """Return the name of the Node that a Pod runs on; empty where there is no such Pod, or it runs nowhere.
+
+        The metadata alone does not say it: this reads the whole Pod.
+
+        Raises:
+            KubernetesError, TransientError: the API server could not be asked, or a rule is missing.
+        """
+        place = (pod.namespace, pod.name)
+        node = await self._nodes.get(place, max_age=max_age, read=lambda: self._read_node_of(pod, deadline))
+        return node or ""
+
+    async def _read_node_of(self, pod: TargetResource, deadline: Deadline) -> str | None:
+        try:
+            reply = await self._client.get(KINDS["Pod"], namespace=pod.namespace, name=pod.name, deadline=deadline)
+        except NotFoundError:
+            return None
+        spec = reply.obj.get("spec")
+        node = spec.get("nodeName") if isinstance(spec, dict) else None
+        return node if isinstance(node, str) and node else None
+
+    async def _get(self, target: TargetResource, max_age: float, deadline: Deadline) -> ObjectMetadata | None:
+        return await self._remembered.get(target, max_age=max_age, read=lambda: self._read(target, deadline))
+
+    async def _read(self, target: TargetResource, deadline: Deadline) -> ObjectMetadata | None:
+        served = await self._kinds.find(api_version=target.api_version, kind=target.kind, deadline=deadline)
+        if served is None:
+            return None
+        namespace, name = target.namespace if served.namespaced else "", target.name
+        try:
+            reply = await self._client.get(
+                served, namespace=namespace, name=name, deadline=deadline, accept=METADATA_ONLY
+            )
+        except (NotFoundError, NamespaceNotFoundError):  # the second where `name` is a Namespace's
+            return None
+        except ForbiddenError:
+            if built_in(served.api_version, served.kind):
+                raise
+            return _UNREADABLE
+        except ResourceNotServedError:
+            if built_in(served.api_version, served.kind):
+                raise
+            return None
+        return _metadata(reply.obj, namespace, name)
+
+
+def _is_meant(target: TargetResource, found: ObjectMetadata) -> bool:
+    # A kubelet gives its Node's name for a uid.
+    return target.uid in ("", target.name) or target.uid in found.uids
+
+
+def _metadata(obj: JsonObject, namespace: str, name: str) -> ObjectMetadata:
+    try:
+        metadata: dict[str, Any] = obj["metadata"]
+        if metadata["name"] != name:
+            raise _other(name)
+        references = metadata.get("ownerReferences") or ()
+        owners = [(_owner(each, namespace), bool(each.get("controller"))) for each in references]
+        return ObjectMetadata(
+            uids=frozenset(str(uid) for uid in (metadata.get("uid"), _mirrored(metadata)) if uid),
+            labels=dict(metadata.get("labels") or {}),
+            owners=tuple(owner for owner, _ in owners),
+            controller=next((owner for owner, controls in owners if controls), None),
+            dying=bool(metadata.get("deletionTimestamp")),
+            silenced_until=str(_annotation(metadata, SILENCED_UNTIL) or "")[:_LONGEST_MOMENT],
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _other(name) from error
+
+
+def _other(name: str) -> UnreadableAnswerError:
+    return UnreadableAnswerError(f"the API server's answer is not the metadata of {name} that was asked for")
+
+
+def _mirrored(metadata: dict[str, Any]) -> object:
+    return _annotation(metadata, _MIRROR)
+
+
+def _annotation(metadata: dict[str, Any], key: str) -> object:
+    return (metadata.get("annotations") or {}).get(key)
+
+
+def _owner(reference: Mapping[str, Any], namespace: str) -> TargetResource:
+    known = built_in(str(reference["apiVersion"]), str(reference["kind"]))
+    return TargetResource(
+        kind=str(reference["kind"]),
+        name=str(reference["name"]),
+        namespace=namespace if known is None or known.namespaced else "",
+        api_version=str(reference["apiVersion"]),
+        uid=str(reference.get("uid") or ""),
+    )
+
 
 # The alphabet of Kubernetes' generated names (k8s.io/apimachinery/pkg/util/rand): no vowels, 0, 1 or 3.
 _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
@@ -175,136 +349,5 @@ class OwnerResolver:
 
     def _count(self, target: TargetResource, outcome: str) -> None:
         # Events may name any kind: the series must stay few.
-        kind = target.kind if built_in("", target.kind) else "other"
+        kind = target.kind if target.kind in KINDS else "other"
         self._metrics.looked_for_owners(kind=kind, outcome=outcome)
-
-
-PROJECT_GROUP = "kubernaut.ai"
-"""API group of the remediation's own kinds, as are all groups below it (kubernaut)."""
-
-_LEASE_GROUP = "coordination.k8s.io"
-
-
-class OwnDoing:
-    """Tells the gateway's own objects from all others.
-
-    Args:
-        group: API group of RemediationRequest (SLUICE_GROUP).
-        namespaces: all of whose objects are its own.
-    """
-
-    def __init__(self, *, group: str, namespaces: Collection[str]) -> None:
-        self._group = group
-        self._namespaces = namespaces
-
-    def refusal(self, target: TargetResource, owners: Iterable[TargetResource] = (), *, local: bool = True) -> str:
-        """Return a sentence that says why a signal about `target` is about the gateway itself; empty where it is not.
-
-        Args:
-            target: the object that the signal names.
-            owners: whatever owns it, near or far.
-            local: whether it is in this cluster. In another one, a namespace of the gateway's name is somebody's.
-        """
-        if reason := self._by_kind(target) or (self._by_namespace(target) if local else ""):
-            return f"{target} is {reason}"
-        for owner in owners:
-            if reason := self._by_kind(owner):
-                return f"{target} belongs to {owner}, which is {reason}"
-        return ""
-
-    def _by_kind(self, target: TargetResource) -> str:
-        group = target.api_version.rpartition("/")[0]
-        if target.kind == "RemediationRequest":  # labels name a kind without its group
-            return "a remediation request"
-        if target.kind == "Lease" and group in ("", _LEASE_GROUP):
-            return "a Lease"
-        if group in (self._group, PROJECT_GROUP) or group.endswith(f".{PROJECT_GROUP}"):
-            return f"of the API group {group}, the gateway's and its consumers' own"
-        return ""
-
-    def _by_namespace(self, target: TargetResource) -> str:
-        if target.namespace in self._namespaces:
-            return "in the gateway's own namespace; SLUICE_OWN_NAMESPACE=take takes it all the same"
-        if target.kind == "Namespace" and target.name in self._namespaces:
-            return "the gateway's own namespace; SLUICE_OWN_NAMESPACE=take takes it all the same"
-        return ""
-
-
-CLUSTER_SCOPED_NAMESPACES = ("default", "kube-system")
-"""Where the API server lets Events about cluster-scoped objects be."""
-
-
-def beyond_reach(target: TargetResource, *, event_namespace: str) -> str:
-    """Return a sentence that says why an Event in `event_namespace` is not believed about `target`; empty where it is.
-
-    `target` has a namespace only if its kind has one.
-    """
-    if target.namespace == event_namespace:
-        return ""
-    if target.namespace:
-        return f"an Event in namespace {event_namespace} says nothing of {target}: it must be in that namespace"
-    if event_namespace in CLUSTER_SCOPED_NAMESPACES:
-        return ""
-    if target.kind == "Namespace" and target.name == event_namespace:
-        return ""
-    return (
-        f"an Event in namespace {event_namespace} says nothing of {target}, which is in none: it must be in "
-        f"{' or '.join(CLUSTER_SCOPED_NAMESPACES)}"
-    )
-
-
-SCOPE_SECONDS = 60.0
-"""How long a label that lets a signal in is believed."""
-
-REFUSAL_SECONDS = 1.0
-"""The most for what holds a signal back: after a 200 that says rejected the sender does not ask again."""
-
-
-def namespace_of(lineage: Lineage) -> TargetResource | None:
-    """Return the Namespace that a lineage is in; None where it is in none."""
-    name = lineage.top.namespace
-    return TargetResource(kind="Namespace", name=name, api_version="v1") if name else None
-
-
-class Scope:
-    """Judges by SLUICE_SCOPE_LABEL: `key=value`, or `key` for any value but `false`.
-
-    The object named is asked first, then its owners, then its namespace; the first that carries the key
-    decides, so one workload of a managed namespace can be left out.
-    """
-
-    def __init__(self, *, label: str, reader: MetadataReader) -> None:
-        self._key, _, self._value = label.partition("=")
-        self._label = label
-        self._reader = reader
-
-    def remedy(self, lineage: Lineage) -> str:
-        """Return the command that takes a workload in; a person decides whether it is right."""
-        top = lineage.top
-        place = f" -n {top.namespace}" if top.namespace else ""
-        return f"kubectl label{place} {top.kind.lower()} {top.name} {self._key}={self._value or 'true'} --overwrite"
-
-    async def refusal(self, lineage: Lineage, *, deadline: Deadline) -> str:
-        """Return why a target is out of scope, or nothing where it is in.
-
-        Nothing is refused by what was read before its request came: who has just set the label is in scope at once.
-        What comes at the same time reads each object once.
-
-        Raises:
-            KubernetesError, TransientError: the API server could not be asked.
-        """
-        refused = await self._judged(lineage, SCOPE_SECONDS, deadline)
-        return refused and await self._judged(lineage, min(REFUSAL_SECONDS, deadline.elapsed), deadline)
-
-    async def _judged(self, lineage: Lineage, max_age: float, deadline: Deadline) -> str:
-        namespace = namespace_of(lineage)
-        asked = [*lineage.members, namespace] if namespace else lineage.members
-        for each in asked:
-            metadata = await self._reader.read(each, max_age=max_age, deadline=deadline)
-            value = metadata.labels.get(self._key) if metadata else None
-            if value is not None:
-                return "" if self._matches(value) else f"{each} has the label {self._key}={value}"
-        return f"none of {', '.join(str(each) for each in asked)} has the label {self._label}"
-
-    def _matches(self, value: str) -> bool:
-        return value == self._value if self._value else value != "false"

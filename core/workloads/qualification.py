@@ -12,19 +12,19 @@ from core.errors import SluiceError
 from core.results import SignalResult, Status, failure
 from core.signals.signal import Lookup, TargetResource, fingerprint_of
 from core.signals.targets import NO_TARGET
-from core.workloads.objects import built_in_singular
-from core.workloads.ownership import Lineage, beyond_reach
+from core.workloads.kinds import built_in_singular
+from core.workloads.ownership import Lineage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from core.common.resilience import Deadline
     from core.kube.resources import Resource
     from core.signals.signal import Candidate, NormalizedSignal
     from core.workloads.clusters import Clusters
-    from core.workloads.objects import Kinds, MetadataReader
-    from core.workloads.ownership import OwnDoing, OwnerResolver, Scope
-    from core.workloads.silence import Silence, Silenced
+    from core.workloads.kinds import Kinds
+    from core.workloads.ownership import MetadataReader, OwnerResolver
+    from core.workloads.scope import Scope, Silence, Silenced
 
 
 class Found(NamedTuple):
@@ -104,6 +104,80 @@ def _of_kind(target: TargetResource, served: Resource) -> TargetResource | None:
         kind=served.kind,
         api_version=served.api_version,
         namespace=target.namespace if served.namespaced else "",
+    )
+
+
+PROJECT_GROUP = "kubernaut.ai"
+"""API group of the remediation's own kinds, as are all groups below it (kubernaut)."""
+
+_LEASE_GROUP = "coordination.k8s.io"
+
+
+class OwnDoing:
+    """Tells the gateway's own objects from all others.
+
+    Args:
+        group: API group of RemediationRequest (SLUICE_GROUP).
+        namespaces: all of whose objects are its own.
+    """
+
+    def __init__(self, *, group: str, namespaces: Collection[str]) -> None:
+        self._group = group
+        self._namespaces = namespaces
+
+    def refusal(self, target: TargetResource, owners: Iterable[TargetResource] = (), *, local: bool = True) -> str:
+        """Return a sentence that says why a signal about `target` is about the gateway itself; empty where it is not.
+
+        Args:
+            target: the object that the signal names.
+            owners: whatever owns it, near or far.
+            local: whether it is in this cluster. In another one, a namespace of the gateway's name is somebody's.
+        """
+        if reason := self._by_kind(target) or (self._by_namespace(target) if local else ""):
+            return f"{target} is {reason}"
+        for owner in owners:
+            if reason := self._by_kind(owner):
+                return f"{target} belongs to {owner}, which is {reason}"
+        return ""
+
+    def _by_kind(self, target: TargetResource) -> str:
+        group = target.api_version.rpartition("/")[0]
+        if target.kind == "RemediationRequest":  # labels name a kind without its group
+            return "a remediation request"
+        if target.kind == "Lease" and group in ("", _LEASE_GROUP):
+            return "a Lease"
+        if group in (self._group, PROJECT_GROUP) or group.endswith(f".{PROJECT_GROUP}"):
+            return f"of the API group {group}, the gateway's and its consumers' own"
+        return ""
+
+    def _by_namespace(self, target: TargetResource) -> str:
+        if target.namespace in self._namespaces:
+            return "in the gateway's own namespace; SLUICE_OWN_NAMESPACE=take takes it all the same"
+        if target.kind == "Namespace" and target.name in self._namespaces:
+            return "the gateway's own namespace; SLUICE_OWN_NAMESPACE=take takes it all the same"
+        return ""
+
+
+CLUSTER_SCOPED_NAMESPACES = ("default", "kube-system")
+"""Where the API server lets Events about cluster-scoped objects be."""
+
+
+def beyond_reach(target: TargetResource, *, event_namespace: str) -> str:
+    """Return a sentence that says why an Event in `event_namespace` is not believed about `target`; empty where it is.
+
+    `target` has a namespace only if its kind has one.
+    """
+    if target.namespace == event_namespace:
+        return ""
+    if target.namespace:
+        return f"an Event in namespace {event_namespace} says nothing of {target}: it must be in that namespace"
+    if event_namespace in CLUSTER_SCOPED_NAMESPACES:
+        return ""
+    if target.kind == "Namespace" and target.name == event_namespace:
+        return ""
+    return (
+        f"an Event in namespace {event_namespace} says nothing of {target}, which is in none: it must be in "
+        f"{' or '.join(CLUSTER_SCOPED_NAMESPACES)}"
     )
 
 
@@ -222,14 +296,13 @@ class Qualification:
 
     async def _aimed(self, signal: NormalizedSignal, deadline: Deadline) -> NormalizedSignal | None:
         """Return the signal with the object that it is about; None where its labels lead to no object."""
-        target, found = signal.target, None
         if signal.candidates:
             found = await self._find(signal.candidates, deadline)
-            if found is None:
-                return None
-            target = found.target
-        target = await self._kinds.with_namespace(target, event_namespace=signal.event_namespace, deadline=deadline)
-        return _aimed_at(signal, target, found)
+            return _aimed_at(signal, found.target, found) if found else None
+        target = await self._kinds.with_namespace(
+            signal.target, event_namespace=signal.event_namespace, deadline=deadline
+        )
+        return _aimed_at(signal, target, None)
 
     async def _find(self, candidates: Sequence[Candidate], deadline: Deadline) -> Found | None:
         return await self._finder.find(candidates, deadline=deadline) if self._finder else as_named(candidates)

@@ -10,8 +10,8 @@ import pytest
 
 from core.common.text import rfc3339
 from core.results import Status
-from core.workloads.objects import SILENCED_UNTIL
-from core.workloads.ownership import REFUSAL_SECONDS
+from core.workloads.ownership import SILENCED_UNTIL
+from core.workloads.scope import REFUSAL_SECONDS
 from tests.contract.gateways import NEW
 from tests.contract.test_owners import SCOPE, Namespace, made
 

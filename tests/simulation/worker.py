@@ -14,7 +14,8 @@ from core.metrics import Metrics
 from core.settings import Settings
 from core.signals.alertmanager import decode_alertmanager
 from core.triggers.webhook import WebhookReceiver
-from functions._serving import Endpoint, Intake, Routes
+from functions._request import Endpoint, Intake
+from functions._serving import Routes, handlers_over
 from functions._worker import Worker
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def endpoint_of(worker: SimulatedWorker) -> Endpoint:
     async def of_any_loop() -> Intake:
         return intake
 
-    return Endpoint(worker=worker, intake=of_any_loop, routes=Routes())
+    handlers, fallback = handlers_over(worker, routes=Routes(), intake=of_any_loop)
+    return Endpoint(worker=worker, handlers=handlers, fallback=fallback)
 
 
 def request_of(body: bytes) -> Request:

@@ -19,9 +19,8 @@ from core.reporting import COUNTED_LINES, LINES_OF_A_KIND, NOTICE_SECONDS, REMEM
 from core.results import SignalResult, Status
 from core.signals.signal import Batch, Entry, Ignored, NormalizedSignal, Poison
 from core.workloads.clusters import Clusters
-from core.workloads.objects import Kinds
-from core.workloads.ownership import OwnDoing
-from core.workloads.qualification import Qualification
+from core.workloads.kinds import Kinds
+from core.workloads.qualification import OwnDoing, Qualification
 from tests.support.instances import fingerprint, signal
 
 

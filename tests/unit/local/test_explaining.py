@@ -17,7 +17,7 @@ from core.local import commands
 from core.local.cluster import embedded_cluster, open_client
 from core.settings import Settings
 from core.signals.signal import TargetResource, fingerprint_of
-from core.workloads.objects import SILENCED_UNTIL
+from core.workloads.ownership import SILENCED_UNTIL
 from tests.contract.objects import remediation_request
 
 SETTINGS = Settings(namespace="ns")

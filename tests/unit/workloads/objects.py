@@ -15,10 +15,10 @@ from core.kube.client import METADATA_ONLY, KubeClient
 from core.kube.transport import ApiRequest, ApiResponse
 from core.metrics import Metrics
 from core.signals.signal import TargetResource
-from core.workloads.objects import Kinds, MetadataReader
-from core.workloads.ownership import OwnerResolver, Scope
+from core.workloads.kinds import Kinds
+from core.workloads.ownership import MetadataReader, OwnerResolver
 from core.workloads.qualification import TargetFinder
-from core.workloads.silence import Silence
+from core.workloads.scope import Scope, Silence
 
 if TYPE_CHECKING:
     import asyncio

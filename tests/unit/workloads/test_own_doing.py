@@ -3,7 +3,7 @@
 import pytest
 
 from core.signals.signal import TargetResource
-from core.workloads.ownership import OwnDoing
+from core.workloads.qualification import OwnDoing
 
 GROUP, NAMESPACE = "sre.example.com", "sluice-system"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from core.signals.signal import TargetResource
-from core.workloads.ownership import beyond_reach
+from core.workloads.qualification import beyond_reach
 
 
 def pod(namespace: str = "shop") -> TargetResource:

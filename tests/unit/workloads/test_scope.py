@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.kube.errors import ServerError
-from core.workloads.ownership import SCOPE_SECONDS, Scope
+from core.workloads.scope import SCOPE_SECONDS, Scope
 from tests.unit.workloads.objects import Objects, path_of
 
 KEY = "kubernaut.ai/managed"

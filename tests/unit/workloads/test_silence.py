@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from core.workloads.objects import SILENCED_UNTIL
-from core.workloads.ownership import REFUSAL_SECONDS, SCOPE_SECONDS
+from core.workloads.ownership import SILENCED_UNTIL
+from core.workloads.scope import REFUSAL_SECONDS, SCOPE_SECONDS
 from tests.unit.workloads.objects import Objects, path_of
 
 LATER = "2026-01-02T01:00:00Z"  # the clock shows midnight

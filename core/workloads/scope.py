@@ -1,7 +1,8 @@
-"""Silence without Alertmanager: an annotation on the object, its owners or its namespace, until a time.
+"""What people say of objects that holds signals back: a label that brings them into scope, an annotation that silences.
 
-It is read with the metadata that is read anyway, so it takes effect as late as those are remembered. What it would hold
-back is looked at anew first: a silence that was lifted holds nothing a second later.
+Silence without Alertmanager is an annotation on the object, its owners or its namespace, until a time. It is read with
+the metadata that is read anyway, so it takes effect as late as those are remembered. What it would hold back is looked
+at anew first: a silence that was lifted holds nothing a second later.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from core.common.memory import BoundedMemory
 from core.common.text import excerpt, parse_rfc3339, rfc3339
-from core.workloads.objects import SILENCED_UNTIL
-from core.workloads.ownership import REFUSAL_SECONDS, SCOPE_SECONDS, namespace_of
+from core.signals.signal import TargetResource
+from core.workloads.ownership import SILENCED_UNTIL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +21,64 @@ if TYPE_CHECKING:
 
     from core.common.clock import Clock
     from core.common.resilience import Deadline
-    from core.signals.signal import TargetResource
-    from core.workloads.objects import MetadataReader
-    from core.workloads.ownership import Lineage
+    from core.workloads.ownership import Lineage, MetadataReader
+
+SCOPE_SECONDS = 60.0
+"""How long a label that lets a signal in is believed."""
+
+REFUSAL_SECONDS = 1.0
+"""The most for what holds a signal back: after a 200 that says rejected the sender does not ask again."""
+
+
+def namespace_of(lineage: Lineage) -> TargetResource | None:
+    """Return the Namespace that a lineage is in; None where it is in none."""
+    name = lineage.top.namespace
+    return TargetResource(kind="Namespace", name=name, api_version="v1") if name else None
+
+
+class Scope:
+    """Judges by SLUICE_SCOPE_LABEL: `key=value`, or `key` for any value but `false`.
+
+    The object named is asked first, then its owners, then its namespace; the first that carries the key
+    decides, so one workload of a managed namespace can be left out.
+    """
+
+    def __init__(self, *, label: str, reader: MetadataReader) -> None:
+        self._key, _, self._value = label.partition("=")
+        self._label = label
+        self._reader = reader
+
+    def remedy(self, lineage: Lineage) -> str:
+        """Return the command that takes a workload in; a person decides whether it is right."""
+        top = lineage.top
+        place = f" -n {top.namespace}" if top.namespace else ""
+        return f"kubectl label{place} {top.kind.lower()} {top.name} {self._key}={self._value or 'true'} --overwrite"
+
+    async def refusal(self, lineage: Lineage, *, deadline: Deadline) -> str:
+        """Return why a target is out of scope, or nothing where it is in.
+
+        Nothing is refused by what was read before its request came: who has just set the label is in scope at once.
+        What comes at the same time reads each object once.
+
+        Raises:
+            KubernetesError, TransientError: the API server could not be asked.
+        """
+        refused = await self._judged(lineage, SCOPE_SECONDS, deadline)
+        return refused and await self._judged(lineage, min(REFUSAL_SECONDS, deadline.elapsed), deadline)
+
+    async def _judged(self, lineage: Lineage, max_age: float, deadline: Deadline) -> str:
+        namespace = namespace_of(lineage)
+        asked = [*lineage.members, namespace] if namespace else lineage.members
+        for each in asked:
+            metadata = await self._reader.read(each, max_age=max_age, deadline=deadline)
+            value = metadata.labels.get(self._key) if metadata else None
+            if value is not None:
+                return "" if self._matches(value) else f"{each} has the label {self._key}={value}"
+        return f"none of {', '.join(str(each) for each in asked)} has the label {self._label}"
+
+    def _matches(self, value: str) -> bool:
+        return value == self._value if self._value else value != "false"
+
 
 _REMEMBERED_WARNINGS = 1000
 
