@@ -7,13 +7,12 @@ gateway has too: docs/kubernaut.md sets them side by side.
 from typing import TYPE_CHECKING, Any
 
 from core.common.clock import Clock, MockClock, RealClock
-from core.common.resilience import GATEWAY_RETRY_BACKOFF
 from core.errors import CRDCreationError, DeduplicationError, OperationError, RetryError
 from core.protocol.creator import CRDCreator, RetryObserver
 from core.protocol.lock import LOCK_DURATION_SECONDS, DistributedLockManager
 from core.protocol.placement import PhaseBasedDeduplicationChecker
 from core.protocol.remediation_request import is_terminal_phase
-from core.protocol.status import StatusUpdater
+from core.protocol.status import GATEWAY_RETRY_BACKOFF, StatusUpdater
 from core.results import DeduplicationMetadata
 
 if TYPE_CHECKING:

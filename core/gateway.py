@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from core.admission.opening import build_gate
+from core.admission.assembly import build_gate
 from core.common.clock import Clock, RealClock
 from core.common.resilience import BreakerState, ByteBudget, CircuitBreaker
 from core.common.trace_context import NO_TRACER
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-    from core.admission.gates import BearerGate
+    from core.admission.gate import BearerGate
     from core.audit import AuditTrail
     from core.common.resilience import Deadline
     from core.common.trace_context import Tracer

@@ -77,7 +77,7 @@ def method_label(method: str) -> str:
     return method if method in METHODS else OTHER
 
 
-_KUBERNAUTS_REASONS = {"out_of_scope": "unmanaged_resource"}
+_KUBERNAUT_REASONS = {"out_of_scope": "unmanaged_resource"}
 
 
 class Metrics:
@@ -260,7 +260,7 @@ class Metrics:
 
     def rejected(self, reason: str) -> None:
         """Count a signal that can never become an RR (kubernaut: RejectionReasonUnmanagedResource)."""
-        renamed = _KUBERNAUTS_REASONS.get(reason, reason) if self._as_kubernaut else reason
+        renamed = _KUBERNAUT_REASONS.get(reason, reason) if self._as_kubernaut else reason
         self.signals_rejected.labels(reason=renamed).inc()
 
     def looked_for_owners(self, *, kind: str, outcome: str) -> None:

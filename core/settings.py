@@ -110,7 +110,7 @@ class Settings(Declared):
     )
     resolved: Literal["condition", "ignore"] = declare(
         default="condition",
-        description="`condition`: an RR at work gets the condition SignalResolved when all alerts that joined it are "
+        description="`condition`: an active RR gets the condition SignalResolved when all alerts that joined it are "
         "resolved, and loses it when one fires; `ignore` keeps nothing of that",
     )
     auth: str = declare(

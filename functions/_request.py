@@ -37,8 +37,8 @@ from core.logs import ONCE_A_SECOND
 from core.metrics import method_label
 from core.results import retry_after
 from core.signals.kubernaut import TIMESTAMP
+from functions._gzip import ENCODINGS, unpack
 from functions._headers import PREFLIGHT, REQUEST_ID, STANDARD, check_timestamp, is_preflight
-from functions._packing import ENCODINGS, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from core.common.resilience import Share
     from core.common.trace_context import Span, TraceContext, Tracer
     from core.gateway import Gateway
-    from functions._packing import MakeRoom
+    from functions._gzip import MakeRoom
     from functions._worker import Worker
 
 _IDENTITY = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")

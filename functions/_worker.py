@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import PROCESS_COLLECTOR, REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from core.admission.opening import check_admission
+from core.admission.assembly import check_admission
 from core.common.clock import Clock, RealClock
 from core.common.memory import PerLoop
 from core.common.trace_context import NO_TRACER
@@ -24,7 +24,7 @@ from core.logs import configure_logging
 from core.metrics import LoopTasks, Metrics
 from core.settings import Settings, load_settings, traces_asked_for, unknown_variables
 from core.signals.rules import rules_in
-from functions._ending import outlive_sigterm
+from functions._sigterm import outlive_sigterm
 
 if TYPE_CHECKING:
     import logging
@@ -86,10 +86,10 @@ class Worker:
         """Return what collects the metrics; those of all workers where PROMETHEUS_MULTIPROC_DIR is set."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return REGISTRY
-        from functions._all_workers import AllWorkers  # noqa: PLC0415
+        from functions._multiprocess import WorkersCollector  # noqa: PLC0415
 
         registry = CollectorRegistry()
-        registry.register(AllWorkers(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
+        registry.register(WorkersCollector(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
         return registry
 
     async def _build(self) -> Gateway:

@@ -5,8 +5,6 @@ Run it with `functions-framework --asgi --source functions/alertmanager.py --tar
 
 from __future__ import annotations
 
-import gc
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,14 +12,10 @@ from typing import TYPE_CHECKING
 
 import functions_framework.aio
 
-if not gc.get_freeze_count():
-    gc.freeze()  # what is loaded by now stays: looking through it again and again costs a fifth of the start
-# pydantic would read what every installed package says of itself, to look for plugins
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-
 # functions-framework loads this file by path, with only its own folder importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import functions  # noqa: F401 - before core: it prepares a fast start
 from core.signals.alertmanager import decode_alertmanager
 from core.triggers.descriptions import ALERTMANAGER, KUBERNETES_EVENT
 from core.triggers.webhook import WebhookReceiver

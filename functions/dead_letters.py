@@ -3,21 +3,15 @@
 Run it with `functions-framework --asgi --source functions/dead_letters.py --target dead_letters`.
 """
 
-import gc
-import os
 import sys
 from pathlib import Path
 
 import functions_framework.aio
 
-if not gc.get_freeze_count():
-    gc.freeze()  # what is loaded by now stays: looking through it again and again costs a fifth of the start
-# pydantic would read what every installed package says of itself, to look for plugins
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-
 # functions-framework loads this file by path, with only its own folder importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import functions  # noqa: F401 - before core: it prepares a fast start
 from core.triggers.dead_letter_sink import DeadLetterSink, check_sink
 from functions._serving import serve_http
 

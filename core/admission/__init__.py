@@ -1,1 +1,1 @@
-"""Who may send signals: one gate before all three functions, with the ways that SLUICE_AUTH names."""
+"""Who may send signals: the gate before every function, with the authenticators that SLUICE_AUTH names."""

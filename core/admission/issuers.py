@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 DISCOVERY = "/.well-known/openid-configuration"
 
 REFRESH_SECONDS = 30.0
-"""Between two readings that an unknown key, or a failure, asks for."""
+"""At least so long between two readings after an unknown key or a failure."""
 
 FRESH_SECONDS = 3600.0
 """After this the keys are read again, so that one that the issuer took back is not taken for ever."""
 
 STALE_SECONDS = 24 * 3600.0
-"""Keys of this age serve while the issuer cannot be reached."""
+"""Keys of up to this age are used while the issuer cannot be reached."""
 
 _READING_SECONDS = 5.0
 _MOST_KEYS = 100
 ALGORITHMS = frozenset(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"))
-"""With a public and a private key: one with a shared key would make every reader of the public one a signer."""
+"""Accepted signatures, all of them asymmetric: with a symmetric one, whoever reads the public key could sign."""
 
 
 class Source(Protocol):

@@ -36,14 +36,15 @@ if TYPE_CHECKING:
 
 GRANT_SECONDS = 60.0
 REFUSAL_SECONDS = 5.0
-"""Short, for people mend a missing rule and look at once whether it helped."""
+"""Short: whoever has added a missing rule tries again at once."""
 
 REFUSALS_PER_SECOND = 20
 REFUSALS_AT_ONCE = 40
 """Reviews that may end in a refusal, in one instance: made-up tokens cost no more, however many there are."""
 
 GOOD_SECONDS = 24 * 3600.0
-"""So long a token that was good is asked about in any case; a projected one lives an hour as a rule."""
+"""A token that was good within this time is reviewed whatever REFUSALS_PER_SECOND says; a projected one is valid for
+an hour as a rule."""
 
 _REMEMBERED_SENDERS = 1000
 
@@ -92,7 +93,7 @@ class KubernetesReviews:
     async def check(self, token: str, *, deadline: Deadline) -> str:
         """Ask the API server, or remember what it said a moment ago; return the user's name.
 
-        See core.admission.gates.Way.
+        See core.admission.gate.Authenticator.
         """
         key = hashlib.sha256(token.encode()).digest()
         if user := self._granted.get(key):

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
-from core.admission.gates import can_be_token
+from core.admission.gate import can_be_token
 from core.errors import TransientError, UnauthenticatedError
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from core.common.clock import Clock
     from core.common.resilience import Deadline
 
-HOLDER = "shared-secret"
-"""Who sends, as far as a secret tells: all who share it are one."""
+SENDER = "shared-secret"
+"""Name of every sender that shows a secret: a shared secret cannot tell them apart."""
 
 LEAST_CHARACTERS = 32
 MOST_SECRETS = 2
@@ -49,8 +49,8 @@ class SharedSecret:
         self._looked_at = float("-inf")
         self._problem = ""
 
-    async def check(self, token: str, *, deadline: Deadline) -> str:  # noqa: ARG002 - as every Way
-        """Compare in a time that tells nothing of the secrets. See core.admission.gates.Way."""
+    async def check(self, token: str, *, deadline: Deadline) -> str:  # noqa: ARG002 - as every Authenticator
+        """Compare in a time that tells nothing of the secrets. See core.admission.gate.Authenticator."""
         self._look()
         if not self._digests:
             raise TransientError("the senders' shared secret cannot be read at the moment", retry_after=5.0)
@@ -58,7 +58,7 @@ class SharedSecret:
         matches = [hmac.compare_digest(given, each) for each in self._digests]
         if not any(matches):
             raise UnauthenticatedError("the bearer token is not the shared secret")
-        return HOLDER
+        return SENDER
 
     def _look(self) -> None:
         now = self._clock.monotonic()

@@ -75,20 +75,6 @@ class Backoff:
         return base * (1 + self.jitter * (2 * random() - 1))
 
 
-GATEWAY_RETRY_BACKOFF = Backoff(steps=4, duration=0.010, factor=5.0, jitter=0.1)
-"""Between status updates that failed for a moment (kubernaut: GatewayRetryBackoff; client-go's DefaultBackoff)."""
-
-CONFLICT_BACKOFF = Backoff(steps=24, duration=0.005, factor=1.05, jitter=1.0)
-"""Between status updates that met other writers, from the second conflict on. kubernaut waits as above: several
-instances then starve each other, for the one that wrote last goes on at once (docs/performance.md)."""
-
-LOCK_WAIT_BACKOFF = Backoff(steps=10, duration=0.100, factor=2.0, jitter=0.1, cap=1.0)
-"""Between tries for a Lease held by another request."""
-
-CREATE_RETRY_BACKOFF = Backoff(steps=3, duration=0.100, factor=2.0, jitter=0.1, cap=5.0)
-"""Between tries of a RemediationRequest CREATE that failed for a moment."""
-
-
 class ByteBudget:
     """`limit` bytes of one event loop, given out in the order in which they were asked for.
 
@@ -213,7 +199,7 @@ class TokenBucket:
 
 
 STEPS_IN_A_ROW = 50
-"""Alerts worked on before others get their turn: a few milliseconds."""
+"""Items worked on before other tasks get their turn: a few milliseconds."""
 
 
 async def paced(items: Iterable[T], *, deadline: Deadline) -> AsyncIterator[T]:

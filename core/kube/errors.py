@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _EXCERPT = 256
 _TOLD_BYTES = 1024
-_ANOTHERS_WORDS = "in no words of the Kubernetes API; the gateway's log has the beginning"
+_NO_STATUS = "with a text that is no Kubernetes Status; the gateway's log has its beginning"
 _LONGEST_WAIT = 9  # digits; thousands of them are infinity to float()
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
@@ -60,7 +60,7 @@ def refusal(resource: Resource, request: ApiRequest, response: ApiResponse) -> A
     sentence = partial(_sentence, kind, resource, request, response.status)
     return kind(
         sentence(detail),
-        told=sentence(without_addresses(cut_utf8(said, limit=_TOLD_BYTES)) or _ANOTHERS_WORDS),
+        told=sentence(without_addresses(cut_utf8(said, limit=_TOLD_BYTES)) or _NO_STATUS),
         status=response.status,
         reason=reason,
         detail=detail,
@@ -96,12 +96,12 @@ def _sentence(kind: type[ApiStatusError], resource: Resource, request: ApiReques
     if kind is NamespaceNotFoundError:
         return f"{said}; create the namespace, or set SLUICE_NAMESPACE to one that exists"
     if kind is ForbiddenError and request.method == "GET":
-        return f"{said}; the rule that is missing: {_rule(resource, request)}"
+        return f"{said}; this rule is missing: {_rule(resource, request)}"
     if kind is ForbiddenError:
-        # A missing rule and an admission plugin's no have the same code and reason: only the words differ.
+        # A missing rule and an admission plugin's refusal have the same code and reason: only the text differs.
         return (
-            f"{said}; where these words speak of a quota or a policy, make room there, or let it pass what Sluice "
-            f"writes; else the rule that is missing: {_rule(resource, request)}"
+            f"{said}; if this names a quota or a policy, raise the quota, or let the policy allow what Sluice writes; "
+            f"otherwise this rule is missing: {_rule(resource, request)}"
         )
     if kind is BadRequestError and "fieldSelector" in request.query:
         return (

@@ -29,7 +29,7 @@ from core.local.shell import USAGE, CommandError, new_console
 from core.local.viewing.commands import Context, Namespace  # noqa: TC001 - Typer reads the types
 from core.local.viewing.rows import Output, age
 from core.local.web import HttpAnswer, call
-from core.triggers.kept_events import DEAD_LETTERS, from_object, to_request
+from core.triggers.dead_letter import DEAD_LETTERS, from_object, to_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from core.kube.client import KubeClient
     from core.kube.transport import Transport
     from core.settings import Settings
-    from core.triggers.kept_events import KeptEvent
+    from core.triggers.dead_letter import DeadLetter
 
-    Send = Callable[[KeptEvent], Awaitable[HttpAnswer]]
+    Send = Callable[[DeadLetter], Awaitable[HttpAnswer]]
 
 JsonObject = dict[str, Any]
 
@@ -177,7 +177,7 @@ class _Store:
         if address.get("audience"):
             raise CommandError(_way_with_token(url, audience=str(address["audience"]), settings=self.settings))
 
-        async def send(event: KeptEvent) -> HttpAnswer:
+        async def send(event: DeadLetter) -> HttpAnswer:
             headers, body = to_request(event)
             request = ApiRequest(method="POST", path=path, body=body, content_type=headers["Content-Type"])
             answer = await self.transport.send(request, timeout=_ANSWER_SECONDS)
@@ -212,7 +212,7 @@ def _way_with_token(url: str, *, audience: str, settings: Settings) -> str:
 
 
 def _to_url(url: str, *, token: str) -> Send:
-    async def send(event: KeptEvent) -> HttpAnswer:
+    async def send(event: DeadLetter) -> HttpAnswer:
         headers, body = to_request(event)
         if token:
             headers["Authorization"] = f"Bearer {token}"

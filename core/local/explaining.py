@@ -105,7 +105,7 @@ class Explainer:
         if view.holding:
             rr = view.holding
             return f"count on {rr.name}, which counts {rr.occurrences} and is {rr.phase or 'new'}"
-        return f"create the RR after {view.head.name}" if view.head else "create an RR"
+        return f"create the RR after {view.newest_over.name}" if view.newest_over else "create an RR"
 
 
 def _about(signal: NormalizedSignal) -> dict[str, str]:

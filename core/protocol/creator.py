@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from core.common.resilience import CREATE_RETRY_BACKOFF, Backoff, Random
+from core.common.resilience import Backoff, Random
 from core.common.trace_context import admitted_sender, current_trace, request_id
 from core.errors import CRDCreationError, RetryError
 from core.kube.errors import AlreadyExistsError, KubernetesError, NotFoundError, UnreadableAnswerError
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from core.signals.signal import NormalizedSignal
 
 T = TypeVar("T")
+
+CREATE_RETRY_BACKOFF = Backoff(steps=3, duration=0.100, factor=2.0, jitter=0.1, cap=5.0)
+"""Between tries of a CREATE of an RR that failed for a moment."""
 
 
 class RetryObserver(Protocol):

@@ -47,7 +47,7 @@ gateway has written over the Lease: it stands for no RR."""
 
 LATE_HOLDER_SECONDS = 3600
 """Until so long after a lock has run out its holder may still wake: the name is kept, so that it collides. Longer than
-API servers' clocks differ or jump: a Lease that only looks old must not get a new name beside a holder at work."""
+API servers' clocks differ or jump: a Lease that only looks old must not get a new name while its holder still works."""
 
 _ROUNDING_SECONDS = 1
 _CLOCKS_DIFFER_SECONDS = 5
@@ -114,7 +114,7 @@ class DistributedLockManager:
         self._store = store
         self._duration_seconds = duration_seconds
 
-    # The original's two: a lock and nothing else
+    # kubernaut's two: a lock and nothing else
 
     async def acquire_lock(self, fingerprint: str, *, holder: str, deadline: Deadline) -> Lease | None:
         """Try once to take the lock, whatever has become of the RR it stands for.
@@ -243,7 +243,7 @@ class DistributedLockManager:
 
     async def _write(
         self,
-        over: Lock,
+        met: Lock,
         state: LockState,
         *,
         holder: str,
@@ -254,7 +254,7 @@ class DistributedLockManager:
     ) -> Lease | None:
         try:
             return await self._store.update(
-                over.lease,
+                met.lease,
                 holder=holder,
                 # Done or abandoned, it holds nobody up: other gateways judge by the duration.
                 duration_seconds=self._duration_seconds if state is LockState.HELD else 1,

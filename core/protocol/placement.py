@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from core.common.resilience import LOCK_WAIT_BACKOFF, Backoff, Deadline, Random
+from core.common.resilience import Backoff, Deadline, Random
 from core.common.trace_context import NO_TRACER
 from core.errors import ContentionError, CRDCreationError, RetryError, TransientError
 from core.kube.errors import KubernetesError, NotFoundError
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from core.protocol.remediation_request import RemediationRequest
     from core.signals.signal import NormalizedSignal
 
+LOCK_WAIT_BACKOFF = Backoff(steps=10, duration=0.100, factor=2.0, jitter=0.1, cap=1.0)
+"""Between tries for a Lease that another request holds."""
+
 VIEW_FRESH_SECONDS = 2.0
 """A view older than this is not created upon: a wait for the lock or a pause lies in between."""
 
@@ -43,14 +46,14 @@ _MOST_NAMES = 5
 class View(NamedTuple):
     """What was seen of one fingerprint.
 
-    `holding` is the RR that signals join: the oldest one at work, else the newest ended one that still holds its
-    problem. `head` is the newest that holds nothing. `seen_at` is the monotonic second at which the question was
+    `holding` is the RR that signals join: the oldest active one, else the newest ended one that still holds its
+    problem. `newest_over` is the newest that holds nothing. `seen_at` is the monotonic second at which the question was
     sent: the answer may be older than it says, never younger. `server_time` is the Date of the answer, in whole
     seconds: a machine that was suspended since does not know of it by its own clock.
     """
 
     holding: RemediationRequest | None
-    head: RemediationRequest | None
+    newest_over: RemediationRequest | None
     seen_at: float
     server_time: datetime
 
@@ -106,10 +109,10 @@ class PhaseBasedDeduplicationChecker:
 
 def _view(rrs: Iterable[RemediationRequest], seen_at: float, server_time: datetime) -> View:
     ordered = sorted(rrs, key=lambda rr: rr.age_order)
-    at_work = next((rr for rr in ordered if rr.active), None)
+    active = next((rr for rr in ordered if rr.active), None)
     ended = next((rr for rr in reversed(ordered) if rr.holds), None)
-    head = next((rr for rr in reversed(ordered) if not rr.holds), None)
-    return View(at_work or ended, head, seen_at, server_time)
+    newest_over = next((rr for rr in reversed(ordered) if not rr.holds), None)
+    return View(active or ended, newest_over, seen_at, server_time)
 
 
 class Place(NamedTuple):
@@ -149,7 +152,7 @@ class Placement:
 
         Args:
             signal: whose RR is wanted.
-            over: an RR just read as ended, or gone; a stale view may show it at work for a long time.
+            over: an RR just read as ended, or gone; a stale view may show it active for a long time.
             deadline: of the request.
 
         Raises:
@@ -356,9 +359,9 @@ class _Search:
                 view = await self._look(consistent=self._parts.consistent_reads)
             if view.holding:
                 return view.holding
-            if known or view.head is None:
+            if known or view.newest_over is None:
                 return None
-            current = await self._parts.checker.read(view.head.name, deadline=self._deadline)
+            current = await self._parts.checker.read(view.newest_over.name, deadline=self._deadline)
             if current and current.fingerprint == self._fingerprint and current.holds:
                 return current
             known = True  # the GET may have taken long: judge the view's age again

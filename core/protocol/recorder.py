@@ -148,7 +148,7 @@ class Recorder:
         return Recorded(results, contended)
 
     async def _resolve(self, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> Recorded:
-        """Tell the RR at work that alerts are resolved; where there is none, nobody is to be told."""
+        """Tell the active RR that alerts are resolved; where there is none, nothing is written."""
         fingerprint, start = signals[0].fingerprint, self._clock.now()
         try:
             rr = await self._to_be_told(signals, deadline)
@@ -164,7 +164,7 @@ class Recorder:
         return Recorded([resolved(signal) for signal in signals], contended=bool(counted and counted.conflicts))
 
     async def _to_be_told(self, signals: Sequence[NormalizedSignal], deadline: Deadline) -> RemediationRequest | None:
-        """Return the RR at work, if `signals` change anything of it.
+        """Return the active RR, if `signals` change anything of it.
 
         What is remembered of it, or what a cache that trails shows, may not have the alert yet that is resolved now:
         where that says that there is nothing to tell, etcd is asked.

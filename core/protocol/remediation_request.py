@@ -53,7 +53,8 @@ _MANUAL_REVIEW = "ManualReviewRequired"
 
 PayloadEncoding = Literal["base64", "raw"]
 
-SEED_GROUP = "remediation.kubernaut.ai"
+OLDER_GROUP = "remediation.kubernaut.ai"
+"""The older of kubernaut's two API groups: only its definition has `spec.environment` and `spec.priority`."""
 
 _LABEL_VALUE_BYTES = 63
 _ANNOTATION_VALUE_BYTES = 256 * 1024
@@ -412,9 +413,9 @@ class RemediationRequestBuilder:
                 signalSource=signal.signal_source,
                 clusterID=signal.cluster_id,
                 originalPayload=self._payload(signal.payload()),
-                # The newest upstream CRD has no such fields: it would prune them, or refuse them when strict.
-                environment=signal.environment if self.resource.group == SEED_GROUP else "",
-                priority=signal.priority if self.resource.group == SEED_GROUP else "",
+                # The newer group's definition would prune these fields, or refuse them when strict.
+                environment=signal.environment if self.resource.group == OLDER_GROUP else "",
+                priority=signal.priority if self.resource.group == OLDER_GROUP else "",
             )
         )
 

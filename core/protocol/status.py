@@ -5,7 +5,7 @@ first count writes all that fire to `status.deduplication.firing`. Everything is
 resourceVersion that was seen: no reader ever sees a condition that contradicts the list.
 
 Where the list is missing although a count stands there (a resource definition without the field, an orchestrator that
-writes the status anew), nobody knows which alerts fire, and the condition is not set: better untold than untrue.
+writes the status anew), nobody knows which alerts fire, and the condition is not set: it could be wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.common.resilience import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF, Backoff, Random
+from core.common.resilience import Backoff, Random
 from core.common.text import rfc3339
 from core.kube.errors import ConflictError, KubernetesError, NotFoundError, NotStoredError
 from core.protocol.remediation_request import (
@@ -38,6 +38,13 @@ if TYPE_CHECKING:
     Writer = Callable[[RemediationRequest], "Write | None"]
     """Says what is to be written to an RR as it was read; None where nothing is."""
 
+
+GATEWAY_RETRY_BACKOFF = Backoff(steps=4, duration=0.010, factor=5.0, jitter=0.1)
+"""Between status updates that failed for a moment (kubernaut: GatewayRetryBackoff; client-go's DefaultBackoff)."""
+
+CONFLICT_BACKOFF = Backoff(steps=24, duration=0.005, factor=1.05, jitter=1.0)
+"""Between status updates that met other writers, from the second conflict on. kubernaut waits as above: several
+instances then starve each other, for the one that wrote last goes on at once (docs/performance.md)."""
 
 MOST_FIRING = 200
 """Alerts of one RR whose state is kept. With more, nobody is told that all are resolved."""
@@ -160,7 +167,7 @@ class StatusUpdater:
         return await self._update(rr, write, deadline)
 
     async def tell(self, rr: RemediationRequest, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> Counted:
-        """Write to an RR at work which of its alerts are resolved; nothing is counted.
+        """Write to an active RR which of its alerts are resolved; nothing is counted.
 
         Raises:
             KubernetesError: as for a count.
@@ -183,9 +190,9 @@ class StatusUpdater:
                     current = await self._read(rr, deadline)
                 if current is None or not current.holds:
                     counted = _same(sent, current)
-                    # At work when it was counted on, it held; one that had ended before may have run out by then.
-                    at_work = counted and seen.active
-                    return Counted(current, at_work, late=counted and not at_work, conflicts=tries.conflicts)
+                    # If it was active when it was counted on, it held; one that had ended may have run out by then.
+                    was_active = counted and seen.active
+                    return Counted(current, was_active, late=counted and not was_active, conflicts=tries.conflicts)
                 wanted = None if _same(sent, current) else write(current)
                 if wanted and wanted.unread(current):  # its other conditions are not remembered
                     current = await self._read(rr, deadline)

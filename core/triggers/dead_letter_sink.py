@@ -10,7 +10,7 @@ from core.errors import SluiceError, TransientError
 from core.kube.client import METADATA_ONLY_LIST
 from core.kube.errors import AlreadyExistsError, ConflictError, ForbiddenError, NotFoundError
 from core.logs import ONCE_A_SECOND
-from core.triggers.kept_events import DEAD_LETTERS, KeptEvent, read_event, to_object
+from core.triggers.dead_letter import DEAD_LETTERS, DeadLetter, read_dead_letter, to_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,19 +48,19 @@ class DeadLetterSink:
             PayloadError: it is no CloudEvent.
             KubernetesError, TransientError: it could not be kept now.
         """
-        event = read_event(headers, body)
+        letter = read_dead_letter(headers, body)
         if self._clock.monotonic() >= self._sweep_from:
             await self._sweep(deadline)
-        kept = await self._keep(event, deadline)
+        kept = await self._keep(letter, deadline)
         self._outcomes.labels("kept" if kept else "repeated").inc()
         return Answer(201 if kept else 200, b"", media_type=None)
 
     async def close(self) -> None:
         """Give back what is held open: nothing."""
 
-    async def _keep(self, event: KeptEvent, deadline: Deadline) -> bool:
-        """Store an event; return False where it is kept already."""
-        obj = to_object(event, namespace=self._namespace)
+    async def _keep(self, letter: DeadLetter, deadline: Deadline) -> bool:
+        """Store a dead letter; return False where it is kept already."""
+        obj = to_object(letter, namespace=self._namespace)
         try:
             created = await self._create(obj, deadline)
         except SluiceError:
@@ -69,8 +69,8 @@ class DeadLetterSink:
         if created:
             self._logger.warning(
                 "a dead letter is kept: %s",
-                event.label,
-                extra={"dead_letter": event.name, "size": event.size, "cut": event.cut, **event.failure},
+                letter.label,
+                extra={"dead_letter": letter.name, "size": letter.size, "cut": letter.cut, **letter.failure},
             )
         return created
 

@@ -9,7 +9,7 @@ from core.results import Status
 from core.signals.pubsub import MESSAGE_PUBLISHED
 from core.signals.signal import Batch, Ignored, Poison
 from core.triggers.contents import open_content, reader_over
-from core.triggers.dead_letters import DeadLetters, PubSubPublisher
+from core.triggers.dead_letter_topic import DeadLetterTopic, PubSubPublisher
 from core.triggers.redeliveries import Redeliveries
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class PubSubIntake:
         *,
         pipeline: Pipeline,
         redeliveries: Redeliveries,
-        dead_letters: DeadLetters,
+        dead_letters: DeadLetterTopic,
         reader: Callable[[], ContentReader],
     ) -> None:
         self._pipeline = pipeline
@@ -51,7 +51,7 @@ class PubSubIntake:
         return cls(
             pipeline=gateway.pipeline,
             redeliveries=Redeliveries(clock=gateway.clock),
-            dead_letters=DeadLetters(publisher=publisher, logger=gateway.logger),
+            dead_letters=DeadLetterTopic(publisher=publisher, logger=gateway.logger),
             reader=reader_over(gateway),
         )
 

@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from core.metrics import Metrics
-from functions._all_workers import AllWorkers
+from functions._multiprocess import WorkersCollector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ def main() -> None:
 
 def _of_all(folder: str) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(AllWorkers(Path(folder)))
+    registry.register(WorkersCollector(Path(folder)))
     return registry
 
 

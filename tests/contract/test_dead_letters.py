@@ -11,8 +11,8 @@ import yaml
 from core.common.resilience import Deadline
 from core.errors import TransientError
 from core.kube.client import path_of
+from core.triggers.dead_letter import DEAD_LETTERS, MOST_DATA_BYTES, from_object
 from core.triggers.dead_letter_sink import DeadLetterSink, check_sink
-from core.triggers.kept_events import DEAD_LETTERS, MOST_DATA_BYTES, from_object
 from tests.contract.conftest import CRDS
 from tests.support.cloud_events import binary
 from tests.support.waiting import eventually

@@ -22,7 +22,7 @@ from core.local.doctor import Finding, Level, Visit, examine
 from core.local.doctor.visit import Times
 from core.local.embedded import load_crd
 from core.settings import Settings
-from core.triggers.kept_events import DEAD_LETTERS
+from core.triggers.dead_letter import DEAD_LETTERS
 from tests.contract.conftest import CRDS
 from tests.contract.objects import remediation_request
 from tests.support.waiting import eventually

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from core.triggers.dead_letters import EMULATOR
+from core.triggers.dead_letter_topic import EMULATOR
 from tests.e2e.function import production
 from tests.support.cloud_events import Sent, binary, structured
 from tests.support.cluster import GROUP, Cluster

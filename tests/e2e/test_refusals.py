@@ -205,7 +205,7 @@ def test_kubeconfig_that_cannot_be_used_is_named(start_function: StartFunction, 
 
 def _wait_until_missing(function: FunctionProcess, group: str, resource: str, verb: str, *, token: str = "") -> None:
     """Wait until a POST is refused for want of this one rule."""
-    missing = f'the rule that is missing: apiGroups: ["{group}"], resources: ["{resource}"], verbs: ["{verb}"]'
+    missing = f'this rule is missing: apiGroups: ["{group}"], resources: ["{resource}"], verbs: ["{verb}"]'
 
     def is_named() -> bool:
         answer = function.post(alert("web-1"), token=token)

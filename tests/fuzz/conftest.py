@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.triggers.kept_events import DEAD_LETTERS
+from core.triggers.dead_letter import DEAD_LETTERS
 from tests.fuzz.served import Served, serve
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from core.kube.client import path_of
 from core.kube.transport import ApiRequest
 from core.local.embedded import EmbeddedApi, load_crd
 from core.logs import LOGGER_NAME
-from core.triggers.kept_events import DEAD_LETTERS
+from core.triggers.dead_letter import DEAD_LETTERS
 from functions import _worker
 from tests.support.instances import NAMESPACE, RRS
 from tests.support.loop_clock import LoopClock

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
-from core.admission.gates import BearerGate
-from core.admission.identities import Identities
+from core.admission.gate import BearerGate
+from core.admission.id_tokens import IdTokenAuthenticator
 from core.admission.issuers import Issuer
 from core.common.clock import MockClock
 from core.common.resilience import Deadline
@@ -33,7 +33,9 @@ def let_in(authorization: str) -> bool:
     """Tell whether the header's value lets in; what is raised must be a refusal."""
     clock = MockClock(datetime(2026, 1, 1, tzinfo=UTC))
     issuer = Issuer(source=LocalIssuer(ISSUER, KEY), clock=clock, warn=lambda _: None)
-    gate = BearerGate(ways=[Identities(senders={issuer: frozenset({"alertmanager"})}, audiences=["sluice"])])
+    gate = BearerGate(
+        authenticators=[IdTokenAuthenticator(senders={issuer: frozenset({"alertmanager"})}, audiences=["sluice"])]
+    )
     try:
         asyncio.run(gate.admit(authorization, deadline=Deadline(clock=clock, seconds=8)))
     except AccessError:

@@ -182,9 +182,9 @@ class TestWhatTheApiServerSays:
     def test_remediation_request(self, obj):
         if not isinstance(obj, dict):
             return
-        request = RemediationRequest.from_object(obj)
-        assert request.occurrences >= 1
-        assert request.active in (True, False)
+        rr = RemediationRequest.from_object(obj)
+        assert rr.occurrences >= 1
+        assert rr.active in (True, False)
         with suppress(UnreadableAnswerError):
             assert read_remediation_request(Reply(obj, DATED), name="rr-1").name == "rr-1"
         with suppress(UnreadableAnswerError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.triggers.kept_events import from_object, to_request
+from core.triggers.dead_letter import from_object, to_request
 from tests.fuzz.corpus import Entry, entries
 from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded, mutated_bytes, mutated_json

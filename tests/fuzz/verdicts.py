@@ -105,7 +105,7 @@ def _check_stored(outcome: Outcome, results: Any) -> None:
     """A result that says stored is stored, and counted; no fingerprint has two RRs."""
     acknowledged = Counter(line["fingerprint"] for line in results if "remediationRequestName" in line)
     by_fingerprint = {request["spec"]["signalFingerprint"]: request for request in outcome.stored}
-    assert len(by_fingerprint) == len(outcome.stored), "two requests of one fingerprint"
+    assert len(by_fingerprint) == len(outcome.stored), "two RRs of one fingerprint"
     for line in results:
         if "remediationRequestName" in line:
             assert by_fingerprint[line["fingerprint"]]["metadata"]["name"] == line["remediationRequestName"]

@@ -27,8 +27,8 @@ from core.protocol.lease import lease_name
 from core.settings import Settings
 from core.signals.signal import Batch, TargetResource
 from core.triggers.cloud_events import CloudEvent
+from core.triggers.dead_letter import DEAD_LETTERS
 from core.triggers.dead_letter_sink import DeadLetterSink
-from core.triggers.kept_events import DEAD_LETTERS
 from core.triggers.kubernetes_events import KubernetesEventIntake
 from tests.manifests.building import ROOT
 from tests.support.cluster import (
@@ -279,7 +279,7 @@ async def test_sink_needs_each_of_its_rules(
         async def is_right() -> bool:
             text = await said()
             named = "" if missing is None else f'resources: ["{missing[1]}"], verbs: ["{missing[2]}"]'
-            return named in text and ("the rule that is missing" in text) is (missing is not None)
+            return named in text and ("this rule is missing" in text) is (missing is not None)
 
         await eventually(is_right, what=f"{missing} to be missed", within=HEEDED_WITHIN)
 

@@ -12,12 +12,12 @@ _Key = tuple[str, str]  # fingerprint and name: two fingerprints may have a name
 
 
 class Counts:
-    """acknowledged <= counted <= delivered + allowed, for each fingerprint; the first for each request too.
+    """acknowledged <= counted <= delivered + allowed, for each fingerprint; the first for each RR too.
 
     `delivered` are the alerts in all webhooks that reached a gateway, retries included. `allowed` are those
     that a gateway may count twice: it wrote a count, the answer was lost, and somebody else wrote over it or
-    deleted the request, so that nobody can tell any more whether the first count was there; or the count came
-    when its request held the problem no longer.
+    deleted the RR, so that nobody can tell any more whether the first count was there; or the count came
+    when its RR held the problem no longer.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Counts:
         self._unanswered: dict[tuple[str, str], tuple[str, int, Any]] = {}
 
     def on_commit(self, commit: Commit, *, ours: bool) -> None:
-        """Note what a request counts from now on."""
+        """Note what an RR counts from now on."""
         fingerprint = (commit.after or commit.before or {})["spec"]["signalFingerprint"]
         key = (fingerprint, commit.name)
         self._requests.setdefault(fingerprint, {})[key] = None
@@ -67,11 +67,11 @@ class Counts:
             self._allowed[fingerprint] += lost
 
     def allow(self, fingerprint: str, count: int) -> None:
-        """Note counts that stand, and must be made once more on another request."""
+        """Note counts that stand, and must be made once more on another RR."""
         self._allowed[fingerprint] += count
 
     def on_answered(self, actor: str, name: str) -> None:
-        """Note that a gateway knows of its last write to a request."""
+        """Note that a gateway knows of its last write to an RR."""
         for key, (counted_on, _, _) in list(self._unanswered.items()):
             if key[0] == actor and counted_on == name:
                 del self._unanswered[key]
@@ -85,12 +85,12 @@ class Counts:
             del self._unanswered[actor, fingerprint]
 
     def acknowledge(self, fingerprint: str, name: str) -> None:
-        """Note that a sender was told that one alert is stored on a request."""
+        """Note that a sender was told that one alert is stored on an RR."""
         self.acknowledged[fingerprint] += 1
         self._acknowledged_on[fingerprint, name] += 1
 
     def counted(self, fingerprint: str) -> int:
-        """Return the occurrences on all requests that a fingerprint ever had."""
+        """Return the occurrences on all RRs that a fingerprint ever had."""
         return sum(self._counted_on(key) for key in self._requests.get(fingerprint, ()))
 
     def complaint(self, fingerprint: str) -> str:

@@ -261,18 +261,18 @@ def is_ours(actor: str) -> bool:
 
 
 def is_resolved(obj: Any) -> bool:
-    """Whether a request's object says that all its alerts are resolved."""
+    """Whether an RR says that all its alerts are resolved."""
     conditions = (obj.get("status") or {}).get("conditions", [])
     return any(each["type"] == "SignalResolved" and each["status"] == "True" for each in conditions)
 
 
 def fingerprint_of(obj: Any) -> str:
-    """Return the fingerprint of a request's object."""
+    """Return the fingerprint of an RR."""
     return str(obj["spec"]["signalFingerprint"])
 
 
 def attempt_of(obj: Any) -> str:
-    """Return the attempt that created a request's object, which is the holder it had the Lease as; or nothing."""
+    """Return the attempt that created an RR, which is the holder it had the Lease as; or nothing."""
     return str(obj["metadata"].get("annotations", {}).get(ATTEMPT_ANNOTATION, ""))
 
 

@@ -90,7 +90,7 @@ class LeaseRules:
         return bool(standing and standing.state == "done" and now - standing.at > LAG_SECONDS)
 
     def may_create(self, actor: str, fingerprint: str, now: float) -> str:
-        """Judge a gateway that sends the CREATE of a request: under its Lease, or after it has run out."""
+        """Judge a gateway that sends the CREATE of an RR: under its Lease, or after it has run out."""
         name = lease_name(fingerprint)
         standing, own = self._current.get(name), self._last.get((actor, name))
         if standing and standing.holder == actor and standing.state == "held":
@@ -99,7 +99,7 @@ class LeaseRules:
             return ""
         if own and self.clocks_jumped:
             return ""  # taken over although it had not run out: under the same name, so one of the two is refused
-        return f"{actor} creates a request, and holds no Lease: {standing}"
+        return f"{actor} creates an RR, and holds no Lease: {standing}"
 
     def holds(self, identity: str, fingerprint: str) -> bool:
         """Whether a holder has the Lease as it stands, and has neither finished nor given up."""

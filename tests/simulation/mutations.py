@@ -47,7 +47,7 @@ MUTATIONS = (
         0,
         Replace(LeaseSweeper.note, "self._clock.monotonic() + DONE_LEASE_SECONDS", "self._clock.monotonic()"),
     ),
-    _mistake("a dying RR takes signals", 32, Prepend(_holds, "deleting = False")),
+    _mistake("an RR being deleted takes signals", 32, Prepend(_holds, "deleting = False")),
     _mistake("an ended RR holds for no time", 19, Prepend(holds_its_problem, "next_allowed = None")),
     _mistake("PATCH without resourceVersion", 1, Replace(StatusUpdater._patch, '{"resourceVersion": A}', "{}")),
     _mistake("release without preconditions", 0, Replace(LeaseStore.delete, _PRECONDITIONS, "{}")),

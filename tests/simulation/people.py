@@ -1,4 +1,4 @@
-"""Who changes and deletes requests: the orchestrator and an operator."""
+"""Who changes and deletes RRs: the orchestrator and an operator."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ class Caller:
 
 
 class Orchestrator(Caller):
-    """Moves requests through their phases, writes fields of its own, deletes what ended long ago."""
+    """Moves RRs through their phases, writes fields of its own, deletes what ended long ago."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world, "orchestrator-0")
 
     def move(self, key: str) -> None:
-        """Move one request on."""
+        """Move one RR on."""
         rng = dice(self._world.scenario.seed, key)
         target = fingerprint(rng.choice(self._world.scenario.targets))
         moved = rng.choice(MOVING) if rng.random() < 0.4 else rng.choice(ENDED)
-        standing = [obj for obj in self._requests(target) if active(obj)]
-        ended = [obj for obj in self._requests(target) if phase(obj) in ENDED and not dying(obj)]
+        standing = [obj for obj in self._rrs(target) if active(obj)]
+        ended = [obj for obj in self._rrs(target) if phase(obj) in ENDED and not dying(obj)]
         if standing:
             self._move(standing[0], moved, rng)
         elif ended and rng.random() < 0.1:
@@ -66,7 +66,7 @@ class Orchestrator(Caller):
 
     def end_all(self) -> None:
         """Complete everything."""
-        for obj in self._requests():
+        for obj in self._rrs():
             if active(obj):
                 self._move(obj, "Completed")
 
@@ -87,7 +87,7 @@ class Orchestrator(Caller):
 
     def clean_up(self) -> None:
         """Delete what ended long ago."""
-        for obj in self._requests():
+        for obj in self._rrs():
             name = obj["metadata"]["name"]
             last = self._world.etcd.written_at("remediationrequests", name)
             if not active(obj) and not _is_namesake(obj) and self._world.loop.true_time - last > RETENTION:
@@ -97,7 +97,7 @@ class Orchestrator(Caller):
     def delete(self, key: str) -> None:
         """Delete an RR of a target at this very moment: an ended one mostly."""
         rng = dice(self._world.scenario.seed, key)
-        found = self._requests(fingerprint(rng.choice(self._world.scenario.targets)))
+        found = self._rrs(fingerprint(rng.choice(self._world.scenario.targets)))
         ended = [obj for obj in found if not active(obj) and not _is_namesake(obj)]
         wanted = ended if rng.random() < 0.7 else found
         if not wanted:
@@ -125,7 +125,7 @@ class Orchestrator(Caller):
 
         self._world.loop.outside(seconds, gone)
 
-    def _requests(self, of: str = "") -> list[Any]:
+    def _rrs(self, of: str = "") -> list[Any]:
         found = self._world.etcd.objects("remediationrequests")
         return [obj for obj in found if not of or fingerprint_of(obj) == of]
 

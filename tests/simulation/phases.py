@@ -9,7 +9,7 @@ MOVING = ("Pending", "Processing", "Analyzing", "AwaitingApproval", "Executing",
 
 
 def phase(obj: Any) -> str:
-    """Return the phase of a request's object, empty where it has none yet."""
+    """Return the phase of an RR, empty where it has none yet."""
     return str((obj.get("status") or {}).get("overallPhase", ""))
 
 

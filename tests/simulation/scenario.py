@@ -17,8 +17,8 @@ World = Literal["fenced", "by-hand", "shared"]
 
 WORLDS: dict[World, float] = {"fenced": 0.7, "by-hand": 0.15, "shared": 0.15}
 """`fenced` (reads: fenced, or consistent): every fault, and nobody deletes ended RRs before their time.
-`by-hand` (reads: consistent): people delete any request at any time, nothing stalls longer than a Lease.
-`shared` (reads: consistent): the same beside a gateway of the original's kind, clocks kept by NTP."""
+`by-hand` (reads: consistent): people delete any RR at any time, nothing stalls longer than a Lease.
+`shared` (reads: consistent): the same beside a gateway like kubernaut's, clocks kept by NTP."""
 
 RETENTION = 600.0
 """Seconds after which the orchestrator deletes ended RRs; a cluster would keep them for hours."""
@@ -27,7 +27,7 @@ _SECOND_ACT = RETENTION + 150.0
 """By then most of what the first act ended is old enough to be deleted."""
 
 TARGETS = ("web-eacf03056bb4", "web-53a35605e748", "web-0")
-"""Pods. The fingerprints of the first two both start 894a070f2bc6: their requests want the same names."""
+"""Pods. The fingerprints of the first two both start 894a070f2bc6: their RRs want the same names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,8 +43,8 @@ class Storm:
 
     @property
     def count(self) -> int:
-        (request,) = self.world.etcd.objects("remediationrequests")
-        return int(request["status"]["deduplication"]["occurrenceCount"])
+        (rr,) = self.world.etcd.objects("remediationrequests")
+        return int(rr["status"]["deduplication"]["occurrenceCount"])
 
 
 def _calm(*, pods: int, seed: int) -> Scenario:

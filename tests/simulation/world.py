@@ -167,12 +167,12 @@ class World:
     def _check_end(self, targets: list[str]) -> None:
         for target in targets:
             of = fingerprint(target)
-            requests = [obj for obj in self.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
-            standing = [obj for obj in requests if self.judge.holds(obj)]
+            rrs = [obj for obj in self.etcd.objects("remediationrequests") if fingerprint_of(obj) == of]
+            standing = [obj for obj in rrs if self.judge.holds(obj)]
             if len(standing) != 1 and not self.judge.revived.intersection(
                 each["metadata"]["name"] for each in standing
             ):
-                self.judge.fail("one", f"{len(standing)} requests of {target} are active when all is over")
+                self.judge.fail("one", f"{len(standing)} RRs of {target} are active when all is over")
             lease = self.etcd.current("leases", lease_name(of))
             if lease and is_ours(self.judge.leases.held_by(of)) and self.judge.leases.state_of(of) == "held":
                 age = self.loop.true_time - self.etcd.written_at("leases", lease_name(of))

@@ -1,4 +1,4 @@
-"""Others who create requests: a gateway of the original's kind, and a problem that wants a taken name."""
+"""Others who create RRs: a gateway like kubernaut's, and a problem that wants a taken name."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class Namesake(Caller):
-    """Another problem whose fingerprint wants the very name that a target's next request has.
+    """Another problem whose fingerprint wants the very name that a target's next RR has.
 
-    By chance that needs eighty equal bits, so its request is put there. Nobody deletes it: its name would
+    By chance that needs eighty equal bits, so its RR is put there. Nobody deletes it: its name would
     come free under those who found it taken.
     """
 
@@ -36,7 +36,7 @@ class Namesake(Caller):
         super().__init__(world, "namesake-0")
 
     def take_name(self, key: str) -> None:
-        """Create a request under a target's next name, where it is free."""
+        """Create an RR under a target's next name, where it is free."""
         rng = dice(self._world.scenario.seed, key)
         of = fingerprint(rng.choice(self._world.scenario.targets))
         lease = self._world.etcd.current("leases", lease_name(of))
@@ -50,7 +50,7 @@ class Namesake(Caller):
 
 
 class ForeignGateway(Caller):
-    """The original's way: one holder for the whole pod, its own Lease entered again, renewTime judged by the
+    """As kubernaut does it: one holder for the whole pod, its own Lease entered again, renewTime judged by the
     local clock, random names, a release without preconditions."""
 
     def __init__(self, world: World) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from core.kube.client import METADATA_ONLY_LIST
 from core.kube.errors import NotFoundError, ResourceNotServedError
 from core.local.doctor.findings import Finding, ok, warning
-from core.triggers.kept_events import DEAD_LETTERS
+from core.triggers.dead_letter import DEAD_LETTERS
 
 if TYPE_CHECKING:
     from core.local.doctor.visit import Visit

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from core.admission.opening import build_gate
+from core.admission.assembly import build_gate
 from core.errors import AccessError
 from core.local.doctor.findings import Finding, failure, ok, warning
 

@@ -52,7 +52,7 @@ PhaseFilter = Annotated[
     list[str] | None,
     typer.Option("--phase", help="Only this phase; may be said again.", autocompletion=completion.among(PHASES)),
 ]
-ActiveFilter = Annotated[bool, typer.Option("--active", help="Only those that take signals: phase not final.")]
+ActiveFilter = Annotated[bool, typer.Option("--active", help="Only those that take signals: phase not terminal.")]
 TargetFilter = Annotated[str, typer.Option("--target", help="Only where this is part of namespace/Kind/name.")]
 AlertFilter = Annotated[str, typer.Option("--alert", help="Only where this is part of the alert's name.")]
 

@@ -54,7 +54,9 @@ def holding(row: Row, *, now: datetime) -> str:
         finalizers = ", ".join(mapping(row.obj.get("metadata")).get("finalizers") or []) or "nothing"
         return f"nothing: it is being deleted since {deleted} and waits for {finalizers}; the next signal opens another"
     if row.view.active:
-        return f"its problem: the phase {row.view.phase or 'Pending'} is not final, so the next signal is counted here"
+        return (
+            f"its problem: the phase {row.view.phase or 'Pending'} is not terminal, so the next signal is counted here"
+        )
     until = status.get("nextAllowedExecution") or routing.get("nextAllowedExecution")
     if until and age(str(until), now=now) == "0s":
         return f"its problem until {until} (nextAllowedExecution), although {ended}"

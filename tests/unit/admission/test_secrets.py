@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.admission.gates import BearerGate
+from core.admission.gate import BearerGate
 from core.admission.secrets import SharedSecret
 from core.common.clock import MockClock
 from core.common.resilience import Deadline
@@ -25,7 +25,7 @@ class Entrance:
         self.path = path
         self.clock = MockClock(datetime(2026, 1, 2, tzinfo=UTC))
         self.warnings: list[str] = []
-        self.gate = BearerGate(ways=[SharedSecret(path=path, clock=self.clock, warn=self.warnings.append)])
+        self.gate = BearerGate(authenticators=[SharedSecret(path=path, clock=self.clock, warn=self.warnings.append)])
 
     def write(self, content: str) -> None:
         """Exchange the file as the kubelet does, and let the second pass until it is looked at."""
@@ -109,7 +109,7 @@ async def test_secret_is_neither_kept_nor_told(entrance):
         await entrance.admit(NEW)
     assert OLD not in str(caught.value)
     assert NEW not in str(caught.value)
-    assert OLD not in repr(vars(entrance.gate._ways[0]))
+    assert OLD not in repr(vars(entrance.gate._authenticators[0]))
     entrance.write(f"{OLD} {NEW}")
     with pytest.raises(TransientError):
         await entrance.admit(OLD)

@@ -12,7 +12,7 @@ from core.kube.client import path_of
 from core.kube.errors import ApiUnreachableError
 from core.kube.transport import ApiRequest
 from core.local.embedded import EmbeddedApi, load_crd
-from core.triggers.kept_events import DEAD_LETTERS, MOST_DATA_BYTES, MOST_EXTENSIONS, from_object, to_request
+from core.triggers.dead_letter import DEAD_LETTERS, MOST_DATA_BYTES, MOST_EXTENSIONS, from_object, to_request
 from tests.support.cloud_events import Sent, binary, structured
 from tests.support.scripted import DATE, answered
 from tests.support.scripted import refused as refusal

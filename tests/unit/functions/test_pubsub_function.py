@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
-from core.triggers.dead_letters import EMULATOR
+from core.triggers.dead_letter_topic import EMULATOR
 from tests.support.cloud_events import binary, structured
 from tests.support.kubernetes_events import kubelet_event
 from tests.support.pubsub_messages import MESSAGE_ID, PUBLISHED, SOURCE, envelope, incident

@@ -68,13 +68,13 @@ def test_missing_rule_is_written_as_rbac_wants_it(request_, resource, rule):
     assert isinstance(error, errors.ForbiddenError)
     wanted = f'apiGroups: ["{group}"], resources: ["{plural}"], verbs: ["{verb}"]'
     assert ": forbidden: no rule; " in str(error)
-    assert str(error).endswith(f"the rule that is missing: {wanted}")
+    assert str(error).endswith(f"this rule is missing: {wanted}")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_refused_write_may_be_a_quotas_doing_and_a_refused_read_may_not(method):
     error = refusal(RRS, call(method), refused(403, "Forbidden", message="exceeded quota: rrs"))
-    assert ("exceeded quota: rrs; where these words speak of a quota or a policy" in str(error)) is (method == "POST")
+    assert ("exceeded quota: rrs; if this names a quota or a policy" in str(error)) is (method == "POST")
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ class TestOne:
             one = await answer.json()
         assert json.loads(one["payload"]) == {"alerts": ["<script>"]}
         assert one["labels"] == {"alertname": "A"}
-        assert one["holds"].startswith("its problem: the phase Pending is not final")
+        assert one["holds"].startswith("its problem: the phase Pending is not terminal")
         assert "originalPayload" not in one["spec"]
 
     async def test_that_is_gone_is_404_with_a_sentence(self, world: World):

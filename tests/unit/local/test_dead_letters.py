@@ -18,7 +18,7 @@ from core.local.cluster import embedded_cluster, open_client
 from core.local.dead_letters import proxy_path
 from core.local.web import HttpAnswer
 from core.settings import Settings
-from core.triggers.kept_events import DEAD_LETTERS, read_event, to_object
+from core.triggers.dead_letter import DEAD_LETTERS, read_dead_letter, to_object
 from tests.manifests.building import ROOT
 from tests.support.cloud_events import binary
 
@@ -45,7 +45,7 @@ class World:
 
     async def keep(self, number: str, data: object = "x", **more: Any) -> str:
         sent = binary("a.type", data, id=number, source="here", knativeerrorcode="400", knativeerrordata="why")
-        event = read_event({name.lower(): text for name, text in sent.headers.items()}, sent.body)
+        event = read_dead_letter({name.lower(): text for name, text in sent.headers.items()}, sent.body)
         obj = to_object(event, namespace="ns")
         obj["spec"] |= more
         await self._client.create(DEAD_LETTERS, obj, namespace="ns", deadline=self._deadline)

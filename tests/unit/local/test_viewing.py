@@ -215,7 +215,7 @@ class TestDescribe:
         for part in (
             "Target:        prod/Pod/web",
             "1 signal, which opened it",
-            "its problem: the phase Pending is not final",
+            "its problem: the phase Pending is not terminal",
             '"alertname": "A"',
             "alertname=HighMemoryUsage",
         ):
@@ -254,7 +254,7 @@ def test_rr_without_times_was_first_and_last_seen_when_it_was_made():
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (row(), "its problem: the phase Pending is not final"),
+        (row(), "its problem: the phase Pending is not terminal"),
         (row(overallPhase="Completed"), "nothing: it ended as Completed"),
         (row(overallPhase="Failed", outcome="ManualReviewRequired"), "its problem until a person has looked"),
         (

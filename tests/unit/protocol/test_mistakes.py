@@ -160,7 +160,7 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
         Replace(StatusUpdater.tell, "current.active", "True"),
         resolved.test_cooldown_after_the_end_is_no_reason_to_tell,
     ),
-    "a dying RR takes signals": (Prepend(_holds, "deleting = False"), holding.test_dying_rr_takes_no_signal),
+    "an RR being deleted takes signals": (Prepend(_holds, "deleting = False"), holding.test_dying_rr_takes_no_signal),
     "the next execution's time holds nothing": (
         Prepend(holds_its_problem, "next_allowed = None"),
         partial(
@@ -196,11 +196,11 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
         Replace(_Search._judge_lock, "rr and A and rr.holds", "rr and rr.holds"),
         names.test_another_problems_rr_at_work_that_a_lock_seems_to_stand_for_is_not_joined,
     ),
-    "another problem's RR under the head's name is joined": (
+    "another problem's RR under the name of the newest one is joined": (
         Replace(_Search._look_again, "current and A and current.holds", "current and current.holds"),
         names.test_another_problems_rr_that_has_the_ended_heads_name_by_now_is_not_joined,
     ),
-    "a consistent view's head is read all the same": (
+    "the newest RR of a consistent view is read all the same": (
         Replace(_Search._look_again, "A or not B.created_by_holder", "not B.created_by_holder"),
         names.test_consistent_view_needs_no_second_look_at_its_head,
     ),
@@ -248,7 +248,7 @@ MISTAKES: dict[str, tuple[Edit, Race]] = {
         Replace(_unneeded, "A > B + LATE_HOLDER_SECONDS + C", "A > B + C"),
         PRUNE.test_lease_of_a_dead_holder_goes_an_hour_after_nobody_may_wake_any_more,
     ),
-    "a dying RR is pruned": (
+    "an RR being deleted is pruned": (
         Replace(_ended_for, "A.holds or A.deleting", "A.holds"),
         PRUNE.test_dying_rr_is_not_deleted_again,
     ),

@@ -4,7 +4,7 @@ from itertools import cycle
 
 import pytest
 
-from core.common.resilience import CONFLICT_BACKOFF, Deadline
+from core.common.resilience import Deadline
 from core.kube.errors import ConflictError, ForbiddenError, ServerError, UnreadableAnswerError
 from core.kube.resources import LEASES
 from core.kube.transport import ApiResponse
@@ -12,7 +12,7 @@ from core.protocol.lease import LeaseStore
 from core.protocol.lock import RR_ANNOTATION, DistributedLockManager, LockState
 from core.protocol.placement import PhaseBasedDeduplicationChecker
 from core.protocol.remediation_request import RemediationRequest, fenced_name
-from core.protocol.status import StatusUpdater
+from core.protocol.status import CONFLICT_BACKOFF, StatusUpdater
 from core.results import Status
 from tests.support.instances import NAMESPACE, RRS, Instance, World, count, fingerprint, signal
 from tests.support.wire import Fault

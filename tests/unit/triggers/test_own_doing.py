@@ -14,7 +14,7 @@ from core.results import Status
 from core.signals.alertmanager import decode_alertmanager
 from core.signals.pubsub import MESSAGE_PUBLISHED
 from core.triggers.cloud_events import CloudEvent
-from core.triggers.kept_events import DEAD_LETTERS
+from core.triggers.dead_letter import DEAD_LETTERS
 from core.triggers.kubernetes_events import KubernetesEventIntake
 from core.triggers.pubsub import PubSubIntake
 from tests.support.instances import NAMESPACE, RRS, SHOP, Instance, World

@@ -12,7 +12,7 @@ from core.errors import TransientError
 from core.results import Status
 from core.triggers.cloud_events import CloudEvent
 from core.triggers.contents import reader_over
-from core.triggers.dead_letters import DeadLetters
+from core.triggers.dead_letter_topic import DeadLetterTopic
 from core.triggers.pubsub import REASONS, PubSubIntake
 from core.triggers.redeliveries import Redeliveries
 from tests.support.instances import RRS, count
@@ -61,7 +61,7 @@ def intake(instance: Any, topic: Topic) -> PubSubIntake:
     return PubSubIntake(
         pipeline=gateway.pipeline,
         redeliveries=Redeliveries(clock=gateway.clock),
-        dead_letters=DeadLetters(publisher=topic, logger=gateway.logger),
+        dead_letters=DeadLetterTopic(publisher=topic, logger=gateway.logger),
         reader=reader_over(gateway),
     )
 

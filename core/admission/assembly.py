@@ -1,4 +1,4 @@
-"""From settings to the gate, and what is told about them at the start."""
+"""Checks the settings of the gate at the start, and builds the gate from them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from core.admission.gates import BearerGate, Way
-from core.admission.identities import Identities
+from core.admission.gate import Authenticator, BearerGate
+from core.admission.id_tokens import IdTokenAuthenticator
 from core.admission.issuers import ClusterIssuer, Issuer, Source, WebIssuer
 from core.admission.reviews import KubernetesReviews
 from core.admission.secrets import SharedSecret, read_secrets
@@ -53,11 +53,15 @@ def check_admission(settings: Settings, *, host: str) -> list[str]:
 def build_gate(
     *, settings: Settings, client: KubeClient, resource: Resource, clock: Clock, warn: Callable[[str], None]
 ) -> BearerGate | None:
-    """Return the gate that SLUICE_AUTH names, the ways that cost no call first; None for `none`: something in front has
-    checked already, and everybody is let in as nobody in particular."""
-    made: dict[str, Callable[[], Way]] = {
+    """Return the gate that SLUICE_AUTH names, with the authenticators that cost no call first.
+
+    None for `none`: everybody is admitted, and senders have no name.
+    """
+    made: dict[str, Callable[[], Authenticator]] = {
         "secret": lambda: SharedSecret(path=Path(settings.secret_file), clock=clock, warn=warn),
-        "oidc": lambda: Identities(senders=_senders(settings, client, clock, warn), audiences=settings.audience_list),
+        "oidc": lambda: IdTokenAuthenticator(
+            senders=_senders(settings, client, clock, warn), audiences=settings.audience_list
+        ),
         "kubernetes": lambda: KubernetesReviews(
             client=client,
             resource=resource,
@@ -69,7 +73,7 @@ def build_gate(
     }
     if "none" in settings.auth_ways:
         return None
-    return BearerGate(ways=[make() for way, make in made.items() if way in settings.auth_ways])
+    return BearerGate(authenticators=[make() for way, make in made.items() if way in settings.auth_ways])
 
 
 def _unguarded(settings: Settings, host: str) -> list[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     MakeRoom = Callable[[int], Awaitable[None]]
 
 ENCODINGS = ("gzip", "x-gzip")
-"""Names of the one packing that is taken (RFC 9110, section 8.4.1.3)."""
+"""Names of the one content coding that is accepted (RFC 9110, section 8.4.1.3)."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -82,8 +82,8 @@ class Unpacker:
         self._left -= len(unpacked)
         if self._left < 0:
             raise PayloadTooLargeError(
-                f"the body has more than {self._limit} bytes, unpacked, the limit is {self._limit}; split the group by "
-                "group_by, or raise SLUICE_MAX_BODY",
+                f"the body has more than {self._limit} bytes once unpacked; split the group by group_by, or raise "
+                "SLUICE_MAX_BODY",
                 reason="too_large",
             )
         if self._stream.unused_data:

@@ -1,4 +1,4 @@
-"""Lets a worker end in order when the platform stops it with SIGTERM.
+"""Lets a worker close what it holds when the platform stops it with SIGTERM.
 
 uvicorn waits for the requests in flight and then raises the signal once more, under the handler that stood
 there before its own. gunicorn has left the default one: the process would die on the spot, before the event

@@ -1,4 +1,4 @@
-"""A dead letter: a CloudEvent as the object `DeadLetter` keeps it, and as it is sent again."""
+"""A dead letter: a CloudEvent that could not be delivered, as an object of the kind DeadLetter and as a request."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptEvent:
+class DeadLetter:
     """A CloudEvent that could not be delivered.
 
     Args:
@@ -80,8 +80,8 @@ class KeptEvent:
         return f"{known.get('type', '')} {known.get('id', '')} of {known.get('source', '')}"
 
 
-def read_event(headers: Mapping[str, str], body: bytes) -> KeptEvent:
-    """Read the CloudEvent in a request.
+def read_dead_letter(headers: Mapping[str, str], body: bytes) -> DeadLetter:
+    """Read the dead letter that a Broker sends.
 
     Raises:
         PayloadError: there is none, or several.
@@ -95,7 +95,7 @@ def read_event(headers: Mapping[str, str], body: bytes) -> KeptEvent:
     others = {name: text for name, text in sorted(given.items()) if name not in _NAMED and text}
     kept = named | dict(list(others.items())[:MOST_EXTENSIONS])
     attributes = {name: _short(text) for name, text in kept.items()}
-    return KeptEvent(
+    return DeadLetter(
         attributes=attributes,
         data=data[:MOST_DATA_BYTES],
         content_type=_short(content_type),
@@ -105,23 +105,23 @@ def read_event(headers: Mapping[str, str], body: bytes) -> KeptEvent:
     )
 
 
-def to_object(event: KeptEvent, *, namespace: str) -> JsonObject:
-    """Return the object that keeps an event."""
-    named = {name: event.attributes[name] for name in _NAMED if name in event.attributes}
-    extensions = {name: text for name, text in event.attributes.items() if name not in _NAMED}
-    spec: JsonObject = {**named, "dataContentType": event.content_type, "size": event.size}
-    spec |= _written(event.data)
+def to_object(letter: DeadLetter, *, namespace: str) -> JsonObject:
+    """Return the object that keeps a dead letter."""
+    named = {name: letter.attributes[name] for name in _NAMED if name in letter.attributes}
+    extensions = {name: text for name, text in letter.attributes.items() if name not in _NAMED}
+    spec: JsonObject = {**named, "dataContentType": letter.content_type, "size": letter.size}
+    spec |= _written(letter.data)
     if extensions:
         spec["extensions"] = extensions
-    if event.failure:
-        spec["failure"] = dict(event.failure)
-    if event.cut:
+    if letter.failure:
+        spec["failure"] = dict(letter.failure)
+    if letter.cut:
         spec["cut"] = True
     return {
         "apiVersion": DEAD_LETTERS.api_version,
         "kind": DEAD_LETTERS.kind,
         "metadata": {
-            "name": event.name,
+            "name": letter.name,
             "namespace": namespace,
             "labels": {"app.kubernetes.io/name": "sluice", "app.kubernetes.io/part-of": "sluice"},
         },
@@ -129,14 +129,14 @@ def to_object(event: KeptEvent, *, namespace: str) -> JsonObject:
     }
 
 
-def from_object(obj: JsonObject) -> KeptEvent:
-    """Return the event that an object keeps; what is missing or of a wrong type is empty."""
+def from_object(obj: JsonObject) -> DeadLetter:
+    """Return the dead letter that an object keeps; what is missing or of a wrong type is empty."""
     spec = _mapping(obj.get("spec"))
     named = {name: str(spec[name]) for name in _NAMED if name in spec}
     extensions = {name: str(text) for name, text in _mapping(spec.get("extensions")).items()}
     data = b64decode(str(spec["dataBase64"])) if "dataBase64" in spec else str(spec.get("data", "")).encode()
     size = spec.get("size")
-    return KeptEvent(
+    return DeadLetter(
         attributes=extensions | named,
         data=data,
         content_type=str(spec.get("dataContentType") or _JSON),
@@ -146,22 +146,22 @@ def from_object(obj: JsonObject) -> KeptEvent:
     )
 
 
-def to_request(event: KeptEvent) -> tuple[dict[str, str], bytes]:
-    """Return headers and body that send an event again, in structured mode (HTTP binding 1.0, section 3.2): its
+def to_request(letter: DeadLetter) -> tuple[dict[str, str], bytes]:
+    """Return headers and body that send a dead letter again, in structured mode (HTTP binding 1.0, section 3.2): its
     attributes may hold what no header can."""
-    document: JsonObject = dict(event.attributes) | {"datacontenttype": event.content_type}
+    document: JsonObject = dict(letter.attributes) | {"datacontenttype": letter.content_type}
     document.setdefault("specversion", "1.0")
-    if event.data:  # else it came without: JSON's null would be data
-        document |= _as_member(event)
+    if letter.data:  # else it came without: JSON's null would be data
+        document |= _as_member(letter)
     return {"Content-Type": "application/cloudevents+json"}, json.dumps(document).encode()
 
 
-def _as_member(event: KeptEvent) -> JsonObject:
+def _as_member(letter: DeadLetter) -> JsonObject:
     """Return the data as structured mode has it: JSON as it is, anything else in base64."""
-    if "json" in event.content_type.lower():
+    if "json" in letter.content_type.lower():
         with suppress(ValueError, RecursionError):
-            return {"data": json.loads(event.data)}
-    return {"data_base64": b64encode(event.data).decode()}
+            return {"data": json.loads(letter.data)}
+    return {"data_base64": b64encode(letter.data).decode()}
 
 
 def _written(data: bytes) -> JsonObject:

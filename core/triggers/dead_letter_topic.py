@@ -1,4 +1,4 @@
-"""Where messages go that can never work: the log, as far as they are short, and a Pub/Sub topic if one is set."""
+"""Where messages go that can never work: their beginning to the log, the whole to a Pub/Sub topic if one is set."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Publisher(Protocol):
         """Close the connection, if there is one."""
 
 
-class DeadLetters:
+class DeadLetterTopic:
     """Logs a message's beginning, and publishes it whole where there is a publisher."""
 
     def __init__(self, *, publisher: Publisher | None, logger: logging.Logger) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _GAUGES_OF_A_WORKER = re.compile(r"gauge_live[a-z]+_(?P<pid>\d+)\.db")
 
 
-class AllWorkers(Collector):
+class WorkersCollector(Collector):
     """Adds up what all workers have written to `folder`.
 
     Counters of workers that have ended stay, for they are sums. Their gauges go: an open breaker of a dead worker would

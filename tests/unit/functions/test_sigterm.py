@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from functions._ending import outlive_sigterm
+from functions._sigterm import outlive_sigterm
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from core.common.resilience import Deadline
 from core.errors import TransientError
 from core.logs import JsonFormatter
 from core.triggers.cloud_events import CloudEvent
-from core.triggers.dead_letters import EMULATOR, DeadLetters, PubSubPublisher
+from core.triggers.dead_letter_topic import EMULATOR, DeadLetterTopic, PubSubPublisher
 from tests.support.pubsub_messages import envelope
 from tests.support.pubsub_server import PubSubServer
 from tests.support.sockets import connections
@@ -50,7 +50,7 @@ async def publisher() -> AsyncIterator[PubSubPublisher]:
 def put(publisher: PubSubPublisher) -> Any:
     async def put(data: object, *, reasons: Any = ("no target",), seconds: float = 600.0, **attributes: str) -> None:
         event = CloudEvent(**({"type": "t", "source": "s", "id": "1"} | attributes), data=data)
-        letters = DeadLetters(publisher=publisher, logger=LOGGER)
+        letters = DeadLetterTopic(publisher=publisher, logger=LOGGER)
         await letters.put(event, reasons=reasons, deadline=Deadline(clock=RealClock(), seconds=seconds))
 
     return put
@@ -173,7 +173,7 @@ async def test_missing_credentials_are_transient_and_named(put, monkeypatch, tmp
 
 
 async def test_without_a_publisher_there_is_only_the_log(caplog):
-    letters = DeadLetters(publisher=None, logger=LOGGER)
+    letters = DeadLetterTopic(publisher=None, logger=LOGGER)
     event = CloudEvent(type="t", source="s", id="1", data={"a": 1})
     await letters.put(event, reasons=["r"], deadline=Deadline(clock=RealClock(), seconds=600))
     await letters.close()
@@ -210,7 +210,7 @@ def test_nothing_of_googles_is_loaded_before_the_first_letter():
     code = (
         "import sys\n"
         "import core.triggers.cloud_events, core.triggers.pubsub, core.triggers.kubernetes_events\n"
-        "from core.triggers.dead_letters import PubSubPublisher\n"
+        "from core.triggers.dead_letter_topic import PubSubPublisher\n"
         f"PubSubPublisher(topic={TOPIC!r})\n"
         "heavy = ('grpc', 'google.pubsub_v1', 'google.api_core', 'google.auth', 'google.protobuf', 'proto')\n"
         "print([name for name in heavy if name in sys.modules])\n"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.admission.gates import BearerGate
+from core.admission.gate import BearerGate
 from core.common.clock import MockClock
 from core.common.resilience import Deadline
 from core.errors import DeadlineExceededError, PermissionDeniedError, TransientError, UnauthenticatedError
@@ -19,7 +19,7 @@ UNREACHABLE = ApiUnreachableError("no answer")
 LATER = TransientError("later")
 
 
-class Way:
+class Fake:
     def __init__(self, verdict: Exception | None, *, owner: str = "") -> None:
         self.asked: list[str] = []
         self._verdict = verdict
@@ -32,26 +32,28 @@ class Way:
         return self._owner
 
 
-async def admit(*ways: Way, authorization: str = "Bearer secret") -> str:
+async def admit(*authenticators: Fake, authorization: str = "Bearer secret") -> str:
     deadline = Deadline(clock=MockClock(datetime(2026, 1, 1, tzinfo=UTC)), seconds=8)
-    return await BearerGate(ways=ways).admit(authorization, deadline=deadline)
+    return await BearerGate(authenticators=authenticators).admit(authorization, deadline=deadline)
 
 
-async def test_sender_is_known_by_the_way_that_takes_the_token():
-    assert await admit(Way(UNKNOWN, owner="nobody"), Way(None, owner="alertmanager"), Way(None, owner="other")) == (
-        "alertmanager"
-    )
+async def test_sender_is_known_by_the_authenticator_that_accepts_the_token():
+    assert await admit(
+        Fake(UNKNOWN, owner="nobody"),
+        Fake(None, owner="alertmanager"),
+        Fake(None, owner="other"),
+    ) == ("alertmanager")
 
 
-async def test_first_way_that_takes_the_token_ends_the_search():
-    ways = [Way(UNKNOWN), Way(None), Way(None)]
-    await admit(*ways)
-    assert [way.asked for way in ways] == [["secret"], ["secret"], []]
+async def test_first_authenticator_that_accepts_the_token_ends_the_search():
+    authenticators = [Fake(UNKNOWN), Fake(None), Fake(None)]
+    await admit(*authenticators)
+    assert [each.asked for each in authenticators] == [["secret"], ["secret"], []]
 
 
 @pytest.mark.parametrize("obstacle", [FORBIDDEN, UNREACHABLE, LATER])
-async def test_one_ways_no_is_no_hindrance_for_another(obstacle):
-    await admit(Way(obstacle), Way(None))
+async def test_refusal_of_one_authenticator_keeps_no_other_from_accepting(obstacle):
+    await admit(Fake(obstacle), Fake(None))
 
 
 @pytest.mark.parametrize(
@@ -67,22 +69,22 @@ async def test_one_ways_no_is_no_hindrance_for_another(obstacle):
 )
 async def test_sender_is_told_what_helps_it_most(verdicts, told):
     with pytest.raises(type(told), match=str(told)):
-        await admit(*(Way(verdict) for verdict in verdicts))
+        await admit(*(Fake(verdict) for verdict in verdicts))
 
 
-async def test_sender_that_nobody_knows_is_told_of_every_way():
+async def test_sender_that_nobody_knows_is_told_every_reason():
     with pytest.raises(UnauthenticatedError, match="nobody knows it; neither do I"):
-        await admit(Way(UNKNOWN), Way(UNKNOWN_TOO))
+        await admit(Fake(UNKNOWN), Fake(UNKNOWN_TOO))
 
 
 async def test_unforeseen_error_lets_nobody_in():
     with pytest.raises(ZeroDivisionError):
-        await admit(Way(ZeroDivisionError()), Way(None))
+        await admit(Fake(ZeroDivisionError()), Fake(None))
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Basic dXNlcjpwYXNz", "Bearer two words", "Bearer \xff"])
 async def test_without_a_token_nobody_is_asked(authorization):
-    way = Way(None)
+    authenticator = Fake(None)
     with pytest.raises(UnauthenticatedError):
-        await admit(way, authorization=authorization)
-    assert way.asked == []
+        await admit(authenticator, authorization=authorization)
+    assert authenticator.asked == []

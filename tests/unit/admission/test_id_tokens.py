@@ -14,8 +14,8 @@ from typing import Any
 import jwt
 import pytest
 
-from core.admission.gates import BearerGate
-from core.admission.identities import Identities
+from core.admission.gate import BearerGate
+from core.admission.id_tokens import IdTokenAuthenticator
 from core.admission.issuers import FRESH_SECONDS, REFRESH_SECONDS, STALE_SECONDS, Issuer
 from core.common.clock import MockClock
 from core.common.resilience import Deadline
@@ -41,7 +41,9 @@ class Entrance:
             self._issuer(self.google): frozenset({"alertmanager", PUSH}),
             self._issuer(self.cluster): frozenset({"system:serviceaccount:sluice-system:sender"}),
         }
-        self.gate = BearerGate(ways=[Identities(senders=senders, audiences=["sluice", "https://sluice.example"])])
+        self.gate = BearerGate(
+            authenticators=[IdTokenAuthenticator(senders=senders, audiences=["sluice", "https://sluice.example"])]
+        )
 
     def _issuer(self, source: LocalIssuer) -> Issuer:
         return Issuer(source=source, clock=self.clock, warn=self.warnings.append)

@@ -2,9 +2,8 @@
 
 import pytest
 
-from core.common.resilience import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF
 from core.kube.errors import ApiUnreachableError, ConflictError, NotFoundError, ThrottledError
-from core.protocol.status import Tries
+from core.protocol.status import CONFLICT_BACKOFF, GATEWAY_RETRY_BACKOFF, Tries
 
 CONFLICT = ConflictError("changed", status=409, reason="Conflict", detail="")
 GONE = NotFoundError("gone", status=404, reason="NotFound", detail="")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.admission.opening import build_gate, check_admission
+from core.admission.assembly import build_gate, check_admission
 from core.common.clock import MockClock
 from core.errors import ConfigurationError
 from core.kube.resources import remediation_requests
@@ -50,7 +50,7 @@ class TestNone:
         assert listening_host(argv, environ) == host
 
 
-class TestIdentities:
+class TestIdTokens:
     def test_need_senders(self):
         with pytest.raises(ConfigurationError, match="SLUICE_OIDC_SENDERS is empty"):
             check(auth="oidc", audiences="sluice")
@@ -104,18 +104,22 @@ class TestGate:
             warn=logging.getLogger().warning,
         )
 
-    def test_asks_the_ways_that_cost_no_call_first(self):
+    def test_asks_those_that_cost_no_call_first(self):
         gate = self.gate(auth="kubernetes, oidc,secret", audiences="sluice", oidc_senders=GOOGLE, secret_file="/x")
-        assert [type(way).__name__ for way in gate._ways] == ["SharedSecret", "Identities", "KubernetesReviews"]
+        assert [type(way).__name__ for way in gate._authenticators] == [
+            "SharedSecret",
+            "IdTokenAuthenticator",
+            "KubernetesReviews",
+        ]
 
     def test_is_the_clusters_by_default(self):
-        assert [type(way).__name__ for way in self.gate()._ways] == ["KubernetesReviews"]
+        assert [type(each).__name__ for each in self.gate()._authenticators] == ["KubernetesReviews"]
 
     def test_is_open_for_none(self):
         assert self.gate(auth="none") is None
 
     def test_issuers_senders_are_theirs_alone(self):
         senders = "https://a.example#x,https://b.example#y,https://a.example#z"
-        (way,) = self.gate(auth="oidc", audiences="sluice", oidc_senders=senders)._ways
+        (way,) = self.gate(auth="oidc", audiences="sluice", oidc_senders=senders)._authenticators
         named = {issuer.known_name: accounts for issuer, accounts in way._senders.items()}
         assert named == {"https://a.example": {"x", "z"}, "https://b.example": {"y"}}

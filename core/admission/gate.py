@@ -1,4 +1,4 @@
-"""The gate before all three functions: takes the header apart, and asks each way in turn."""
+"""The gate before every function: reads the Authorization header, and asks each authenticator in turn."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ LONGEST_TOKEN = 8192  # a service account's has 1 to 2 kB
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token of RFC 6750, section 2.1
 
 
-class Way(Protocol):
-    """One way to prove who sends."""
+class Authenticator(Protocol):
+    """Tells who a token belongs to, and whether that sender may send signals."""
 
     async def check(self, token: str, *, deadline: Deadline) -> str:
         """Return the name of the token's owner where it may send; raise as `BearerGate.admit` does where not."""
 
 
 class BearerGate:
-    """Admits a bearer token that one of the ways takes; the first that does ends the search.
+    """Admits a bearer token that one of the authenticators accepts; the first that does ends the search.
 
     Args:
-        ways: the cheapest first.
+        authenticators: the cheapest first.
     """
 
-    def __init__(self, *, ways: Sequence[Way]) -> None:
-        self._ways = ways
+    def __init__(self, *, authenticators: Sequence[Authenticator]) -> None:
+        self._authenticators = authenticators
 
     async def admit(self, authorization: str, *, deadline: Deadline) -> str:
         """Judge the value of the Authorization header, empty where there is none; return who sends.
@@ -44,9 +44,9 @@ class BearerGate:
         """
         token = bearer_token(authorization)
         refusals: list[AccessError | KubernetesError | TransientError] = []
-        for way in self._ways:
+        for authenticator in self._authenticators:
             try:
-                return await way.check(token, deadline=deadline)
+                return await authenticator.check(token, deadline=deadline)
             except (AccessError, KubernetesError, TransientError) as refusal:
                 refusals.append(refusal)
         raise _most_telling(refusals)
@@ -56,7 +56,7 @@ def bearer_token(authorization: str) -> str:
     """Return the token of an Authorization header.
 
     Raises:
-        UnauthenticatedError: there is none, or nothing that can be one.
+        UnauthenticatedError: there is none, or it has not the form of one.
     """
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
@@ -64,22 +64,22 @@ def bearer_token(authorization: str) -> str:
         raise UnauthenticatedError("send a token in the header `Authorization: Bearer <token>`")
     if not can_be_token(token):
         raise UnauthenticatedError(
-            f"the bearer token can be none: it has {len(token)} characters, of which at most {LONGEST_TOKEN} of "
-            "A-Z a-z 0-9 - . _ ~ + / are taken"
+            f"the bearer token is malformed: it has {len(token)} characters; a token has at most {LONGEST_TOKEN}, and "
+            "only A-Z a-z 0-9 - . _ ~ + / with = at its end"
         )
     return token
 
 
 def can_be_token(text: str) -> bool:
-    """Tell whether a bearer token may look so."""
+    """Tell whether `text` has the form of a bearer token (RFC 6750, section 2.1)."""
     return len(text) <= LONGEST_TOKEN and _TOKEN.fullmatch(text) is not None
 
 
 def _most_telling(
     refusals: Sequence[AccessError | KubernetesError | TransientError],
 ) -> AccessError | KubernetesError | TransientError:
-    """Return what the sender is told: that one way could not be asked, else that it is known, else that nobody
-    knows it."""
+    """Return the error that helps the sender most: one that may pass, for then another try may be admitted; else that
+    its account may not send; else why no authenticator knows the token."""
     if len(refusals) == 1:
         return refusals[0]
     for kind in (KubernetesError | TransientError, PermissionDeniedError):

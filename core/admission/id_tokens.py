@@ -24,7 +24,7 @@ LEEWAY_SECONDS = 30
 _REQUIRED = ["exp", "iss", "aud", "sub"]
 
 
-class Identities:
+class IdTokenAuthenticator:
     """SLUICE_AUTH=oidc.
 
     Args:
@@ -39,7 +39,7 @@ class Identities:
 
     async def check(self, token: str, *, deadline: Deadline) -> str:
         """Check signature, issuer, audience, time and account; return it as SLUICE_OIDC_SENDERS names it, but with the
-        issuer's own name. See core.admission.gates.Way."""
+        issuer's own name. See core.admission.gate.Authenticator."""
         header, claims = _unverified(token)
         algorithm, kid = header.get("alg"), header.get("kid")
         if algorithm not in ALGORITHMS:
@@ -58,7 +58,7 @@ class Identities:
         return f"{verified['iss']}#{known[0]}"
 
     async def _issuer(self, name: object, deadline: Deadline) -> Issuer:
-        """Return the issuer of that name. One that cannot be reached is no hindrance for tokens of the others."""
+        """Return the issuer of that name. An issuer that cannot be reached keeps no token of another issuer out."""
         for issuer in self._senders:
             if issuer.known_name and issuer.known_name == name:
                 return issuer
@@ -86,7 +86,7 @@ class Identities:
 
 
 def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return header and claims as the sender writes them: good for finding the key, for nothing else."""
+    """Return header and claims, not yet verified: they may only be used to find the key."""
     import jwt  # noqa: PLC0415 - as in core.admission.issuers
 
     try:

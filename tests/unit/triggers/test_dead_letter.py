@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from core.triggers.kept_events import KeptEvent, to_request
+from core.triggers.dead_letter import DeadLetter, to_request
 
 ATTRIBUTES = {"id": "1", "source": "/here", "type": "x"}
 
 
 def sent(data: bytes, content_type: str) -> dict[str, Any]:
-    _, body = to_request(KeptEvent(attributes=ATTRIBUTES, data=data, content_type=content_type))
+    _, body = to_request(DeadLetter(attributes=ATTRIBUTES, data=data, content_type=content_type))
     return dict(json.loads(body))
 
 
