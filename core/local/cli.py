@@ -26,7 +26,7 @@ def main() -> None:
         app()
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in ("jsonschema", "rich", "typer"):
+        if missing not in ("jsonpatch", "jsonpointer", "jsonschema", "rich", "typer"):
             raise
         sys.exit(f"sluice: the command line needs {missing}: pip install 'sluice-gateway[local]'")
     except KeyboardInterrupt:

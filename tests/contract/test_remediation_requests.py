@@ -452,6 +452,9 @@ class TestJsonPatch:
             {"op": "remove", "path": "/spec/missing"},
             {"op": "add", "path": "/metadata/managedFields/9", "value": {}},
             {"op": "frobnicate", "path": "/status", "value": 1},
+            {"op": "add", "path": "metadata", "value": {}},
+            {"op": "test", "path": "/metadata/generation", "value": True},
+            {"op": "remove", "path": ""},
         ],
     )
     async def test_that_does_not_fit_is_refused(self, api: Client, rrs: str, made: Any, operation: Any):

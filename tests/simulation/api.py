@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 from pydantic_core import from_json, to_json
 
 from core.kube.transport import ApiResponse
-from core.local.embedded.patches import merged
+from core.local.embedded.verbs import merged
 from tests.simulation.machine import START
 from tests.simulation.objects import content, noted
 from tests.simulation.refusals import RefusedError, Target

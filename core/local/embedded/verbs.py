@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from jsonpatch import JsonPatch, JsonPatchException
+from jsonpointer import JsonPointerException
 from pydantic_core import to_json
 
 from core.local.embedded import writes
@@ -27,14 +29,6 @@ from core.local.embedded.encoding import (
     wants_metadata_only,
     write_options,
 )
-from core.local.embedded.patches import (
-    JSON_PATCH,
-    MERGE_PATCH,
-    STRATEGIC_PATCH,
-    json_patch,
-    merge_patch,
-    strategic_patch,
-)
 from core.local.embedded.schemas import quoted
 from core.local.embedded.statuses import (
     ApiError,
@@ -44,6 +38,7 @@ from core.local.embedded.statuses import (
     bad_request,
     invalid,
     success,
+    unprocessable_patch,
     unsupported_media_type,
 )
 from core.local.embedded.tables import table
@@ -113,9 +108,6 @@ def _conditions(call: Call, kind: Kind) -> list[Predicate]:
     return fields + label_selector(call.query.get("labelSelector", ""))
 
 
-_PATCHES = {JSON_PATCH: json_patch, MERGE_PATCH: merge_patch}
-
-
 def create(store: Store, call: Call, path: ResourcePath, kind: Kind) -> Answer:
     """Create what is in the body; ApiError as `writes.create`, and 413, 415."""
     options = write_options(call, "create")
@@ -134,10 +126,71 @@ def update(store: Store, call: Call, path: ResourcePath, kind: Kind) -> Answer:
     return object_answer(status, stored, metadata_only=wants_metadata_only(call), warnings=warnings)
 
 
+def merged(target: Any, patch: Any) -> Any:
+    """Return `target` after a merge patch (RFC 7396); what the patch does not touch is shared with it."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def _json_patched(target: Any, operations: list[Any]) -> Any:
+    """Return `target` after a JSON patch (RFC 6902); 422 for an operation that does not fit, a failed test included."""
+    try:
+        return JsonPatch(operations).apply(target)
+    except (JsonPatchException, JsonPointerException) as error:
+        raise unprocessable_patch() from error
+
+
+def merge_patch(body: Any) -> Callable[[Any], Any]:
+    """Return the change that a merge patch makes; 400 for a body that is no object."""
+    if not isinstance(body, dict):
+        raise _undecodable(body, "map[string]interface {}")
+    return lambda target: merged(target, body)
+
+
+def strategic_patch(body: Any) -> Callable[[Any], Any]:
+    """Return the change that a strategic merge patch makes, where it is the same as a merge patch: without lists.
+
+    Raises ApiError 400 for one with a list or a directive, which would need each field's merge key.
+    """
+    if _needs_merge_keys(body):
+        why = "the embedded API knows no lists and no directives in strategic merge patches"
+        raise bad_request(f"{why}: send a merge patch (kubectl patch --type=merge)")
+    return merge_patch(body)
+
+
+def _needs_merge_keys(patch: Any) -> bool:
+    if isinstance(patch, dict):
+        return any(key.startswith("$") or _needs_merge_keys(item) for key, item in patch.items())
+    return isinstance(patch, list)
+
+
+def json_patch(body: Any) -> Callable[[Any], Any]:
+    """Return the change that a JSON patch makes; 400 for a body that is no list."""
+    if not isinstance(body, list):
+        raise _undecodable(body, "[]handlers.jsonPatchOp")
+    return lambda target: _json_patched(target, body)
+
+
+def _undecodable(value: Any, go_type: str) -> ApiError:
+    found = {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(value), "number")
+    return bad_request(f"error decoding patch: json: cannot unmarshal {found} into Go value of type {go_type}")
+
+
+_PATCHES = {"application/json-patch+json": json_patch, "application/merge-patch+json": merge_patch}
+_STRATEGIC = {"application/strategic-merge-patch+json": strategic_patch}
+
+
 def patch(store: Store, call: Call, path: ResourcePath, kind: Kind) -> Answer:
     """Change an object, or its status, as the body says; ApiError as `writes.patch`, and 413, 415."""
     options = write_options(call, "patch")
-    patches = _PATCHES if kind.custom else _PATCHES | {STRATEGIC_PATCH: strategic_patch}
+    patches = _PATCHES if kind.custom else _PATCHES | _STRATEGIC
     read = patches.get(media_type(call))
     if read is None:
         # Apply patches are not known here either, but so the API server words it.

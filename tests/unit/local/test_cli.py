@@ -159,7 +159,7 @@ def test_send_reads_what_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CliRunner().invoke(commands.app, ["send", "-", "--yes"], input="[]").exit_code == 2
 
 
-@pytest.mark.parametrize("missing", ["typer", "rich.text", "jsonschema"])
+@pytest.mark.parametrize("missing", ["typer", "rich.text", "jsonschema", "jsonpatch"])
 def test_missing_extra_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     real = builtins.__import__
 

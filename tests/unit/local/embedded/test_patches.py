@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from core.local.embedded.patches import strategic_patch
 from core.local.embedded.statuses import ApiError
+from core.local.embedded.verbs import strategic_patch
 
 
 def test_patch_of_maps_is_merged():
