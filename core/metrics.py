@@ -1,4 +1,4 @@
-"""Prometheus metrics, under the names that operators of the Go gateway already graph.
+"""Prometheus metrics, under the names that operators of kubernaut's gateway already graph.
 
 A sender writes names and severities, so it must not choose how many series there are: each label has a bound.
 """
@@ -44,7 +44,7 @@ _SEVERITIES = frozenset(("unknown", "normal")).union(*SEVERITIES)
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
-# As the Go gateway's, and on: a request is answered within SLUICE_REQUEST_DEADLINE, 8 s, and Alertmanager waits 10.
+# As kubernaut's, and on: a request is answered within SLUICE_REQUEST_DEADLINE, 8 s, and Alertmanager waits 10.
 _BUCKETS = (*(0.001 * 2**n for n in range(14)), 10.0)
 _ROUND_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 

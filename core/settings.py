@@ -147,7 +147,7 @@ class Settings(Declared):
         default="prometheus-alert",
         min_length=1,
         max_length=50,
-        description="spec.signalType of Alertmanager alerts; the newest upstream consumers expect `alert`",
+        description="spec.signalType of Alertmanager alerts; consumers of kubernaut's newer API group expect `alert`",
     )
     cluster: str = declare(
         default="",

@@ -177,9 +177,9 @@ def listening_host(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     It tells the function nothing of it. Where another program serves the function, that is taken for all addresses.
     """
     host = environ.get("HOST") or "0.0.0.0"  # noqa: S104 - functions-framework's default
-    for place, word in enumerate(argv):
-        if word == "--host" and place + 1 < len(argv):
-            host = argv[place + 1]
+    for index, word in enumerate(argv):
+        if word == "--host" and index + 1 < len(argv):
+            host = argv[index + 1]
         elif word.startswith("--host="):
             host = word.removeprefix("--host=")
     return host

@@ -32,7 +32,7 @@ _GZIP = 31  # zlib's window bits for a gzip header and the widest window
 
 
 KEPT_SECONDS = 55.0
-"""Load balancers drop connections that are idle for a minute, without a word."""
+"""Shorter than the minute after which load balancers drop an idle connection without closing it."""
 
 
 class ApiResponse(NamedTuple):

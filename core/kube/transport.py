@@ -1,6 +1,6 @@
 """HTTP to one API server: calls over kept connections, with the credentials of the moment. No secret is ever logged.
 
-A GET, PUT or DELETE is sent once more where the server closed the connection without a word, as it does with
+A GET, PUT or DELETE is sent once more where the server closed the connection without any answer, as it does with
 connections kept too long (RFC 9112, section 9.3.1). Preconditions make that harmless. A POST or PATCH never is.
 """
 

@@ -164,7 +164,7 @@ class Recorder:
         return Recorded([resolved(signal) for signal in signals], contended=bool(counted and counted.conflicts))
 
     async def _to_be_told(self, signals: Sequence[NormalizedSignal], deadline: Deadline) -> RemediationRequest | None:
-        """Return the active RR, if `signals` change anything of it.
+        """Resolved: return the active RR, if `signals` change anything of it.
 
         What is remembered of it, or what a cache that trails shows, may not have the alert yet that is resolved now:
         where that says that there is nothing to tell, etcd is asked.
@@ -199,9 +199,12 @@ class Recorder:
         """Store as many of `signals` as one RR takes.
 
         All of them; or only the first, where the RR it created ended before the others were counted;
-        or none, where the RR in view turned out to be over. The text is the uid of an RR that has their count
-        although it was over by then: should another API server's clock say that it still holds, they are counted there
-        already.
+        or none, where the RR in view turned out to be over.
+
+        Returns:
+            The results, and the uid of the RR where it took the count although it was over by then, else an empty text.
+            Where another API server's clock says that this RR still holds, the signals must not be counted on it twice:
+            the next round gets that uid as `late`.
         """
         extra = 0 if place.rr.uid == late else len(signals) - place.created
         counted = await self._count_and_finish(place, extra, alerts, deadline=deadline)

@@ -2,7 +2,8 @@
 
 An alert is known by its labels (core.signals.signal.alert_id). The one that opened the RR stands in an annotation; the
 first count writes all that fire to `status.deduplication.firing`. Everything is written in one PATCH under the
-resourceVersion that was seen: no reader ever sees a condition that contradicts the list.
+resourceVersion that was seen: no reader ever sees a condition that contradicts the list. These are the steps Repeat and
+Resolved of docs/protocol.md.
 
 Where the list is missing although a count stands there (a resource definition without the field, an orchestrator that
 writes the status anew), nobody knows which alerts fire, and the condition is not set: it could be wrong.
@@ -143,7 +144,7 @@ class StatusUpdater:
         signals: Sequence[NormalizedSignal] = (),
         deadline: Deadline,
     ) -> Counted:
-        """Add `occurrences` to an RR that holds its problem (kubernaut: UpdateDeduplicationStatus).
+        """Repeat: add `occurrences` to an RR that holds its problem (kubernaut: UpdateDeduplicationStatus).
 
         The RR as given is tried first; after a conflict it is read again and judged again. Conflicts and
         failures are limited each by a policy of their own.
@@ -167,7 +168,7 @@ class StatusUpdater:
         return await self._update(rr, write, deadline)
 
     async def tell(self, rr: RemediationRequest, signals: Sequence[NormalizedSignal], *, deadline: Deadline) -> Counted:
-        """Write to an active RR which of its alerts are resolved; nothing is counted.
+        """Resolved: write to an active RR which of its alerts are resolved; nothing is counted.
 
         Raises:
             KubernetesError: as for a count.

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from core.triggers.cloud_events import CloudEvent
 
 SOURCE = "pubsub"
-REASONS = 20
-"""Told with a message that is put aside; it holds many thousands of alerts at most."""
+MOST_REASONS = 20
+"""Sentences that go with a message that is put aside; it may hold many thousands of alerts."""
 
 
 class PubSubIntake:
@@ -104,5 +104,5 @@ class PubSubIntake:
 def _reasons(results: Sequence[SignalResult]) -> list[str]:
     """Return why parts of a message can never work: a few of the sentences, and how many there are beyond."""
     reasons = [result.error for result in results if result.status is Status.INVALID]
-    more = len(reasons) - REASONS
-    return reasons if more <= 0 else [*reasons[:REASONS], f"and {more} more"]
+    more = len(reasons) - MOST_REASONS
+    return reasons if more <= 0 else [*reasons[:MOST_REASONS], f"and {more} more"]

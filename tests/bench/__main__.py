@@ -98,8 +98,8 @@ def _measured(
         bench = Bench(server, vegeta, Path(folder), other)
         ours, hello = bench.cold_starts(runs=cold)
         rows = []
-        for place, case in enumerate(cases, start=1):
-            console.print(f"  {place} of {len(cases)}: {case.title} ...")
+        for index, case in enumerate(cases, start=1):
+            console.print(f"  {index} of {len(cases)}: {case.title} ...")
             try:
                 rows.append(bench.measure(case, pairs=pairs, seconds=seconds))
             except KeyboardInterrupt:

@@ -129,8 +129,8 @@ class CaseRun:
     def _send(self, webhooks: Webhooks, *, in_flight: int, expected: Collection[int]) -> Slice:
         requests = [posted(targets, token=self.token) for targets in webhooks]
         made = attack(self.vegeta, self.url, requests, in_flight=in_flight, expected=expected, folder=self.folder)
-        for place, targets in enumerate(webhooks):
-            (self.refused if place in made.refused else self.sent).update(targets)
+        for index, targets in enumerate(webhooks):
+            (self.refused if index in made.refused else self.sent).update(targets)
         return made.slice
 
     def _send_other(self, other: OtherGateway, webhooks: Webhooks, *, in_flight: int) -> Slice:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.bench.load import Slice
     from tests.bench.measuring import Measured
 
-SHARES = (*(place / 100 for place in range(1, 100)), 0.995, 0.999, 1.0)
+SHARES = (*(index / 100 for index in range(1, 100)), 0.995, 0.999, 1.0)
 BIN_SECONDS = 0.25  # of the throughput over time
 
 

@@ -28,7 +28,7 @@ class Namespace:
 
     def fill(self, floors: Floors, rrs: int) -> None:
         """Create RRs until there are so many."""
-        fillers = [("create", f"filler-{place}") for place in range(self._fillers, rrs)]
+        fillers = [("create", f"filler-{index}") for index in range(self._fillers, rrs)]
         if fillers:
             floors.run(fillers, in_flight=_AT_ONCE)
             self._fillers = rrs

@@ -35,7 +35,7 @@ def pod_name(deployment: str) -> str:
 
 def pod_names(name: str, *, count: int) -> tuple[str, ...]:
     """Names of the Pods of so many Deployments."""
-    return tuple(pod_name(f"{name}-{place}") for place in range(count))
+    return tuple(pod_name(f"{name}-{index}") for index in range(count))
 
 
 def make_owned_pods(server: KubeApiserver, names: Sequence[str]) -> None:

@@ -71,14 +71,14 @@ def _sides(row: Row, earlier: Row | None) -> Iterator[tuple[str, Side]]:
 def _decades(values: Sequence[float]) -> list[dict[str, Any]]:
     """Labels 1, 2, 5, 10, 20, … around `values`, at their logarithms."""
     steps = [step * 10.0**power for power in range(-2, 6) for step in (1, 2, 5)]
-    first = max(place for place, step in enumerate(steps) if step <= max(min(values), steps[0]))
-    last = min(place for place, step in enumerate(steps) if step >= min(max(values), steps[-1]))
+    first = max(index for index, step in enumerate(steps) if step <= max(min(values), steps[0]))
+    last = min(index for index, step in enumerate(steps) if step >= min(max(values), steps[-1]))
     return [{"label": f"{step:g}", "value": log10(step)} for step in steps[first : last + 1]]
 
 
 def _joined(timeline: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
     values = [value for one in timeline for value in one]
-    return [(round(place * BIN_SECONDS, 1), value) for place, value in enumerate(values)]
+    return [(round(index * BIN_SECONDS, 1), value) for index, value in enumerate(values)]
 
 
 def _stacked(title: str, ours: Mapping[str, float], floor: Mapping[str, float]) -> Any:

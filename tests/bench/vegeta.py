@@ -62,7 +62,7 @@ def attack(
     targets, results = folder / "targets.jsonl", folder / "results.bin"
     # vegeta's own numbers are not those of the targets when several are in flight.
     address = url if urlsplit(url).path else f"{url}/"
-    numbered = (_target(f"{address}?{place}", request) for place, request in enumerate(requests))
+    numbered = (_target(f"{address}?{index}", request) for index, request in enumerate(requests))
     targets.write_text("".join(f"{line}\n" for line in numbered))
     workers = (f"-workers={in_flight}", f"-max-workers={in_flight}", f"-connections={in_flight}")
     inputs = ("-format=json", "-lazy", f"-targets={targets}", f"-output={results}")

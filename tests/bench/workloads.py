@@ -81,13 +81,13 @@ def repeats(known: tuple[str, ...], *, webhooks: int) -> Webhooks:
 
 def storm() -> Webhooks:
     """A node fails: two Alertmanagers side by side each send alerts on 300 workloads, and all of them five times."""
-    failed = [f"{_FAILED_KINDS[place % len(_FAILED_KINDS)]}-{next(_fresh)}" for place in range(_FAILED_WORKLOADS)]
+    failed = [f"{_FAILED_KINDS[index % len(_FAILED_KINDS)]}-{next(_fresh)}" for index in range(_FAILED_WORKLOADS)]
     groups = [tuple(failed[start : start + _GROUP]) for start in range(0, len(failed), _GROUP)]
     return tuple(group for _ in range(_RESENT) for group in groups for _ in range(_SENDERS))
 
 
 def _repeating(name: str, *, over: int, in_flight: int, webhooks: int) -> Workload:
-    known = tuple(f"known-{over}-{place}" for place in range(over))
+    known = tuple(f"known-{over}-{index}" for index in range(over))
     return Workload(name=name, in_flight=in_flight, draw=partial(repeats, known, webhooks=webhooks), known=known)
 
 

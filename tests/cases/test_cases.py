@@ -26,9 +26,9 @@ DATA = {name: json.loads((Path(__file__).parent / f"{name}.json").read_text()) f
 
 def cases() -> list[Any]:
     return [
-        pytest.param(name, case, id=f"{name}-{case['name']}-{place}")
+        pytest.param(name, case, id=f"{name}-{case['name']}-{index}")
         for name in FILES
-        for place, case in enumerate(DATA[name]["cases"])
+        for index, case in enumerate(DATA[name]["cases"])
     ]
 
 

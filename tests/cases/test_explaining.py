@@ -52,10 +52,10 @@ Outcome = tuple[Status, str, str]
 def cases() -> list[Any]:
     named = [
         pytest.param(
-            name, {"labels": case["labels"], "annotations": case["annotations"]}, case["settings"], id=f"{name}-{place}"
+            name, {"labels": case["labels"], "annotations": case["annotations"]}, case["settings"], id=f"{name}-{index}"
         )
         for name in FILES
-        for place, case in enumerate(DATA[name]["cases"])
+        for index, case in enumerate(DATA[name]["cases"])
     ]
     broken = [
         pytest.param("kube-prometheus", alert, {"untargeted": untargeted}, id=f"{name}, {untargeted}")

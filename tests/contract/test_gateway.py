@@ -140,7 +140,7 @@ async def test_consistent_reads_create_once_too(start, api, rrs):
 
 async def test_identical_signals_at_once_over_three_instances_make_one_rr_each(start, api, rrs, leases):
     instances = [start() for _ in range(3)]
-    names = [f"workload-{place}" for place in range(20)]
+    names = [f"workload-{index}" for index in range(20)]
     posts = [instances[turn % 3].post(signal(name)) for turn in range(16) for name in names]
     results = await asyncio.gather(*posts)
     assert all(result.stored for (result,) in results)

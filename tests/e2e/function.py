@@ -27,7 +27,7 @@ SCRIPTS = Path(sysconfig.get_path("scripts"))
 LISTENS_WITHIN = 30.0  # seconds; 0.4 on an idle core
 READY_WITHIN = 10.0
 STOPS_WITHIN = HANGS_AFTER
-COMPLAINT = re.compile("Traceback|stack_trace|Unclosed|ResourceWarning|was destroyed|never awaited")
+UNWANTED = re.compile("Traceback|stack_trace|Unclosed|ResourceWarning|was destroyed|never awaited")
 _LISTENING = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
 
 
@@ -72,7 +72,7 @@ class FunctionProcess:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-        assert not COMPLAINT.search(self.log), self.log
+        assert not UNWANTED.search(self.log), self.log
 
     def start(self) -> None:
         """Start it and wait until it listens. Raises ServerError, with its log, where it ends instead."""

@@ -18,7 +18,7 @@ import pytest
 
 from core.local.embedded import load_crd
 from tests.apiserver.process import ServerProcess
-from tests.e2e.function import COMPLAINT, SCRIPTS
+from tests.e2e.function import SCRIPTS, UNWANTED
 from tests.support.http import Answer, send
 from tests.support.sockets import children
 from tests.support.waiting import HANGS_AFTER, wait_for
@@ -61,7 +61,7 @@ class SluiceRun:
 
     def __exit__(self, *_: object) -> None:
         self._process.stop()
-        assert not COMPLAINT.search(self.shown), self.shown
+        assert not UNWANTED.search(self.shown), self.shown
 
     @property
     def shown(self) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from core.version import VERSION
 from tests.apiserver.process import ServerProcess
-from tests.e2e.function import COMPLAINT, ROOT, SCRIPTS, FunctionProcess
+from tests.e2e.function import ROOT, SCRIPTS, UNWANTED, FunctionProcess
 from tests.support.http import send
 from tests.support.waiting import HANGS_AFTER, wait_for
 
@@ -118,7 +118,7 @@ def test_installed_command_serves_and_its_burst_passes(installed: Path, tmp_path
         assert burst.returncode == 0, burst.stdout + burst.stderr
     finally:
         process.stop()
-    assert not COMPLAINT.search(process.log_file.read_text()), process.log_file.read_text()
+    assert not UNWANTED.search(process.log_file.read_text()), process.log_file.read_text()
 
 
 def _is_ready(process: ServerProcess) -> bool:

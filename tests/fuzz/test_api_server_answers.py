@@ -16,11 +16,11 @@ from multidict import CIMultiDict
 
 from core.kube.errors import ApiUnreachableError
 from core.kube.transport import ApiRequest, ApiResponse
+from tests.fuzz.checks import check_event, check_http
 from tests.fuzz.corpus import entries
 from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded
 from tests.fuzz.served import serve
-from tests.fuzz.verdicts import check_event, check_http
 from tests.support.wire import deliver, describe
 from tests.unit.functions.webhooks import alert, webhook
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.fuzz.checks import check_event, check_http
 from tests.fuzz.corpus import entries
-from tests.fuzz.verdicts import check_event, check_http
 
 
 @pytest.mark.parametrize("entry", entries("alertmanager"), ids=str)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.triggers.dead_letter import from_object, to_request
+from tests.fuzz.checks import check_event
 from tests.fuzz.corpus import Entry, entries
 from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded, mutated_bytes, mutated_json
-from tests.fuzz.verdicts import check_event
 from tests.support.pubsub_messages import envelope
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from core.errors import PayloadError
 from core.signals.alertmanager import decode_alertmanager
 from core.signals.signal import Ignored, Poison, fingerprint_of
 from core.workloads.qualification import as_named
+from tests.fuzz.checks import check_http
 from tests.fuzz.corpus import entries
 from tests.fuzz.effort import effort
 from tests.fuzz.mutations import JSON, encoded, mutated_bytes, mutated_json
-from tests.fuzz.verdicts import check_http
 from tests.support.loop_clock import START
 
 JSON_TYPE = {"Content-Type": "application/json"}
@@ -60,12 +60,12 @@ def check_webhook(served: Any, body: bytes) -> None:
         return
     assert outcome.answer.status in (200, 201, 202, 400), "nothing fails here for a moment only"
     assert len(results) == len(batch.entries)
-    for place, (entry, line) in enumerate(zip(batch.entries, results, strict=True)):
+    for index, (entry, line) in enumerate(zip(batch.entries, results, strict=True)):
         if isinstance(entry, Ignored):
             assert line["status"] == "ignored"
         elif isinstance(entry, Poison):
             assert (line["status"], line["error"]) == ("invalid", entry.message)
-            assert line["error"].startswith(f"alerts[{place}]")
+            assert line["error"].startswith(f"alerts[{index}]")
         elif found := as_named(entry.candidates):
             assert line["status"] in ("created", "deduplicated"), line
             assert line["fingerprint"] == fingerprint_of(found.target, cluster=entry.cluster_id)

@@ -24,9 +24,9 @@ from core.errors import SluiceError
 from core.triggers.descriptions import ALERTMANAGER, KUBERNETES_EVENT
 from functions._openapi import document
 from functions._serving import Route, Routes, handlers_over
+from tests.fuzz.checks import DOCUMENTED
 from tests.fuzz.effort import effort
 from tests.fuzz.served import serve
-from tests.fuzz.verdicts import DOCUMENTED
 
 if TYPE_CHECKING:
     from tests.fuzz.served import Served

@@ -44,10 +44,10 @@ HARDENED = {
 }
 
 
-def complaints(manifests: list[Manifest]) -> list[str]:
+def violations(manifests: list[Manifest]) -> list[str]:
     """Sentences that name object, field and value."""
     return [
-        f"{each['kind']} {each['metadata']['name']}: {complaint}" for each in manifests for complaint in _of_any(each)
+        f"{each['kind']} {each['metadata']['name']}: {violation}" for each in manifests for violation in _of_any(each)
     ]
 
 

@@ -11,7 +11,7 @@ import yaml
 from core.version import VERSION
 from tests.manifests import chart_schema
 from tests.manifests.building import Manifest, objects, the, verdicts
-from tests.manifests.checks import complaints
+from tests.manifests.checks import violations
 from tests.manifests.helm import CHART, run, template
 
 FUNCTIONS = ("alertmanager", "kubernetes-event", "pubsub", "dead-letters")
@@ -137,7 +137,7 @@ def test_knative_and_our_checks_accept_what_all_values_make() -> None:
     )
 
     assert [line for line in verdicts(*rendered) if line.startswith("FAIL")] == []
-    assert complaints(rendered) == []
+    assert violations(rendered) == []
 
     def container(name: str) -> Any:
         return the("Service", f"sluice-{name}", of=rendered)["spec"]["template"]["spec"]["containers"][0]

@@ -9,7 +9,7 @@ import pytest
 
 from core.settings import Settings
 from tests.manifests.building import FOLDERS, Manifest, objects, the, verdicts
-from tests.manifests.checks import complaints
+from tests.manifests.checks import violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ def test_knative_accepts_every_object(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_our_checks_accept_every_object(folder: str) -> None:
-    assert complaints(objects(folder)) == []
+    assert violations(objects(folder)) == []
 
 
 @pytest.mark.parametrize(
@@ -129,14 +129,14 @@ def test_eventing_refuses_what_it_cannot_deliver(kind: str, name: str, broken: B
 def test_what_knative_lets_pass_is_caught_by_our_checks(service: Manifest, broken: Break, said: str) -> None:
     broken(service)
     assert verdicts(service) == ["ok serving.knative.dev/v1/Service sluice-alertmanager"]
-    (complaint,) = complaints([service])
-    assert said in complaint
+    (violation,) = violations([service])
+    assert said in violation
 
 
 def test_misspelt_setting_of_the_config_map_is_caught() -> None:
     config = deepcopy(the("ConfigMap", "sluice", of=objects("base")))
     config["data"]["SLUICE_LOGLEVEL"] = "DEBUG"
-    assert complaints([config]) == ["ConfigMap sluice: SLUICE_LOGLEVEL is no setting"]
+    assert violations([config]) == ["ConfigMap sluice: SLUICE_LOGLEVEL is no setting"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -93,7 +93,7 @@ class Counts:
         """Return the occurrences on all RRs that a fingerprint ever had."""
         return sum(self._counted_on(key) for key in self._requests.get(fingerprint, ()))
 
-    def complaint(self, fingerprint: str) -> str:
+    def breach(self, fingerprint: str) -> str:
         """Return what is wrong, or nothing."""
         counted, most = self.counted(fingerprint), self.delivered[fingerprint] + self._allowed[fingerprint]
         if self.acknowledged[fingerprint] > counted:

@@ -74,9 +74,9 @@ class Judge:
         ours = is_ours(commit.actor)
         self._trace.note(commit.at, commit.actor, _described(commit))
         if commit.plural == "leases":
-            complaint = self.leases.on_commit(commit, ours=ours)
-            if complaint:
-                self.fail("lock", complaint)
+            breach = self.leases.on_commit(commit, ours=ours)
+            if breach:
+                self.fail("lock", breach)
             self._trace.state(f"Lease {commit.verb}")
             return
         self.counts.on_commit(commit, ours=ours)
@@ -178,9 +178,9 @@ class Judge:
         return START + timedelta(seconds=self._now() + ahead)
 
     def _check_counts(self, fingerprint: str) -> None:
-        complaint = self.counts.complaint(fingerprint)
-        if complaint:
-            self.fail("none lost", f"{complaint} (fingerprint {fingerprint[:12]})")
+        breach = self.counts.breach(fingerprint)
+        if breach:
+            self.fail("none lost", f"{breach} (fingerprint {fingerprint[:12]})")
 
     # What gateways do
 
@@ -194,9 +194,9 @@ class Judge:
             self.fail("rounds", f"{actor} makes two calls for {key[1]} at once: its signals did not join")
         if request.method == "POST":
             body = from_json(request.body or b"")
-            complaint = self.leases.may_create(actor, fingerprint_of(body), self._now())
-            if complaint:
-                self.fail("lock", complaint)
+            breach = self.leases.may_create(actor, fingerprint_of(body), self._now())
+            if breach:
+                self.fail("lock", breach)
 
     def on_returned(self, actor: str, request: ApiRequest) -> None:
         """Note that a gateway waits for a call no longer."""

@@ -50,23 +50,23 @@ class LeaseRules:
     def on_commit(self, commit: Commit, *, ours: bool) -> str:
         """Judge one write to a Lease."""
         standing = self._current.get(commit.name)
-        complaint = self._judged(commit, standing) if ours else ""
+        breach = self._judged(commit, standing) if ours else ""
         if not ours and standing:
             standing.robbed = True
         if commit.after is None:
             self._current.pop(commit.name, None)
-            return complaint
+            return breach
         identity = commit.after["spec"].get("holderIdentity", "")
         said, _, by = commit.after["metadata"].get("annotations", {}).get(STATE, "").partition(" ")
         state = said if by == identity else ""
         if state == "done":
             self.done_names.add(commit.after["metadata"]["annotations"][RR])
         if standing and ours and identity == standing.identity and commit.actor != standing.holder:
-            return complaint  # stamped anew, for the one who has it
+            return breach  # stamped anew, for the one who has it
         grant = Grant(commit.actor, identity, state, commit.after["metadata"]["uid"], commit.at)
         self._current[commit.name] = grant
         self._last[commit.actor, commit.name] = grant
-        return complaint
+        return breach
 
     def _judged(self, commit: Commit, standing: Grant | None) -> str:
         if standing is None:

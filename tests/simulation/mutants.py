@@ -53,5 +53,5 @@ def measure(seeds: int, *, jobs: int, console: Console) -> bool:
     return not survived
 
 
-def _find(seeds: int, place: int) -> Found:
-    return find(MUTATIONS[place], range(seeds))
+def _find(seeds: int, index: int) -> Found:
+    return find(MUTATIONS[index], range(seeds))

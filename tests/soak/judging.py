@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from core.protocol.remediation_request import is_terminal_phase
-from tests.e2e.function import COMPLAINT
+from tests.e2e.function import UNWANTED
 from tests.soak.orchestrator import occurrences
 
 if TYPE_CHECKING:
@@ -57,6 +57,6 @@ def left_over(idle: Sample, quiet: Sample, *, connections: int) -> list[str]:
     return problems
 
 
-def complaints(log: str) -> list[str]:
+def unwanted_lines(log: str) -> list[str]:
     """Traces and warnings in the function's log."""
-    return [f"the function's log has: {line}" for line in log.splitlines() if COMPLAINT.search(line)][:5]
+    return [f"the function's log has: {line}" for line in log.splitlines() if UNWANTED.search(line)][:5]

@@ -14,7 +14,7 @@ import aiohttp
 
 from tests.e2e.function import FunctionProcess
 from tests.soak.api_faults import FaultSource
-from tests.soak.judging import broken_promises, complaints, left_over, wrong_answers
+from tests.soak.judging import broken_promises, left_over, unwanted_lines, wrong_answers
 from tests.soak.orchestrator import Orchestrator
 from tests.soak.report import Result
 from tests.soak.sampling import Sampler
@@ -97,7 +97,7 @@ async def soak(server: KubeApiserver, folder: Path, plan: Plan, *, say: Callable
             *left_over(idle, quiet, connections=CONNECTIONS),
             *wrong_answers(traffic.statuses),
             *broken_promises(rrs, orchestrator.cleared, traffic),
-            *complaints(log),
+            *unwanted_lines(log),
         ],
     )
 

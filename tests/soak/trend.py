@@ -58,7 +58,7 @@ def trends(samples: Sequence[Sample]) -> list[Trend]:
 
 def _trend(name: str, bound: float, samples: Sequence[Sample]) -> Trend:
     size = len(samples) // PARTS
-    parts = [samples[place * size : (place + 1) * size] for place in range(PARTS)]
+    parts = [samples[index * size : (index + 1) * size] for index in range(PARTS)]
     lowest = [min(part, key=lambda each: float(getattr(each, name))) for part in parts]
     requests = [float(each.requests) for each in lowest]
     values = [float(getattr(each, name)) for each in lowest]

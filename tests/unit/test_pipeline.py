@@ -44,10 +44,10 @@ class Joined:
         status = self.outcomes.get(signals[0].target.name, Status.CREATED)
         if isinstance(status, Exception):
             raise status
-        return [self._result(signal, status, place) for place, signal in enumerate(signals)]
+        return [self._result(signal, status, index) for index, signal in enumerate(signals)]
 
-    def _result(self, signal: NormalizedSignal, status: Status, place: int) -> SignalResult:
-        if status is Status.CREATED and place:
+    def _result(self, signal: NormalizedSignal, status: Status, index: int) -> SignalResult:
+        if status is Status.CREATED and index:
             status = Status.DEDUPLICATED
         error = "" if status in (Status.CREATED, Status.DEDUPLICATED) else f"{signal.target.name} was {status}"
         return SignalResult(
@@ -345,7 +345,7 @@ class TestManyAlerts:
         assert vars(caplog.records[0])["labels"] == signals[0].labels
 
     async def test_poison_alike_is_logged_a_few_times_and_counted_each_time(self, processing, caplog):
-        await processing.process(*(Poison("malformed_alert", f"alerts[{place}] is 0") for place in range(1000)))
+        await processing.process(*(Poison("malformed_alert", f"alerts[{index}] is 0") for index in range(1000)))
         assert len(caplog.records) == LINES_OF_A_KIND + 1
         assert processing.metric("gateway_signals_rejected_total", reason="malformed_alert") == 1000
 

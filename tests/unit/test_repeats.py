@@ -43,8 +43,8 @@ def test_failure_of_an_overload_is_one_line_a_second_and_a_count(log):
 
 
 def test_other_warnings_are_a_few_a_second(log):
-    for place in range(100):
-        log.logger.warning("alerts[%d].labels is 7", place)
+    for index in range(100):
+        log.logger.warning("alerts[%d].labels is 7", index)
     assert len(log.lines) == LINES_A_SECOND
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fuzz.verdicts import DOCUMENTED
+from tests.fuzz.checks import DOCUMENTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -108,12 +108,12 @@ class Api:
 
 async def run_all(operation: Callable[[int], Awaitable[object]], *, number: int, in_flight: int) -> list[float]:
     """Run `operation(0)` to `operation(number - 1)`, `in_flight` at a time; returns the seconds of each."""
-    places, seconds = count(), []
+    indices, seconds = count(), []
 
     async def work() -> None:
-        while (place := next(places)) < number:
+        while (index := next(indices)) < number:
             started = time.perf_counter()
-            await operation(place)
+            await operation(index)
             seconds.append(time.perf_counter() - started)
 
     async with asyncio.TaskGroup() as group:

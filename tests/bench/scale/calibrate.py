@@ -91,8 +91,8 @@ class Calibrator:
         apply_flow_control(self._server, namespace=self._signals.namespace)
         gateway = replace(self._api(session, self._signals), token=self._signals.token)
         meter = SeatMeter(self._server)
-        for place in range(20):
-            await gateway.list_rrs(fingerprint("unknown", place))
+        for index in range(20):
+            await gateway.list_rrs(fingerprint("unknown", index))
         stored = len(self._signals.rrs()) + beside
         return {"nominal": nominal_seats(self._server), "stored": float(stored), "list": meter.mean()}
 

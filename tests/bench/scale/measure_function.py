@@ -47,24 +47,24 @@ class FunctionMeasurement:
         storm = known[:1]
         return {
             "new": await self._load(lambda _: self._new(1), posts=signals, size=1, in_flight=16),
-            "repeat": await self._load(lambda place: [known[place % 50]], posts=2 * signals, size=1, in_flight=50),
+            "repeat": await self._load(lambda index: [known[index % 50]], posts=2 * signals, size=1, in_flight=50),
             "repeat, two instances in turn": await self._load(
-                lambda place: [known[place % 50]],
+                lambda index: [known[index % 50]],
                 posts=2 * signals,
                 size=1,
                 in_flight=25,  # never two of one fingerprint at the same time
-                instance=lambda place: place // 50 % 2,
+                instance=lambda index: index // 50 % 2,
             ),
             "one fingerprint": await self._load(lambda _: storm, posts=2 * signals, size=1, in_flight=16),
             "webhooks of 20 new": await self._load(lambda _: self._new(20), posts=signals // 20, size=20, in_flight=4),
             "webhooks of 20 repeats": await self._load(
-                lambda place: [known[(place * 7 + each) % 50] for each in range(20)],
+                lambda index: [known[(index * 7 + each) % 50] for each in range(20)],
                 posts=signals // 10,
                 size=20,
                 in_flight=4,
             ),
             "mixed: webhooks of 5, 1 new": await self._load(
-                lambda place: self._new(1) + [known[(place * 7 + each) % 50] for each in range(4)],
+                lambda index: self._new(1) + [known[(index * 7 + each) % 50] for each in range(4)],
                 posts=signals // 3,
                 size=5,
                 in_flight=8,
@@ -83,7 +83,7 @@ class FunctionMeasurement:
         before = count_calls(self._server)
         with CpuMeter(*self._pids) as meter:
             await run_all(
-                lambda place: self._post(pods(place), instance=instance(place)), number=posts, in_flight=in_flight
+                lambda index: self._post(pods(index), instance=instance(index)), number=posts, in_flight=in_flight
             )
         made: Counter[str] = count_calls(self._server) - before
         signals = posts * size

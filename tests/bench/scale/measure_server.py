@@ -51,21 +51,21 @@ class ServerMeasurement:
         leases: list[Any] = [None] * self._calls
         turns = [asyncio.Lock() for _ in range(_PATCHED)]
 
-        async def create_rr(place: int) -> None:
-            rrs[place] = await self._api.create_rr(self._template, fingerprint("call", place))
+        async def create_rr(index: int) -> None:
+            rrs[index] = await self._api.create_rr(self._template, fingerprint("call", index))
 
-        async def create_lease(place: int) -> None:
-            leases[place] = await self._api.create_lease(fingerprint("call", place))
+        async def create_lease(index: int) -> None:
+            leases[index] = await self._api.create_lease(fingerprint("call", index))
 
-        async def update_lease(place: int) -> None:
-            leases[place] = await self._api.update_lease(leases[place])
+        async def update_lease(index: int) -> None:
+            leases[index] = await self._api.update_lease(leases[index])
 
-        async def patch_status(place: int) -> None:
+        async def patch_status(index: int) -> None:
             # Again and again the same ones, as repeats do it.
-            metadata = rrs[place % _PATCHED]["metadata"]
-            async with turns[place % _PATCHED]:
+            metadata = rrs[index % _PATCHED]["metadata"]
+            async with turns[index % _PATCHED]:
                 metadata["resourceVersion"] = await self._api.patch_status(
-                    metadata["name"], metadata["resourceVersion"], place + 1
+                    metadata["name"], metadata["resourceVersion"], index + 1
                 )
 
         kinds: dict[str, Callable[[int], Awaitable[object]]] = {
@@ -73,8 +73,8 @@ class ServerMeasurement:
             "create_rr": create_rr,
             "update_lease": update_lease,
             "patch_status": patch_status,
-            "delete_lease": lambda place: self._api.delete_lease(leases[place]),
-            "get_rr": lambda place: self._api.get_rr(rrs[place]["metadata"]["name"]),
+            "delete_lease": lambda index: self._api.delete_lease(leases[index]),
+            "get_rr": lambda index: self._api.get_rr(rrs[index]["metadata"]["name"]),
             "get_owner": lambda _: self._api.get_owner(self._owner),
         }
         costs = {name: await self._cost(operation) for name, operation in kinds.items()}
@@ -94,7 +94,7 @@ class ServerMeasurement:
 
     async def _list(self, api: Api, calls: int, rrs: int) -> ListCost:
         seconds, server_ms = await self._timed(
-            lambda place: api.list_rrs(fingerprint("unknown", place)), number=calls, in_flight=2
+            lambda index: api.list_rrs(fingerprint("unknown", index)), number=calls, in_flight=2
         )
         return ListCost(rrs=rrs, server_ms=server_ms, latency_ms=median(seconds) * 1000)
 
@@ -112,7 +112,7 @@ class ServerMeasurement:
         start, missing = self._stored, rrs - self._stored
         if missing > 0:
             await run_all(
-                lambda place: self._api.create_rr(self._template, fingerprint("fill", start + place)),
+                lambda index: self._api.create_rr(self._template, fingerprint("fill", start + index)),
                 number=missing,
                 in_flight=_IN_FLIGHT,
             )
@@ -123,7 +123,7 @@ class ServerMeasurement:
         alone = self._calls // 10
         seconds = await run_all(operation, number=alone, in_flight=1)
         _, server_ms = await self._timed(
-            lambda place: operation(alone + place), number=self._calls - alone, in_flight=_IN_FLIGHT
+            lambda index: operation(alone + index), number=self._calls - alone, in_flight=_IN_FLIGHT
         )
         return Cost(count=self._calls, server_ms=server_ms, latency_ms=median(seconds) * 1000)
 
@@ -151,9 +151,9 @@ class ServerMeasurement:
         return self._idle
 
 
-def fingerprint(kind: str, place: int) -> str:
+def fingerprint(kind: str, index: int) -> str:
     """One of many."""
-    return hashlib.sha256(f"{kind} {place}".encode()).hexdigest()
+    return hashlib.sha256(f"{kind} {index}".encode()).hexdigest()
 
 
 def _metrics(server: KubeApiserver) -> dict[str, float]:

@@ -75,7 +75,7 @@ async def test_web_issuers_keys_are_where_its_metadata_say():
 
 
 @pytest.mark.parametrize(
-    ("path", "document", "complaint"),
+    ("path", "document", "warning"),
     [
         (
             "/.well-known/openid-configuration",
@@ -89,13 +89,13 @@ async def test_web_issuers_keys_are_where_its_metadata_say():
         ("/keys?v=1", b"{" + b" " * LONGEST_DOCUMENT + b"}", "answered 200 with 1048578 bytes"),
     ],
 )
-async def test_what_is_no_issuers_document_is_not_believed(path, document, complaint):
+async def test_what_is_no_issuers_document_is_not_believed(path, document, warning):
     async with web() as site:
         site.documents[path] = document
         warnings: list[str] = []
         with pytest.raises(TransientError, match="cannot be read at the moment"):
             await key_of(WebIssuer(site.url), warnings)
-        assert complaint in warnings[0]
+        assert warning in warnings[0]
 
 
 @pytest.mark.parametrize("uri", [None, "", "ftp://x/keys", "keys", "http://a b/", "http://ä/", "http://[x/", 7])

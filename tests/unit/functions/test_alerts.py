@@ -69,7 +69,7 @@ async def test_content_type_may_be_missing_or_say_utf8(function, wire):
 
 async def test_body_may_come_in_any_pieces(function, wire):
     body = webhook(alert())
-    answered = await function.post([body[place : place + 7] for place in range(0, len(body), 7)])
+    answered = await function.post([body[index : index + 7] for index in range(0, len(body), 7)])
     assert answered.status == 201
 
 

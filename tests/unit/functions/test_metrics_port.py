@@ -8,7 +8,7 @@ import pytest
 from core.local.cluster import embedded_cluster
 from core.settings import Settings
 from tests.apiserver.process import ServerProcess
-from tests.e2e.function import COMPLAINT, process_environment, production
+from tests.e2e.function import UNWANTED, process_environment, production
 from tests.support.http import send
 from tests.support.waiting import wait_for
 
@@ -55,4 +55,4 @@ async def test_metrics_are_served_before_the_first_request_and_end_with_the_work
     process.stop()
     assert process.exit_code == 0
     assert scraped() == b""
-    assert not COMPLAINT.search(process.log_file.read_text()), process.log_tail()
+    assert not UNWANTED.search(process.log_file.read_text()), process.log_tail()

@@ -210,7 +210,7 @@ class TestStatusUpdater:
         assert one.calls == [COUNT, *(["GET remediationrequests", COUNT] * (CONFLICT_BACKOFF.steps - 1))]
         # From 5 to 15 ms each in the middle of their jitter; none before the first fresh read.
         assert world.clock.monotonic() - started == pytest.approx(
-            sum(0.005 * 1.05**place for place in range(1, CONFLICT_BACKOFF.steps - 1)), abs=1e-4
+            sum(0.005 * 1.05**index for index in range(1, CONFLICT_BACKOFF.steps - 1)), abs=1e-4
         )
 
     async def test_alert_that_met_others_at_every_try_is_to_be_sent_again(self, world: World):

@@ -276,8 +276,8 @@ class TestRest:
         """Make so many rounds, each with a signal that came while the one before was in flight; return the seconds."""
         start = asyncio.get_running_loop().time()
         sent = []
-        for place in range(number):
-            sent.append(instance.joining(str(place)))
+        for index in range(number):
+            sent.append(instance.joining(str(index)))
             await instance.record.begun.get()
         await asyncio.gather(*sent)
         return asyncio.get_running_loop().time() - start

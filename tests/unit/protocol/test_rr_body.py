@@ -131,8 +131,8 @@ def test_payload_that_etcd_could_not_take_is_left_out(encoding):
 def test_object_is_never_larger_than_etcd_takes_whatever_the_alert_holds(character):
     huge = replace(
         SIGNAL,
-        labels={f"l{place}": character * 60 for place in range(20_000)},
-        annotations={f"a{place}": character * 200_000 for place in range(20)},
+        labels={f"l{index}": character * 60 for index in range(20_000)},
+        annotations={f"a{index}": character * 200_000 for index in range(20)},
         payload=lambda: b"x" * 700_000,
     )
     assert len(json.dumps(build(huge), ensure_ascii=False).encode()) < ETCD_TAKES

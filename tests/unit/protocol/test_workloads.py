@@ -51,7 +51,7 @@ def controller(owner: Any) -> dict[str, Any]:
 
 
 def pods(number: int) -> list[str]:
-    return [f"{SET}-{chr(ord('f') + place // 5)}bbb{place % 5 + 4}" for place in range(number)]
+    return [f"{SET}-{chr(ord('f') + index // 5)}bbb{index % 5 + 4}" for index in range(number)]
 
 
 def on(pod: str, **more: Any) -> NormalizedSignal:

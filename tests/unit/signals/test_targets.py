@@ -229,7 +229,7 @@ class TestOrder:
         ]
 
     def test_number_of_candidates_is_bounded(self):
-        kinds = {"".join(chr(97 + (number // 26**place) % 26) for place in range(4)): "x" for number in range(1000)}
+        kinds = {"".join(chr(97 + (number // 26**index) % 26) for index in range(4)): "x" for number in range(1000)}
         assert len(offered(namespace="shop", **kinds)) == MOST_CANDIDATES
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.soak.judging import broken_promises, complaints, left_over, wrong_answers
+from tests.soak.judging import broken_promises, left_over, unwanted_lines, wrong_answers
 from tests.soak.sampling import Sample
 from tests.soak.traffic import Traffic, fingerprint
 from tests.soak.trend import BOUNDS, trends
@@ -20,8 +20,8 @@ def samples(*, leak: str = "", per_request: float = 0.0, number: int = 300, warm
     """Noisy ones, in which `leak` grows."""
     noise = Random(1)
     taken = []
-    for place in range(number):
-        requests = place * REQUESTS_PER_SAMPLE
+    for index in range(number):
+        requests = index * REQUESTS_PER_SAMPLE
         values = {
             "memory": 80_000_000 + noise.randrange(500_000),
             "connections": 60 + noise.randrange(10),
@@ -30,9 +30,9 @@ def samples(*, leak: str = "", per_request: float = 0.0, number: int = 300, warm
         }
         if leak:
             values[leak] += int(per_request * requests)
-        if place < warm_up:
-            values["memory"] -= (warm_up - place) * 500_000
-        taken.append(Sample(seconds=2.0 * place, requests=requests, **values))
+        if index < warm_up:
+            values["memory"] -= (warm_up - index) * 500_000
+        taken.append(Sample(seconds=2.0 * index, requests=requests, **values))
     return taken
 
 
@@ -46,7 +46,7 @@ def test_noise_and_warm_up_are_no_growth():
 
 def test_more_in_flight_on_a_busier_machine_is_no_growth():
     taken = samples()
-    busier = [replace(each, tasks=each.tasks * (1 + place % 7 * place // 50)) for place, each in enumerate(taken)]
+    busier = [replace(each, tasks=each.tasks * (1 + index % 7 * index // 50)) for index, each in enumerate(taken)]
 
     assert all(flat(busier).values())
 
@@ -110,6 +110,6 @@ def test_what_is_held_with_nothing_under_way_is_told():
 
 
 def test_trace_in_the_log_is_told():
-    assert complaints("all is well\nTraceback (most recent call last):") == [
+    assert unwanted_lines("all is well\nTraceback (most recent call last):") == [
         "the function's log has: Traceback (most recent call last):"
     ]

@@ -13,7 +13,7 @@ from core.results import Status
 from core.triggers.cloud_events import CloudEvent
 from core.triggers.contents import reader_over
 from core.triggers.dead_letter_topic import DeadLetterTopic
-from core.triggers.pubsub import REASONS, PubSubIntake
+from core.triggers.pubsub import MOST_REASONS, PubSubIntake
 from core.triggers.redeliveries import Redeliveries
 from tests.support.instances import RRS, count
 from tests.support.kubernetes_events import kubelet_event
@@ -268,7 +268,7 @@ class TestLargeMessages:
         caplog.set_level(logging.INFO)
         assert await send(envelope({"alerts": [0] * 1000})) == ["invalid"] * 1000
         (line,) = [record for record in caplog.records if "is put aside" in record.getMessage()]
-        assert line.getMessage().endswith(f"and {1000 - REASONS} more")
+        assert line.getMessage().endswith(f"and {1000 - MOST_REASONS} more")
         assert len(line.getMessage()) < 5000
         assert len(caplog.records) < 20
         assert len(topic.published) == 1
