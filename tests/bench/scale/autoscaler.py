@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,15 +53,6 @@ class Window:
         return round(sum(value for _, value in self._values) / known, 6)
 
 
-@dataclass(frozen=True)
-class Decision:
-    """Pods wanted, before the bounds of min-scale and max-scale; and what is left for a burst."""
-
-    pods: int
-    excess_burst_capacity: int
-    panicking: bool
-
-
 class Autoscaler:
     """Decides for one revision. Times are seconds from any start."""
 
@@ -80,8 +70,12 @@ class Autoscaler:
         self._stable.record(second, concurrency)
         self._panic.record(second, concurrency)
 
-    def decide(self, now: float, *, ready: int) -> Decision | None:
-        """Return the decision of a tick, None while nothing is known."""
+    def decide(self, now: float, *, ready: int) -> tuple[int, bool] | None:
+        """Return the decision of a tick, None while nothing is known.
+
+        Pods wanted, before the bounds of min-scale and max-scale; and whether the activator stays in the path, since
+        too little is left for a burst.
+        """
         stable, panic = self._stable.average(int(now)), self._panic.average(int(now))
         if stable is None:
             return None
@@ -93,7 +87,8 @@ class Autoscaler:
         if self._panicking_since is not None:
             self._most_in_panic = max(self._most_in_panic, count, self._within_rates(wanted, pods))
             count = self._most_in_panic
-        return Decision(count, self._excess(ready, panic), self._panicking_since is not None)
+        left = ready * self._settings.target - self._settings.target_burst_capacity - panic
+        return count, math.floor(left) < 0
 
     def _switch(self, now: float, *, over: bool) -> None:
         if over:
@@ -104,12 +99,6 @@ class Autoscaler:
 
     def _within_rates(self, wanted: int, pods: int) -> int:
         return min(max(wanted, math.floor(pods / MAX_SCALE_DOWN_RATE)), math.ceil(MAX_SCALE_UP_RATE * pods))
-
-    def _excess(self, ready: int, panic: float) -> int:
-        burst = self._settings.target_burst_capacity
-        if burst <= 0:
-            return 0 if burst == 0 else -1
-        return math.floor(ready * self._settings.target - burst - panic)
 
 
 class ScaleToZero:

@@ -2,67 +2,182 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import heapq
+from collections import deque
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from tests.bench.scale.autoscaler import SCRAPE, TICK, Autoscaler, ScaleToZero
-from tests.bench.scale.pods import Line, Pods
-from tests.bench.scale.senders import Senders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.bench.scale.manifests import ServiceSettings
-    from tests.bench.scale.model import ServerCapacity
-    from tests.bench.scale.senders import Cohort, Phase
+    from tests.bench.scale.model import ServerCapacity, Work
 
 STEP = 0.1
 ACTIVATOR_QUEUE = 10_000
 QUEUE_PROXY_FACTOR = 10  # requests that wait in a pod, for each that it works on
 REQUEST_DEADLINE = 8.0
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One second: pods and webhooks at its end, webhooks refused (503, or 504 after timeoutSeconds in the activator)
-    and signals stored in it, share of the server."""
-
-    second: int
-    ready: int
-    wanted: int
-    waiting: float
-    working: float
-    refused: float
-    stored: float
-    server_use: float
-    panicking: bool
-    activator: bool
+# Alertmanager's exponential backoff without its jitter, until group_interval has passed; then the next flush.
+_FIRST_PAUSE = 0.5
+_FACTOR = 1.5
+_LONGEST_PAUSE = 60.0
+GROUP_INTERVAL = 300.0
+_NOTHING = 1e-9  # of a webhook: what rounding leaves
 
 
 @dataclass(frozen=True, kw_only=True)
+class Phase:
+    """Webhooks of one kind, evenly spread over `start` to `end` (seconds)."""
+
+    start: float
+    end: float
+    webhooks: float
+    work: Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """Webhooks that were sent together and fare alike. A number of them need not be whole."""
+
+    number: float
+    work: Work
+    first_sent: float
+    arrived: float
+    attempt: int = 0
+
+
+@dataclass
+class Senders:
+    """All senders: phases, and what was refused."""
+
+    phases: Sequence[Phase]
+    _again: list[tuple[float, int, Cohort]] = field(default_factory=list)
+    _tickets: count[int] = field(default_factory=count)
+
+    def send(self, start: float, end: float) -> list[Cohort]:
+        """What arrives in the step from `start` to `end`, oldest first."""
+        due: list[Cohort] = []
+        while self._again and self._again[0][0] < end:
+            due.append(replace(heapq.heappop(self._again)[2], arrived=start))
+        for phase in self.phases:
+            overlap = min(end, phase.end) - max(start, phase.start)
+            if overlap > 0:
+                number = phase.webhooks * overlap / (phase.end - phase.start)
+                due.append(Cohort(number=number, work=phase.work, first_sent=start, arrived=start))
+        return due
+
+    def refuse(self, cohort: Cohort, now: float) -> None:
+        """They got 503 and come again."""
+        due = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * _FACTOR**cohort.attempt)
+        again = replace(cohort, attempt=cohort.attempt + 1)
+        if due - cohort.first_sent > GROUP_INTERVAL:
+            due = max(now, cohort.first_sent + GROUP_INTERVAL)
+            again = replace(cohort, attempt=0, first_sent=due)
+        heapq.heappush(self._again, (due, next(self._tickets), again))
+
+    def done(self, now: float) -> bool:
+        """Nothing is to be sent any more."""
+        return not self._again and all(phase.end <= now for phase in self.phases)
+
+
+class Pods:
+    """Pods that run or start."""
+
+    def __init__(self, *, ready: int, starts_in: float) -> None:
+        self._starts_in = starts_in
+        self._ready_at = [float("-inf")] * ready
+
+    def scale(self, wanted: int, now: float) -> None:
+        """Start or stop pods; those that start last are stopped first."""
+        missing = wanted - len(self._ready_at)
+        if missing > 0:
+            self._ready_at += [now + self._starts_in] * missing
+        else:
+            del self._ready_at[wanted:]
+
+    def ready(self, now: float) -> int:
+        """Pods that take requests."""
+        return sum(at <= now for at in self._ready_at)
+
+    @property
+    def all(self) -> int:
+        """Pods that run or start."""
+        return len(self._ready_at)
+
+
+class Line:
+    """Cohorts in the order of their arrival."""
+
+    def __init__(self) -> None:
+        self._cohorts: deque[Cohort] = deque()
+        self.number = 0.0
+
+    def add(self, cohort: Cohort) -> None:
+        """At the end."""
+        if cohort.number > _NOTHING:
+            self._cohorts.append(cohort)
+            self.number += cohort.number
+
+    def take(self, number: float) -> list[Cohort]:
+        """Up to `number` webhooks from the front."""
+        taken = []
+        while self._cohorts and number > _NOTHING:
+            first = self._cohorts[0]
+            part = min(number, first.number)
+            taken.append(self._split(first, part))
+            number -= part
+        return taken
+
+    def take_older(self, arrived: float) -> list[Cohort]:
+        """All that arrived before."""
+        taken = []
+        while self._cohorts and self._cohorts[0].arrived < arrived:
+            taken.append(self._split(self._cohorts[0], self._cohorts[0].number))
+        return taken
+
+    def work_off(self, *, seconds: float, cores: float, server: ServerCapacity, now: float) -> float:
+        """Finish from the front what the budgets of this step allow; returns the signals stored."""
+        function, api, seats = cores * seconds, server.cores * seconds, server.seats * seconds
+        stored = 0.0
+        while self._cohorts and self._cohorts[0].arrived + self._cohorts[0].work.latency <= now:
+            first = self._cohorts[0]
+            work = first.work
+            part = min(first.number, function / work.function, api / work.server, seats / work.seats)
+            if part <= _NOTHING:
+                break
+            self._split(first, part)
+            function, api, seats = function - part * work.function, api - part * work.server, seats - part * work.seats
+            stored += part * work.signals
+        return stored
+
+    def _split(self, first: Cohort, part: float) -> Cohort:
+        self.number = max(0.0, self.number - part)
+        rest = first.number - part
+        if rest > _NOTHING:
+            self._cohorts[0] = replace(first, number=rest)
+        else:
+            self._cohorts.popleft()
+        return replace(first, number=part)
+
+
+@dataclass(kw_only=True)
 class Outcome:
-    """How a burst went. Times are seconds from its start, None where the simulation ended before."""
+    """How a burst went. Times are seconds from its start, None where the simulation ended before.
 
-    samples: tuple[Sample, ...]
+    `refused` counts each 503, and each 504 after timeoutSeconds in the activator; `most_waiting` webhooks waited for
+    one of `most_ready` pods.
+    """
+
     sent: float
-    stored: float
-    all_stored_at: float | None
-    to_zero_at: float | None
-
-    @property
-    def refused(self) -> float:
-        """Answers 503, each attempt of a webhook counted."""
-        return sum(sample.refused for sample in self.samples)
-
-    @property
-    def most_waiting(self) -> float:
-        """Webhooks that waited for a pod, at most."""
-        return max(sample.waiting for sample in self.samples)
-
-    @property
-    def most_ready(self) -> int:
-        """Pods, at most."""
-        return max(sample.ready for sample in self.samples)
+    stored: float = 0.0
+    refused: float = 0.0
+    most_waiting: float = 0.0
+    most_ready: int = 0
+    all_stored_at: float | None = None
+    to_zero_at: float | None = None
 
 
 class Burst:
@@ -76,44 +191,43 @@ class Burst:
         server: ServerCapacity,
         starts_in: float,
         ready: int = 0,
-        activators: int = 1,
     ) -> None:
         self._settings = settings
         self._server = server
-        self._activators = activators
         self._senders = Senders(phases)
-        self._sent = sum(phase.webhooks * phase.work.signals for phase in phases)
+        self._outcome = Outcome(sent=sum(phase.webhooks * phase.work.signals for phase in phases))
         self._autoscaler = Autoscaler(settings, ready=ready)
         self._zero = ScaleToZero(settings)
         self._pods = Pods(ready=ready, starts_in=starts_in)
         self._waiting, self._working = Line(), Line()
         self._activator = True
-        self._panicking = False
-        self._wanted = ready
-        self._refused = self._stored = self._used = self._concurrency = 0.0
+        self._concurrency = 0.0
 
     def run(self, seconds: int) -> Outcome:
         """Simulate so many seconds."""
-        samples: list[Sample] = []
-        total, stored_at, zero_at = 0.0, None, None
         steps = round(SCRAPE / STEP)
         for second in range(seconds):
             for step in range(steps):
                 self._step(second + step * STEP)
-            total += self._stored
-            if stored_at is None and self._senders.done(second + 1) and total >= self._sent * (1 - 1e-6):
-                stored_at = second + 1.0
-            samples.append(self._sample(second))
-            self._scrape(second, steps)
+            self._look(second + 1.0)
+            # Without pods and requests nobody reports anything.
+            if self._pods.all or self._concurrency:
+                self._autoscaler.record(second, self._concurrency / steps)
+            self._concurrency = 0.0
             if (second + 1) % TICK == 0:
                 self._decide(second + 1.0)
             if self._pods.all > 0:
-                zero_at = None
-            elif zero_at is None and stored_at is not None:
-                zero_at = second + 1.0
-        return Outcome(
-            samples=tuple(samples), sent=self._sent, stored=total, all_stored_at=stored_at, to_zero_at=zero_at
-        )
+                self._outcome.to_zero_at = None
+            elif self._outcome.to_zero_at is None and self._outcome.all_stored_at is not None:
+                self._outcome.to_zero_at = second + 1.0
+        return self._outcome
+
+    def _look(self, now: float) -> None:
+        seen = self._outcome
+        if seen.all_stored_at is None and self._senders.done(now) and seen.stored >= seen.sent * (1 - 1e-6):
+            seen.all_stored_at = now
+        seen.most_waiting = max(seen.most_waiting, self._waiting.number)
+        seen.most_ready = max(seen.most_ready, self._pods.ready(now))
 
     def _step(self, now: float) -> None:
         ready = self._pods.ready(now)
@@ -122,15 +236,13 @@ class Burst:
         slots = ready * (self._settings.container_concurrency or float("inf"))
         for cohort in self._waiting.take(slots - self._working.number):
             self._working.add(replace(cohort, arrived=now))
-        stored, used = self._working.work_off(
+        self._outcome.stored += self._working.work_off(
             seconds=STEP, cores=ready * self._settings.cpu_limit, server=self._server, now=now + STEP
         )
         late = self._working.take_older(now - REQUEST_DEADLINE)
         late += self._waiting.take_older(now - self._settings.timeout)
         for cohort in late:
             self._refuse(cohort, now)
-        self._stored += stored
-        self._used += used
         self._concurrency += self._waiting.number + self._working.number
 
     def _arrive(self, cohort: Cohort, ready: int, now: float) -> None:
@@ -144,40 +256,18 @@ class Burst:
 
     def _room(self, ready: int) -> float:
         if self._activator or ready == 0:
-            return float(ACTIVATOR_QUEUE * self._activators)
+            return float(ACTIVATOR_QUEUE)
         return float(QUEUE_PROXY_FACTOR * self._settings.container_concurrency * ready)
 
     def _refuse(self, cohort: Cohort, now: float) -> None:
-        self._refused += cohort.number
+        self._outcome.refused += cohort.number
         self._senders.refuse(cohort, now)
-
-    def _scrape(self, second: int, steps: int) -> None:
-        # Without pods and requests nobody reports anything.
-        if self._pods.all or self._concurrency:
-            self._autoscaler.record(second, self._concurrency / steps)
-        self._refused = self._stored = self._used = self._concurrency = 0.0
 
     def _decide(self, now: float) -> None:
         decision = self._autoscaler.decide(now - SCRAPE, ready=self._pods.ready(now))
         if decision is not None:
-            self._activator = decision.excess_burst_capacity < 0
-            self._panicking = decision.panicking
-            self._scale(decision.pods, now)
+            wanted, self._activator = decision
+            self._scale(wanted, now)
 
     def _scale(self, wanted: int, now: float) -> None:
-        self._wanted = self._zero.bound(wanted, now)
-        self._pods.scale(self._wanted, now)
-
-    def _sample(self, second: int) -> Sample:
-        return Sample(
-            second=second,
-            ready=self._pods.ready(second + 1.0),
-            wanted=self._wanted,
-            waiting=self._waiting.number,
-            working=self._working.number,
-            refused=self._refused,
-            stored=self._stored,
-            server_use=self._used / self._server.cores,
-            panicking=self._panicking,
-            activator=self._activator,
-        )
+        self._pods.scale(self._zero.bound(wanted, now), now)

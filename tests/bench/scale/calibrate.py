@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import platform
 import ssl
 import tempfile
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,17 +17,13 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from tests.apiserver import KubeApiserver
-from tests.bench.scale.api import Api
-from tests.bench.scale.calibration import Calibration, ListCost, Load, Memory
-from tests.bench.scale.measure_function import FunctionMeasurement, cold_start
-from tests.bench.scale.measure_seats import SeatMeter, apply_flow_control, nominal_seats
-from tests.bench.scale.measure_server import ServerMeasurement, fingerprint
+from tests.bench.scale.bare_calls import Api, ServerMeasurement, fingerprint
+from tests.bench.scale.costs import Calibration, ListCost, Load, Memory
+from tests.bench.scale.loads import FunctionMeasurement, SeatMeter, apply_flow_control, cold_start, nominal_seats
 from tests.e2e.function import FunctionProcess
 from tests.support.cluster import Cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rich.console import Console
 
 _OWNER = "/apis/apps/v1/namespaces/{namespace}/replicasets"
@@ -51,35 +47,31 @@ class Calibrator:
             template = self._signals.rrs()[0]
             name = template["metadata"]["name"]
             bare = self._api(session, self._calls)
-            size = len(await self._raw(session, f"{self._api(session, self._signals).rrs}/{name}"))
+            raw = await self._api(session, self._signals).call("GET", f"remediationrequests/{name}")
+            size = len(json.dumps(raw, separators=(",", ":"), ensure_ascii=False).encode())
             server = ServerMeasurement(self._server, bare, template=template, owner=self._owner(), calls=calls)
-            lists: list[ListCost] = []
-            memory: list[Memory] = []
-            await self._add(server, 0, lists, memory)
+            held = [await self._lists(server, 0)]
             costs = await server.calls()
-            for number in rrs:
-                await self._add(server, number, lists, memory)
+            held += [await self._lists(server, number) for number in rrs]
             seats = await self._seats(session, beside=server.stored)
             elsewhere = await server.list_elsewhere(self._api(session, Cluster(self._server)))
         return Calibration(
             machine=self._machine(server.idle),
             calls=costs,
-            lists=tuple(lists),
+            lists=tuple(cost for cost, _ in held),
             other_namespace=elsewhere,
-            memory=tuple(memory),
+            memory=tuple(memory for _, memory in held),
             seats=seats,
             loads=loads,
             rr_bytes=size,
-            cold_start_s=median(seconds for seconds, _ in starts),
-            function_mb=median(megabytes for _, megabytes in starts),
+            cold_start_s=median(starts),
         )
 
-    async def _add(self, server: ServerMeasurement, number: int, lists: list[ListCost], memory: list[Memory]) -> None:
+    async def _lists(self, server: ServerMeasurement, number: int) -> tuple[ListCost, Memory]:
         self._console.print(f"  LIST beside {number:,} RRs ...")
         cost, held = await server.lists(number)
         self._console.print(f"    {cost.server_ms:.2f} ms CPU, {cost.latency_ms:.2f} ms; {held.resident_mb:.0f} MB")
-        lists.append(cost)
-        memory.append(held)
+        return cost, held
 
     async def _loads(self, session: aiohttp.ClientSession, *, signals: int) -> dict[str, Load]:
         self._console.print("  the function under load ...")
@@ -96,24 +88,21 @@ class Calibrator:
         stored = len(self._signals.rrs()) + beside
         return {"nominal": nominal_seats(self._server), "stored": float(stored), "list": meter.mean()}
 
-    @contextmanager
-    def _function(self) -> Iterator[FunctionProcess]:
+    def _function(self) -> FunctionProcess:
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         environment = {
             "KUBECONFIG": str(self._signals.write_kubeconfig(folder / "kubeconfig")),
             "SLUICE_NAMESPACE": self._signals.namespace,
             "SLUICE_AUTH": "none",
-            "SLUICE_OWNERS": "as-named",  # lookups are calls of the model's own
+            "SLUICE_OWNERS": "as-named",  # the model has no lookups
             "SLUICE_LOG_LEVEL": "WARNING",
         }
-        with FunctionProcess(folder=folder, environment=environment) as function:
-            yield function
+        return FunctionProcess(folder=folder, environment=environment)
 
     def _owner(self) -> str:
         namespace = self._calls.namespace
-        container = {"name": "web", "image": "web"}
         labels = {"app": "web"}
-        template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "image": "web"}]}}
         body = {"metadata": {"name": "web"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
         self._calls.call("POST", _OWNER.format(namespace=namespace), body)
         return _OWNER.format(namespace=namespace) + "/web"
@@ -122,12 +111,6 @@ class Calibrator:
         tls = ssl.create_default_context(cafile=str(self._server.ca_file))
         # The admin's: the gateway may not read owners without a role for it, and RBAC costs both the same.
         return Api(session, self._server.url, self._server.token, tls, cluster.namespace)
-
-    async def _raw(self, session: aiohttp.ClientSession, path: str) -> bytes:
-        api = self._api(session, self._signals)
-        headers = {"Authorization": f"Bearer {api.token}"}
-        async with session.get(api.url + path, headers=headers, ssl=api.tls) as response:
-            return await response.read()
 
     def _machine(self, idle: float) -> dict[str, Any]:
         version = self._server.request("GET", "/version").body["gitVersion"]

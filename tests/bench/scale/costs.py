@@ -1,17 +1,102 @@
-"""From the calibration to costs of single calls and signals: the model's coefficients."""
+"""What was measured (calibration.json), and the model's coefficients: costs of single calls and signals from it."""
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.bench.scale.calibration import Calibration, Memory
-
+CALIBRATION = Path(__file__).with_name("calibration.json")
 FITTED_SIZES = (1_000, 10_000, 100_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Of one call: milliseconds of the server's CPU, and of waiting alone."""
+
+    count: int
+    server_ms: float
+    latency_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListCost:
+    """LIST of one fingerprint, `resourceVersion=0`, with so many RRs in the namespace."""
+
+    rrs: int
+    server_ms: float
+    latency_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Of the API server (etcd inside) with so many RRs stored: resident, live Go heap, etcd's file."""
+
+    rrs: int
+    resident_mb: float
+    heap_mb: float
+    storage_mb: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """The function under load: costs of one signal, calls of one signal by kind, and signals a second."""
+
+    signals: int
+    server_ms: float
+    function_ms: float
+    per_second: float
+    calls: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """One measurement of everything, on one machine."""
+
+    machine: dict[str, str | int | float]
+    calls: dict[str, Cost]
+    lists: tuple[ListCost, ...]
+    other_namespace: ListCost
+    """LIST of a nearly empty namespace beside one that holds so many."""
+    memory: tuple[Memory, ...]
+    seats: dict[str, float]
+    """Of our priority level (`nominal`), and of one LIST beside `stored` RRs in the whole cluster (`list`)."""
+    loads: dict[str, Load]
+    rr_bytes: int
+    cold_start_s: float
+
+    def with_sizes_of(self, earlier: Calibration) -> Calibration:
+        """Keep what `earlier` measured beside more RRs than this one: filling up takes its time."""
+        most = self.lists[-1].rrs
+        return replace(
+            self,
+            lists=self.lists + tuple(one for one in earlier.lists if one.rrs > most),
+            memory=max(self.memory, earlier.memory, key=lambda sizes: sizes[-1].rrs),
+            other_namespace=max(self.other_namespace, earlier.other_namespace, key=lambda one: one.rrs),
+        )
+
+    def write(self, path: Path = CALIBRATION) -> None:
+        """Write it as JSON."""
+        rounded = json.loads(_FORM.dump_json(self), parse_float=lambda text: round(float(text), 4))
+        path.write_text(json.dumps(rounded, indent=2) + "\n")
+
+
+def read_calibration(path: Path = CALIBRATION) -> Calibration:
+    """Read what `write` wrote. Raises ValueError where the file is not of this form."""
+    try:
+        return _FORM.validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is no calibration; `make scale CALIBRATE=1` writes one.") from error
+
+
+_FORM = TypeAdapter(Calibration)
 
 
 @dataclass(frozen=True)
@@ -90,10 +175,11 @@ class Costs:
         )
 
 
-def memory_line(memory: Sequence[Memory], name: str, *, fitted_at: Sequence[int] = (0, 10_000)) -> Line:
-    """Megabytes by RRs stored."""
-    low, high = (next(one for one in memory if one.rrs == number) for number in fitted_at)
-    return _line(low.rrs, getattr(low, name), high.rrs, getattr(high, name))
+def memory_line(memory: Sequence[Memory], name: str) -> Line:
+    """Megabytes by RRs stored, through none and 10,000; through fewer where these were not measured."""
+    low, *_, high = sorted((one for one in memory if one.rrs <= 10_000), key=lambda one: one.rrs)
+    slope = (getattr(high, name) - getattr(low, name)) / (high.rrs - low.rrs)
+    return Line(base=getattr(low, name), slope=slope)
 
 
 def rounds_of(calls: dict[str, float]) -> float:
@@ -111,8 +197,3 @@ def _function_costs(measured: Calibration) -> FunctionCosts:
     # The protocol's first edition made a PATCH for each new one too: that is a round's.
     made = new.function_ms - post - signal - per_round * rounds_of(new.calls)
     return FunctionCosts(post=post, signal=signal, round=per_round, new=made)
-
-
-def _line(x: float, y: float, x2: float, y2: float) -> Line:
-    slope = (y2 - y) / (x2 - x)
-    return Line(base=y - slope * x, slope=slope)

@@ -4,10 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.bench.scale.calibration import read_calibration
-from tests.bench.scale.checks import checks
-from tests.bench.scale.costs import Costs
-from tests.bench.scale.model import Mix, calls_before_the_answer
+from tests.bench.scale.costs import Costs, read_calibration
+from tests.bench.scale.model import Mix, calls_before_the_answer, checks
 
 NEW = Mix(per_second=1.0, new=1.0, instances=1, stored=0.0, alerts=1.0)
 REPEAT = replace(NEW, new=0.0)

@@ -1,4 +1,4 @@
-"""Measures what a signal costs the function and the API server, under load and from a cold start."""
+"""The function under load, seats of our priority level: what the model needs beside bare calls, measured."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING
 
+import yaml
+
 from tests.bench.api_calls import count_calls
-from tests.bench.scale.api import run_all
-from tests.bench.scale.calibration import Load
-from tests.bench.scale.processes import CpuMeter, resident_megabytes
+from tests.bench.scale.bare_calls import CpuMeter, metrics, run_all
+from tests.bench.scale.costs import Load
+from tests.bench.scale.manifests import FLOW_CONTROL
 from tests.e2e.function import FunctionProcess, alert, webhook
 from tests.support.http import send_json
+from tests.support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     import aiohttp
 
     from tests.apiserver import KubeApiserver
+
+_FLOW_CONTROL = "/apis/flowcontrol.apiserver.k8s.io/v1"
+_LIMIT = "apiserver_flowcontrol_nominal_limit_seats"
+_SEATS = "apiserver_flowcontrol_work_estimated_seats"
 
 
 class FunctionMeasurement:
@@ -35,7 +42,6 @@ class FunctionMeasurement:
         self._urls = (function.url, second.url)
         self._session = session
         self._fresh = count()
-        self._known: list[str] = []
 
     async def loads(self, *, signals: int) -> dict[str, Load]:
         """Run all of them, about `signals` signals each."""
@@ -87,11 +93,10 @@ class FunctionMeasurement:
             )
         made: Counter[str] = count_calls(self._server) - before
         signals = posts * size
-        server_cpu, function_cpu = meter.cpu[0], sum(meter.cpu[1:])
         return Load(
             signals=signals,
-            server_ms=server_cpu / signals * 1000,
-            function_ms=function_cpu / signals * 1000,
+            server_ms=meter.cpu[0] / signals * 1000,
+            function_ms=sum(meter.cpu[1:]) / signals * 1000,
             per_second=signals / meter.seconds,
             calls={kind: number / signals for kind, number in sorted(made.items())},
         )
@@ -107,12 +112,53 @@ class FunctionMeasurement:
             assert len(answer["results"]) == len(pods)
 
 
-def cold_start(process: Callable[[], AbstractContextManager[FunctionProcess]], *, pod: str) -> tuple[float, float]:
-    """Seconds from the start of the process to its first 201, and megabytes after it."""
+def cold_start(process: Callable[[], AbstractContextManager[FunctionProcess]], *, pod: str) -> float:
+    """Seconds from the start of the process to its first 201."""
     started = time.perf_counter()
     with process() as function:
         answer = send_json("POST", function.url, webhook(alert(pod)))
         seconds = time.perf_counter() - started
         assert answer.status == 201, answer.body
-        (worker,) = function.workers(1)
-        return seconds, resident_megabytes(worker)
+        return seconds
+
+
+def apply_flow_control(server: KubeApiserver, *, namespace: str) -> None:
+    """Apply knative/cluster/flow-control.yaml for the gateway's account of a namespace, and wait until it holds."""
+    for document in yaml.safe_load_all(FLOW_CONTROL.read_text()):
+        if document["kind"] == "FlowSchema":
+            document["spec"]["rules"][0]["subjects"][0]["serviceAccount"]["namespace"] = namespace
+            kind = "flowschemas"
+        else:
+            kind = "prioritylevelconfigurations"
+        answer = server.request("POST", f"{_FLOW_CONTROL}/{kind}", document)
+        assert answer.status == 201, answer.body
+    wait_for(lambda: nominal_seats(server), what="the priority level to hold", within=30)
+
+
+def nominal_seats(server: KubeApiserver) -> float:
+    """Seats of our level, 0 while it is not there."""
+    return sum(value for name, value in _of_our_level(server, _LIMIT) if name == _LIMIT)
+
+
+class SeatMeter:
+    """Mean seats of the calls of our level between two looks."""
+
+    def __init__(self, server: KubeApiserver) -> None:
+        self._server = server
+        self._before = self._totals()
+
+    def mean(self) -> float:
+        """Seats of an average call since the start; fails where there was none."""
+        (count, seats), (earlier, less) = self._totals(), self._before
+        assert count > earlier, "no call came through our priority level"
+        return (seats - less) / (count - earlier)
+
+    def _totals(self) -> tuple[float, float]:
+        values = _of_our_level(self._server, _SEATS)
+        count, seats = (sum(value for name, value in values if name.endswith(end)) for end in ("_count", "_sum"))
+        return count, seats
+
+
+def _of_our_level(server: KubeApiserver, metric: str) -> list[tuple[str, float]]:
+    samples = (sample for family in metrics(server, metric) for sample in family.samples)
+    return [(each.name, each.value) for each in samples if each.labels.get("priority_level") == "sluice"]
