@@ -34,8 +34,8 @@ async def stored(api: Client, rrs: str) -> list[Any]:
     return list(reply.body["items"])
 
 
-def count(request: Any) -> int:
-    return int(request["status"]["deduplication"]["occurrenceCount"])
+def count(rr: Any) -> int:
+    return int(rr["status"]["deduplication"]["occurrenceCount"])
 
 
 async def locks(api: Client, leases: str) -> list[str]:
@@ -54,15 +54,15 @@ async def test_first_signal_costs_four_calls_and_repeats_cost_one_warm_and_two_c
     (created,) = await warm.post(signal())
     assert warm.calls == NEW
     assert created.status is Status.CREATED
-    (request,) = await stored(api, rrs)
-    assert request["status"]["deduplication"] == {"occurrenceCount": 1}  # by our definition, at no cost
+    (rr,) = await stored(api, rrs)
+    assert rr["status"]["deduplication"] == {"occurrenceCount": 1}  # by our definition, at no cost
     (repeat,) = await warm.post(signal())
     assert warm.calls == [*NEW, "PATCH remediationrequests/status"]
     (elsewhere,) = await cold.post(signal())
     assert cold.calls == ["LIST remediationrequests", "PATCH remediationrequests/status"]
     assert repeat.status is elsewhere.status is Status.DEDUPLICATED
-    (request,) = await stored(api, rrs)
-    assert count(request) == 3
+    (rr,) = await stored(api, rrs)
+    assert count(rr) == 3
     assert await locks(api, leases) == ["done"]
 
 
@@ -144,9 +144,9 @@ async def test_identical_signals_at_once_over_three_instances_make_one_rr_each(s
     posts = [instances[turn % 3].post(signal(name)) for turn in range(16) for name in names]
     results = await asyncio.gather(*posts)
     assert all(result.stored for (result,) in results)
-    requests_made = await stored(api, rrs)
-    assert len(requests_made) == 20
-    assert {count(request) for request in requests_made} == {16}
+    rrs_made = await stored(api, rrs)
+    assert len(rrs_made) == 20
+    assert {count(rr) for rr in rrs_made} == {16}
     assert await locks(api, leases) == ["done"] * 20
 
 

@@ -96,8 +96,8 @@ class Stage:
 
     def end(self, pod: str) -> None:
         """End what is active for the pod."""
-        for request in self.active(pod):
-            self._cluster.set_phase(request["metadata"]["name"], "Completed")
+        for rr in self.active(pod):
+            self._cluster.set_phase(rr["metadata"]["name"], "Completed")
 
     def _leave_lease(self, pod: str) -> None:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{self._cluster.namespace}/leases"

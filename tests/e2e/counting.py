@@ -38,9 +38,9 @@ def stored(cluster: Cluster) -> tuple[set[str], Counter[str]]:
     """Fingerprints with an active RR, of which none may have two, and occurrences by fingerprint."""
     active: Counter[str] = Counter()
     counted: Counter[str] = Counter()
-    for request in cluster.rrs():
-        known = request["spec"]["signalFingerprint"]
-        status = request.get("status", {})
+    for rr in cluster.rrs():
+        known = rr["spec"]["signalFingerprint"]
+        status = rr.get("status", {})
         active[known] += status.get("overallPhase") != "Completed"
         counted[known] += status.get("deduplication", {}).get("occurrenceCount", 1)
     assert max(active.values(), default=0) <= 1, "two active RRs of one fingerprint"

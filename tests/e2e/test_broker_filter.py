@@ -78,8 +78,8 @@ def test_handled_events_are_done_with(
     handled(deliver(event(count=8)), status=202)
     handled(deliver(event(type="Normal")), status=200)
 
-    (request,) = cluster.rrs()
-    assert request["status"]["deduplication"]["occurrenceCount"] == 2
+    (rr,) = cluster.rrs()
+    assert rr["status"]["deduplication"]["occurrenceCount"] == 2
 
 
 def test_poison_goes_to_the_dead_letter_sink(

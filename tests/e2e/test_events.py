@@ -40,9 +40,9 @@ def start(start_function: StartFunction, cluster: Cluster) -> Callable[..., Func
     """Start one of the functions, once the API server heeds the rules of its account."""
 
     def start(target: str, **environment: str) -> FunctionProcess:
-        requests = f"/apis/{GROUP}/v1alpha1/namespaces/{cluster.namespace}/remediationrequests"
+        rrs = f"/apis/{GROUP}/v1alpha1/namespaces/{cluster.namespace}/remediationrequests"
         event = f"/api/v1/namespaces/{cluster.namespace}/events/none"
-        for path, status in ((requests, 200), (event, 404)):
+        for path, status in ((rrs, 200), (event, 404)):
             wait_for(lambda: _status(cluster, path) == status, what=path, within=WITHIN)  # noqa: B023 - used at once
         # The Events are in the gateway's own namespace, whose own doing it ignores otherwise.
         taken = {"SLUICE_OWN_NAMESPACE": "take"} | environment
@@ -58,10 +58,10 @@ def test_whole_event_becomes_an_rr(start: Callable[..., FunctionProcess], cluste
 
     _acknowledged(function.deliver(_resource(event)))
 
-    (request,) = cluster.rrs()
-    assert request["spec"]["signalName"] == event["reason"]
-    assert request["spec"]["severity"] == "Warning"
-    assert request["spec"]["targetResource"] == {
+    (rr,) = cluster.rrs()
+    assert rr["spec"]["signalName"] == event["reason"]
+    assert rr["spec"]["severity"] == "Warning"
+    assert rr["spec"]["targetResource"] == {
         "apiVersion": "v1",
         "kind": "Pod",
         "name": POD,
@@ -81,9 +81,9 @@ def test_event_is_read_where_its_reference_says(
         _acknowledged(function.deliver(_reference(event)))
     _acknowledged(function.deliver(_resource(event)))
 
-    (request,) = cluster.rrs()
-    assert request["spec"]["signalName"] == event["reason"]
-    assert request["status"]["deduplication"]["occurrenceCount"] == 1
+    (rr,) = cluster.rrs()
+    assert rr["spec"]["signalName"] == event["reason"]
+    assert rr["status"]["deduplication"]["occurrenceCount"] == 1
 
 
 def test_both_groups_serve_one_event_and_it_counts_once(
@@ -95,8 +95,8 @@ def test_both_groups_serve_one_event_and_it_counts_once(
     for version in ("v1", "events.k8s.io/v1"):
         _acknowledged(function.deliver(_reference(event | {"apiVersion": version})))
 
-    (request,) = cluster.rrs()
-    assert request["status"]["deduplication"]["occurrenceCount"] == 1
+    (rr,) = cluster.rrs()
+    assert rr["status"]["deduplication"]["occurrenceCount"] == 1
 
 
 def test_next_occurrence_of_an_event_is_counted(start: Callable[..., FunctionProcess], cluster: Cluster) -> None:
@@ -108,8 +108,8 @@ def test_next_occurrence_of_an_event_is_counted(start: Callable[..., FunctionPro
     cluster.call("PATCH", _path(cluster, event), patch, content_type="application/merge-patch+json")
     _acknowledged(function.deliver(_reference(event)))
 
-    (request,) = cluster.rrs()
-    assert request["status"]["deduplication"]["occurrenceCount"] == 2
+    (rr,) = cluster.rrs()
+    assert rr["status"]["deduplication"]["occurrenceCount"] == 2
 
 
 @GROUPS
@@ -137,11 +137,11 @@ def test_message_of_eventarc_becomes_an_rr_that_names_it(
     for _ in range(2):  # Pub/Sub delivers at least once
         _acknowledged(function.deliver(_message(incident("k8s_pod", labels))))
 
-    (request,) = cluster.rrs()
-    assert request["spec"]["signalType"] == "cloud-monitoring-incident"
-    assert request["spec"]["targetResource"]["name"] == POD
-    assert request["status"]["deduplication"]["occurrenceCount"] == 1
-    annotations = request["metadata"]["annotations"]
+    (rr,) = cluster.rrs()
+    assert rr["spec"]["signalType"] == "cloud-monitoring-incident"
+    assert rr["spec"]["targetResource"]["name"] == POD
+    assert rr["status"]["deduplication"]["occurrenceCount"] == 1
+    annotations = rr["metadata"]["annotations"]
     assert annotations["gateway.kubernaut.ai/pubsub-message-id"] == MESSAGE_ID
     assert annotations["gateway.kubernaut.ai/pubsub-publish-time"] == PUBLISH_TIME
     assert function.stop() == 0
@@ -201,7 +201,7 @@ class TestOutage:
             for each in events:
                 _deliver_until_taken(function, each)
             assert function.stop() == 0
-        names = [request["spec"]["targetResource"]["name"] for request in cluster.rrs()]
+        names = [rr["spec"]["targetResource"]["name"] for rr in cluster.rrs()]
         assert sorted(names) == ["web-2", POD]
 
 

@@ -126,11 +126,11 @@ def burst(workloads: int, repeats: int) -> list[dict[str, Any]]:
 
 def check_promises(cluster: Cluster, seen: list[Counter[int]], workloads: int) -> None:
     """One RR for each workload, and every acknowledged alert counted."""
-    requests = cluster.rrs()
-    fingerprints = Counter(request["spec"]["signalFingerprint"] for request in requests)
+    rrs = cluster.rrs()
+    fingerprints = Counter(rr["spec"]["signalFingerprint"] for rr in rrs)
     assert len(fingerprints) == workloads
     assert set(fingerprints.values()) == {1}
-    counted = sum(request["status"]["deduplication"]["occurrenceCount"] for request in requests)
+    counted = sum(rr["status"]["deduplication"]["occurrenceCount"] for rr in rrs)
     acknowledged = sum(each[201] + each[202] for each in seen)
     assert acknowledged == len(seen)
     assert acknowledged <= counted <= sum(sum(each.values()) for each in seen)

@@ -39,8 +39,8 @@ def test_kubectl_describe_tells_which_alert_opened_an_rr(
     # It has as long as a call to the API server, beside all else that this machine does.
     function = start_function(SLUICE_RR_EVENTS="write", SLUICE_OWNERS="as-named", SLUICE_API_TIMEOUT="60")
     assert function.post(alert("web-1")).status == 201
-    (request,) = cluster.rrs()
-    name = request["metadata"]["name"]
+    (rr,) = cluster.rrs()
+    name = rr["metadata"]["name"]
 
     admin = cluster.server.write_kubeconfig(tmp_path / "admin")
 

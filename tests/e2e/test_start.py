@@ -30,14 +30,14 @@ def test_function_outside_the_checkout_stores_an_alert(start_function: StartFunc
     answer = function.post(alert("web-1"))
 
     assert answer.status == 201, answer.body
-    (request,) = cluster.rrs()
-    assert request["spec"]["targetResource"] == {
+    (rr,) = cluster.rrs()
+    assert rr["spec"]["targetResource"] == {
         "apiVersion": "v1",
         "kind": "Pod",
         "name": "web-1",
         "namespace": "prod",
     }
-    assert request["metadata"]["name"] == answer.json["results"][0]["remediationRequestName"]
+    assert rr["metadata"]["name"] == answer.json["results"][0]["remediationRequestName"]
     assert function.stop() == 0
 
 

@@ -104,7 +104,7 @@ def _check_results(body: Any) -> None:
 def _check_stored(outcome: Outcome, results: Any) -> None:
     """A result that says stored is stored, and counted; no fingerprint has two RRs."""
     acknowledged = Counter(line["fingerprint"] for line in results if "remediationRequestName" in line)
-    by_fingerprint = {request["spec"]["signalFingerprint"]: request for request in outcome.stored}
+    by_fingerprint = {rr["spec"]["signalFingerprint"]: rr for rr in outcome.stored}
     assert len(by_fingerprint) == len(outcome.stored), "two RRs of one fingerprint"
     for line in results:
         if "remediationRequestName" in line:

@@ -124,8 +124,8 @@ async def ended_request(scene: Scene) -> str:
     if error := await scene.post(name):
         return error
     fingerprint = signal(name).fingerprint
-    (request,) = [each for each in scene.cluster.rrs() if each["spec"]["signalFingerprint"] == fingerprint]
-    scene.cluster.set_phase(request["metadata"]["name"], "Completed")
+    (rr,) = [each for each in scene.cluster.rrs() if each["spec"]["signalFingerprint"] == fingerprint]
+    scene.cluster.set_phase(rr["metadata"]["name"], "Completed")
     return await scene.post(name)
 
 

@@ -224,8 +224,8 @@ async def test_event_that_came_again_is_stored_once(function, wire, good):
     comes_again(await function.send(sent))
     for _ in range(3):
         acknowledged(await function.send(sent))
-    (request,) = await stored(wire)
-    assert request["status"]["deduplication"]["occurrenceCount"] == 1
+    (rr,) = await stored(wire)
+    assert rr["status"]["deduplication"]["occurrenceCount"] == 1
 
 
 async def test_bug_is_logged_with_its_trace_and_answered_without(function, scripted, good, capsys):

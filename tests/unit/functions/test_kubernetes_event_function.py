@@ -35,9 +35,9 @@ def now():
 @pytest.mark.parametrize("event_type", [ADD, UPDATE])
 async def test_warning_becomes_an_rr(function, wire, now, make, event_type):
     acknowledged(await function.send(binary(event_type, make(at=now))))
-    (request,) = await stored(wire)
-    assert request["spec"]["severity"] == "Warning"
-    assert request["spec"]["signalType"] == "kubernetes-event"
+    (rr,) = await stored(wire)
+    assert rr["spec"]["severity"] == "Warning"
+    assert rr["spec"]["signalType"] == "kubernetes-event"
 
 
 @pytest.mark.parametrize("event_type", [REF_ADD, REF_UPDATE])
@@ -46,15 +46,15 @@ async def test_event_that_is_referred_to_is_read_first(function, wire, now, make
     event = make(at=now)
     wire.on("GET events", answer=answered(200, event))
     acknowledged(await function.send(structured(event_type, reference(event))))
-    (request,) = await stored(wire)
-    assert request["spec"]["signalName"] == event["reason"]
+    (rr,) = await stored(wire)
+    assert rr["spec"]["signalName"] == event["reason"]
 
 
 async def test_all_reporters_of_one_pod_make_one_rr(function, wire, now):
     for event in (kubelet_event(at=now), scheduler_event(at=now, metadata={"uid": "2"}), controller_event(at=now)):
         acknowledged(await function.send(binary(ADD, event)))
-    (request,) = await stored(wire)
-    assert request["status"]["deduplication"]["occurrenceCount"] == 3
+    (rr,) = await stored(wire)
+    assert rr["status"]["deduplication"]["occurrenceCount"] == 3
 
 
 async def test_occurrence_sent_under_another_id_is_not_counted(function, wire, now):
@@ -62,8 +62,8 @@ async def test_occurrence_sent_under_another_id_is_not_counted(function, wire, n
     for _ in range(3):
         acknowledged(await function.send(binary(ADD, event)))
     acknowledged(await function.send(binary(UPDATE, event | {"count": 8})))
-    (request,) = await stored(wire)
-    assert request["status"]["deduplication"]["occurrenceCount"] == 2
+    (rr,) = await stored(wire)
+    assert rr["status"]["deduplication"]["occurrenceCount"] == 2
 
 
 @pytest.mark.parametrize(

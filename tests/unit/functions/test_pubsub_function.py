@@ -55,9 +55,9 @@ def message(content: object, **more: Any) -> Any:
 )
 async def test_every_kind_of_message_is_stored_and_acknowledged(function, wire, content, signal_type):
     acknowledged(await function.send(message(content())))
-    (request,) = await stored(wire)
-    assert request["spec"]["signalType"] == signal_type
-    assert request["metadata"]["annotations"]["gateway.kubernaut.ai/pubsub-message-id"] == MESSAGE_ID
+    (rr,) = await stored(wire)
+    assert rr["spec"]["signalType"] == signal_type
+    assert rr["metadata"]["annotations"]["gateway.kubernaut.ai/pubsub-message-id"] == MESSAGE_ID
 
 
 async def test_signal_type_of_alerts_is_a_setting(function, wire):
@@ -84,8 +84,8 @@ async def test_nothing_to_do_is_acknowledged_and_calls_nobody(function, scripted
 async def test_message_delivered_again_is_acknowledged_and_not_counted(function, wire):
     for _ in range(3):
         acknowledged(await function.send(message(alert())))
-    (request,) = await stored(wire)
-    assert request["status"]["deduplication"]["occurrenceCount"] == 1
+    (rr,) = await stored(wire)
+    assert rr["status"]["deduplication"]["occurrenceCount"] == 1
 
 
 POISON = [

@@ -10,10 +10,10 @@ async def test_first_signal_creates_an_rr_in_four_calls(world: World):
     (result,) = await one.post(signal())
     assert one.calls == NEW
     assert result.status is Status.CREATED
-    request = await world.only_rr()
-    assert request["metadata"]["name"] == result.rr_name
-    assert request["metadata"]["namespace"] == result.rr_namespace == NAMESPACE
-    assert count(request) == 1
+    rr = await world.only_rr()
+    assert rr["metadata"]["name"] == result.rr_name
+    assert rr["metadata"]["namespace"] == result.rr_namespace == NAMESPACE
+    assert count(rr) == 1
     assert await world.locks() == ["done"]
 
 
@@ -104,7 +104,7 @@ async def test_signal_after_the_rr_ended_creates_the_next_one(world: World):
         "CREATE remediationrequests",
         "UPDATE leases",
     ]
-    first, second = sorted(await world.rrs(), key=lambda request: request["metadata"]["name"] == result.rr_name)
+    first, second = sorted(await world.rrs(), key=lambda rr: rr["metadata"]["name"] == result.rr_name)
     assert count(first) == count(second) == 1
 
 

@@ -74,15 +74,15 @@ async def test_pods_of_one_deployment_are_one_problem_and_a_repeat_pays_for_no_l
     results = await instance.post(*(on(pod) for pod in pods(20)))
 
     assert statuses(results) == [Status.CREATED] + [Status.DEDUPLICATED] * 19
-    request = await deployed.only_rr(CART)
-    assert count(request) == 20
-    assert request["spec"]["targetResource"] == {
+    rr = await deployed.only_rr(CART)
+    assert count(rr) == 20
+    assert rr["spec"]["targetResource"] == {
         "kind": "Pod",
         "name": pods(1)[0],
         "namespace": SHOP,
         "apiVersion": "v1",
     }
-    assert request["metadata"]["annotations"][OWNER_ANNOTATION] == "Deployment/cart"
+    assert rr["metadata"]["annotations"][OWNER_ANNOTATION] == "Deployment/cart"
     lookups = {"GET pods": 20, "GET replicasets": 1, "GET deployments": 1}
     assert Counter(instance.calls) == Counter(lookups) + Counter(NEW_OF_SEVERAL)
 
@@ -144,25 +144,25 @@ class TestClusters:
     async def test_own_name_is_not_written_as_another_clusters(self, deployed: World, owners: str) -> None:
         instance = deployed.instance(owners=owners, cluster="here")
         (result,) = await instance.post(on(pods(1)[0], cluster_id="here"))
-        request = await deployed.only_rr(result.fingerprint)
-        assert "clusterID" not in request["spec"]
+        rr = await deployed.only_rr(result.fingerprint)
+        assert "clusterID" not in rr["spec"]
 
 
 class TestOwnerAsTarget:
     async def test_workload_is_the_target_and_the_pod_stays_in_an_annotation(self, deployed: World) -> None:
         instance = resolving(deployed, target="owner")
         assert statuses(await instance.post(*(on(pod) for pod in pods(2)))) == [Status.CREATED, Status.DEDUPLICATED]
-        request = await deployed.only_rr(CART)
+        rr = await deployed.only_rr(CART)
         target = {"kind": "Deployment", "name": "cart", "namespace": SHOP, "apiVersion": "apps/v1"}
-        assert request["spec"]["targetResource"] == target
-        assert request["metadata"]["annotations"][OBJECT_ANNOTATION] == f"Pod {SHOP}/{pods(1)[0]}"
-        assert OWNER_ANNOTATION not in request["metadata"]["annotations"]
+        assert rr["spec"]["targetResource"] == target
+        assert rr["metadata"]["annotations"][OBJECT_ANNOTATION] == f"Pod {SHOP}/{pods(1)[0]}"
+        assert OWNER_ANNOTATION not in rr["metadata"]["annotations"]
 
     async def test_object_without_an_owner_is_the_target_itself(self, deployed: World) -> None:
         (result,) = await resolving(deployed, target="owner").post(on("lonely"))
-        request = await deployed.only_rr(result.fingerprint)
-        assert request["spec"]["targetResource"]["name"] == "lonely"
-        assert OBJECT_ANNOTATION not in request["metadata"]["annotations"]
+        rr = await deployed.only_rr(result.fingerprint)
+        assert rr["spec"]["targetResource"]["name"] == "lonely"
+        assert OBJECT_ANNOTATION not in rr["metadata"]["annotations"]
 
 
 class TestScope:

@@ -97,7 +97,7 @@ async def _outcome(history: Any, posts: Any, poisons: list[Poison]) -> Any:
                 for name, result in zip(names, results, strict=True)
             ]
         )
-    stored = {name: [_shape(request) for request in await _stored(world, name)] for name in WORKLOADS}
+    stored = {name: [_shape(rr) for rr in await _stored(world, name)] for name in WORKLOADS}
     leases = await world.locks()
     await world.close()
     return answers, stored, leases
@@ -122,8 +122,8 @@ async def _make(world: World, history: Any) -> list[RemediationRequest]:
 
 
 async def _stored(world: World, name: str) -> list[Any]:
-    requests = await world.rrs(fingerprint(name))
-    return sorted(requests, key=lambda each: each["metadata"]["creationTimestamp"])
+    rrs = await world.rrs(fingerprint(name))
+    return sorted(rrs, key=lambda each: each["metadata"]["creationTimestamp"])
 
 
 def _shape(request: Any) -> tuple[str, int]:

@@ -95,9 +95,9 @@ class TestStoring:
         self, send, world, topic, content, signal_type
     ):
         assert await send(envelope(content)) == ["created"]
-        (request,) = await rrs(world)
-        assert request["spec"]["signalType"] == signal_type
-        annotations = request["metadata"]["annotations"]
+        (rr,) = await rrs(world)
+        assert rr["spec"]["signalType"] == signal_type
+        annotations = rr["metadata"]["annotations"]
         assert annotations["gateway.kubernaut.ai/pubsub-message-id"] == MESSAGE_ID
         assert annotations["gateway.kubernaut.ai/pubsub-publish-time"] == PUBLISH_TIME
         assert topic.published == []
@@ -108,14 +108,14 @@ class TestStoring:
         assert await send(envelope(webhook(GOOD))) == ["ignored"]
         assert instance.calls == []
         assert instance.metric(IGNORED, reason="redelivered") == 1
-        (request,) = await rrs(world)
-        assert count(request) == 1
+        (rr,) = await rrs(world)
+        assert count(rr) == 1
 
     async def test_another_message_of_the_same_content_is_counted(self, send, world):
         await send(envelope(webhook(GOOD)))
         assert await send(envelope(webhook(GOOD), message_id="2")) == ["deduplicated"]
-        (request,) = await rrs(world)
-        assert count(request) == 2
+        (rr,) = await rrs(world)
+        assert count(rr) == 2
 
     async def test_another_content_under_the_same_id_is_another_message(self, send, world):
         """Ids are the publisher's to know: one that somebody guessed keeps no message away."""
@@ -135,14 +135,14 @@ class TestStoring:
         assert sorted(first) == ["created", "failed"]
         for content in (webhook(GOOD, other), webhook(GOOD, other)):
             await send(envelope(content, message_id=""))
-        assert sorted(count(request) for request in await rrs(world)) == [2, 3]
+        assert sorted(count(rr) for rr in await rrs(world)) == [2, 3]
 
     async def test_message_that_failed_in_part_is_stored_for_the_rest_when_it_comes_again(self, send, instance, world):
         other = alert(pod="web-2", namespace="prod")
         instance.wire.on("LIST remediationrequests", drop=True)
         assert sorted(await send(envelope(webhook(GOOD, other)))) == ["created", "failed"]
         assert await send(envelope(webhook(GOOD, other))) == ["created", "created"]
-        assert [count(request) for request in await rrs(world)] == [1, 1]
+        assert [count(rr) for rr in await rrs(world)] == [1, 1]
         assert await send(envelope(webhook(GOOD, other))) == ["ignored"]
 
     async def test_closed_incident_is_acknowledged_and_leaves_nothing(self, send, world, topic):
@@ -249,8 +249,8 @@ class TestUntargeted:
         event = CloudEvent(type=PUBLISHED, source=SOURCE, id=MESSAGE_ID, data=data)
         (result,) = await intake.receive(event, deadline=deadline)
         assert result.status is Status.CREATED
-        (request,) = await rrs(world)
-        assert request["spec"]["targetResource"] == {"kind": "Namespace", "name": "shop", "apiVersion": "v1"}
+        (rr,) = await rrs(world)
+        assert rr["spec"]["targetResource"] == {"kind": "Namespace", "name": "shop", "apiVersion": "v1"}
 
 
 class TestLargeMessages:
@@ -288,8 +288,8 @@ class TestTopicOutOfOrder:
         for _ in range(3):
             with pytest.raises(TransientError):
                 await send(envelope(webhook(GOOD, BAD)))
-        (request,) = await rrs(world)
-        assert count(request) == 1
+        (rr,) = await rrs(world)
+        assert count(rr) == 1
 
         topic.broken = False
         assert await send(envelope(webhook(GOOD, BAD))) == ["ignored"]
