@@ -73,6 +73,7 @@ class Instance:
             tokens=StaticToken(server.admin.token),
             user_agent="sluice/test",
             connections=50,
+            connect_timeout=40,  # as a function with this api_timeout waits: no test depends on speed
         )
         self.clock = Unhurried()
         self.calls: list[str] = []
