@@ -257,7 +257,7 @@ async def _guarded(
         return problem(503, "an unforeseen error; it is logged, and the same request may work later", retry_after=5)
 
 
-class Intake:
+class RequestIntake:
     """Takes bodies of one form in one event loop: who sends, what is sent, and what becomes of it.
 
     Args:
@@ -292,7 +292,7 @@ class Intake:
                 return await self._receive(request.headers, body, deadline=deadline)
 
 
-async def take_signals(worker: Worker, intake: Callable[[], Awaitable[Intake]], request: Request) -> Answer:
+async def take_signals(worker: Worker, intake: Callable[[], Awaitable[RequestIntake]], request: Request) -> Answer:
     """Take what a sender sends; `intake` returns that of the running loop."""
     given = await (await intake()).take(request)
     if not worker.has_answered:

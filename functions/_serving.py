@@ -15,7 +15,7 @@ from core.common.text import rfc3339
 from functions._connections import bound_connections
 from functions._headers import CROSS_ORIGIN, KUBERNAUTS, STANDARD
 from functions._metrics_port import MetricsPort
-from functions._request import Endpoint, Handler, Intake, take_signals
+from functions._request import Endpoint, Handler, RequestIntake, take_signals
 from functions._worker import Worker, start_worker
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from functions._request import Receiver
 
     CheckReady = Callable[[Gateway, Deadline], Awaitable[None]]
-    IntakeOfLoop = Callable[[], Awaitable[Intake]]
+    IntakeOfLoop = Callable[[], Awaitable[RequestIntake]]
 
 DESCRIPTION = "/openapi.json"
 
@@ -114,9 +114,9 @@ def serve_http(
     metrics_port = MetricsPort(port=worker.settings.metrics_port, registry=worker.registry, logger=worker.logger)
     metrics_port.open_in_workers()
 
-    async def build(over: Callable[[Gateway], Receiver]) -> Intake:
+    async def build(over: Callable[[Gateway], Receiver]) -> RequestIntake:
         gateway = await worker.gateway()
-        return Intake(gateway=gateway, receiver=over(gateway), any_type=any_type)
+        return RequestIntake(gateway=gateway, receiver=over(gateway), any_type=any_type)
 
     handlers, fallback = handlers_over(
         worker,

@@ -44,7 +44,7 @@ _REMEDY = (
 )
 
 
-class Intake(Protocol):
+class EventIntake(Protocol):
     """Where events go."""
 
     async def receive(self, event: CloudEvent, *, deadline: Deadline) -> Sequence[SignalResult]:
@@ -65,7 +65,7 @@ class EventReceiver:
 
     def __init__(
         self,
-        intake: Intake,
+        intake: EventIntake,
         *,
         acknowledge_poison: bool = False,
         opened: Callable[[Mapping[str, str], bytes], CloudEvent] | None = None,

@@ -20,7 +20,7 @@ from tests.bench.profiling.subjects import Subject, selected_subjects, subjects
 from tests.bench.profiling.tables import profiles_table, why_missing
 from tests.bench.report import write_report
 from tests.bench.tables import cold_line, figures_table, other_gateway_table, targets_table
-from tests.bench.targets import verdicts
+from tests.bench.targets import checks
 from tests.bench.vegeta import build_vegeta
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _show(console: Console, document: Document, earlier: Document | None) -> Non
     console.print(figures_table(document.rows))
     if any(row.other for row in document.rows):
         console.print(other_gateway_table(document.rows))
-    console.print(targets_table(verdicts(document.rows, document.cold, document.hello)))
+    console.print(targets_table(checks(document.rows, document.cold, document.hello)))
     if document.cold:
         console.print(cold_line(document.cold, document.hello))
     if document.profiles:

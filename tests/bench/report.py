@@ -12,7 +12,7 @@ from tests.bench.comparison import change
 from tests.bench.profiling.flame_graph import flame_graph
 from tests.bench.profiling.groups import GROUPS
 from tests.bench.profiling.tables import why_missing
-from tests.bench.targets import verdicts
+from tests.bench.targets import checks
 
 if TYPE_CHECKING:
     from tests.bench.document import Document
@@ -31,7 +31,7 @@ def render(document: Document, earlier: Document | None = None) -> str:
         machine=document.machine,
         rows=document.rows,
         cold=list(zip(document.cold, document.hello, strict=True)),
-        verdicts=verdicts(document.rows, document.cold, document.hello),
+        checks=checks(document.rows, document.cold, document.hello),
         earlier={row.title: row for row in earlier.rows} if earlier else {},
         profiles=document.profiles,
         groups=GROUPS,

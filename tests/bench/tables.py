@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.bench.cold_start import ColdStart
     from tests.bench.figures import Row, Side
-    from tests.bench.targets import Verdict
+    from tests.bench.targets import TargetCheck
 
 _COLUMNS = ("ours/s", "floor/s", "ratio", "p50 ms", "p95", "p99", "floor p50")
 _COSTS = ("calls", "CPU ms", "server ms", "503", "others")
@@ -44,19 +44,19 @@ def other_gateway_table(rows: Sequence[Row]) -> Table:
     return shown
 
 
-def targets_table(verdicts: Sequence[Verdict]) -> Table:
+def targets_table(checks: Sequence[TargetCheck]) -> Table:
     """Return each target with what was measured."""
-    passed = sum(verdict.passed for verdict in verdicts)
-    shown = Table(title=f"targets: {passed} of {len(verdicts)} met")
+    passed = sum(check.passed for check in checks)
+    shown = Table(title=f"targets: {passed} of {len(checks)} met")
     shown.add_column("")
     shown.add_column("case", overflow="fold")
     shown.add_column("figure", overflow="fold")
     shown.add_column("measured", justify="right")
     shown.add_column("target", justify="right")
-    for verdict in verdicts:
-        mark = "[green]✓[/]" if verdict.passed else "[red]✗[/]"
-        limit = f"{'≥' if verdict.least else '≤'} {verdict.limit:,.4g}"
-        shown.add_row(mark, verdict.case, verdict.figure, f"{verdict.measured:,.4g}", limit)
+    for check in checks:
+        mark = "[green]✓[/]" if check.passed else "[red]✗[/]"
+        limit = f"{'≥' if check.least else '≤'} {check.limit:,.4g}"
+        shown.add_row(mark, check.case, check.figure, f"{check.measured:,.4g}", limit)
     return shown
 
 

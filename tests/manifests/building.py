@@ -45,7 +45,7 @@ def the(kind: str, name: str, *, of: list[Manifest]) -> Manifest:
     return found
 
 
-def verdicts(*manifests: Manifest) -> list[str]:
+def validate(*manifests: Manifest) -> list[str]:
     """Knative's line for each object: `ok …`, `SKIP …` or `FAIL …: why`."""
     judged = subprocess.run(
         [str(validator())], input=yaml.safe_dump_all(manifests), capture_output=True, text=True, check=False

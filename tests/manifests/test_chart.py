@@ -10,7 +10,7 @@ import yaml
 
 from core.version import VERSION
 from tests.manifests import chart_schema
-from tests.manifests.building import Manifest, objects, the, verdicts
+from tests.manifests.building import Manifest, objects, the, validate
 from tests.manifests.checks import violations
 from tests.manifests.helm import CHART, run, template
 
@@ -136,7 +136,7 @@ def test_knative_and_our_checks_accept_what_all_values_make() -> None:
         }
     )
 
-    assert [line for line in verdicts(*rendered) if line.startswith("FAIL")] == []
+    assert [line for line in validate(*rendered) if line.startswith("FAIL")] == []
     assert violations(rendered) == []
 
     def container(name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from core.settings import Settings
-from tests.manifests.building import FOLDERS, Manifest, objects, the, verdicts
+from tests.manifests.building import FOLDERS, Manifest, objects, the, validate
 from tests.manifests.checks import violations
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def annotate(key: str, value: str) -> Break:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_knative_accepts_every_object(folder: str) -> None:
-    judged = verdicts(*objects(folder))
+    judged = validate(*objects(folder))
     assert [line for line in judged if line.startswith("FAIL")] == []
     accepted = {line.split()[-1] for line in judged if line.startswith("ok")}
     assert accepted >= {*FUNCTIONS, "sluice", "sluice-events"}
@@ -75,7 +75,7 @@ def test_our_checks_accept_every_object(folder: str) -> None:
 )
 def test_knative_refuses_what_it_cannot_run(service: Manifest, broken: Break, said: str) -> None:
     broken(service)
-    (line,) = verdicts(service)
+    (line,) = validate(service)
     assert line.startswith("FAIL serving.knative.dev/v1/Service sluice-alertmanager: ")
     assert said in line
 
@@ -101,7 +101,7 @@ def test_knative_refuses_what_it_cannot_run(service: Manifest, broken: Break, sa
 def test_eventing_refuses_what_it_cannot_deliver(kind: str, name: str, broken: Break, said: str) -> None:
     manifest = deepcopy(the(kind, name, of=objects("base")))
     broken(manifest)
-    (line,) = verdicts(manifest)
+    (line,) = validate(manifest)
     assert line.startswith("FAIL ")
     assert said in line
 
@@ -128,7 +128,7 @@ def test_eventing_refuses_what_it_cannot_deliver(kind: str, name: str, broken: B
 )
 def test_what_knative_lets_pass_is_caught_by_our_checks(service: Manifest, broken: Break, said: str) -> None:
     broken(service)
-    assert verdicts(service) == ["ok serving.knative.dev/v1/Service sluice-alertmanager"]
+    assert validate(service) == ["ok serving.knative.dev/v1/Service sluice-alertmanager"]
     (violation,) = violations([service])
     assert said in violation
 

@@ -14,7 +14,7 @@ from core.metrics import Metrics
 from core.settings import Settings
 from core.signals.alertmanager import decode_alertmanager
 from core.triggers.webhook import WebhookReceiver
-from functions._request import Endpoint, Intake
+from functions._request import Endpoint, RequestIntake
 from functions._serving import Routes, handlers_over
 from functions._worker import Worker
 
@@ -70,9 +70,9 @@ def build_worker(world: World, wire: Wire, *, clock: Clock, seed: int) -> Simula
 def endpoint_of(worker: SimulatedWorker) -> Endpoint:
     """Return the alertmanager function over a worker."""
     receiver = WebhookReceiver(worker.given, decode=decode_alertmanager)
-    intake = Intake(gateway=worker.given, receiver=receiver)
+    intake = RequestIntake(gateway=worker.given, receiver=receiver)
 
-    async def of_any_loop() -> Intake:
+    async def of_any_loop() -> RequestIntake:
         return intake
 
     handlers, fallback = handlers_over(worker, routes=Routes(), intake=of_any_loop)

@@ -51,7 +51,7 @@ class Result:
 def table(result: Result) -> Table:
     """The trends, for the terminal."""
     shown = Table(title=f"{result.minutes:g} minutes, {result.samples[-1].requests} requests, seed {result.seed}")
-    for heading in ("", "begin", "end", "highest", "growth per 1,000 requests", "allowed", "verdict"):
+    for heading in ("", "begin", "end", "highest", "growth per 1,000 requests", "allowed", "result"):
         shown.add_column(heading, justify="left" if not heading else "right")
     for trend in result.trends:
         shown.add_row(*_cells(trend))
@@ -87,16 +87,16 @@ def _plot(result: Result, trend: Trend) -> str:
 def _page(result: Result) -> str:
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(each))}</tr>" for each in result.trends)
     problems = "".join(f"<li>{escape(each)}</li>" for each in result.problems)
-    verdict = f"<ul>{problems}</ul>" if problems else "<p>Nothing grew, and every promise held.</p>"
+    conclusion = f"<ul>{problems}</ul>" if problems else "<p>Nothing grew, and every promise held.</p>"
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Soak of {result.minutes:g} minutes</title>
 <style>body{{font:15px sans-serif;max-width:64em;margin:2em auto}}td,th{{padding:.2em 1em;text-align:right}}</style>
 <h1>Soak of {result.minutes:g} minutes</h1>
 <p>{result.samples[-1].requests} requests at {result.rate:g} a second, seed {result.seed};
 {result.rrs_stored} RemediationRequests. Warm-up is the first third; the dashed line is the trend after it.</p>
-{verdict}
+{conclusion}
 <table><tr><th></th><th>begin</th><th>end</th><th>highest</th><th>growth per 1,000 requests</th><th>allowed</th>
-<th>verdict</th></tr>{rows}</table>
+<th>result</th></tr>{rows}</table>
 {plots(result)}
 <h2>Answers</h2>{_counts(result.statuses)}
 <h2>Faults injected into calls</h2>{_counts(result.faults)}

@@ -20,15 +20,15 @@ LATER = TransientError("later")
 
 
 class Fake:
-    def __init__(self, verdict: Exception | None, *, owner: str = "") -> None:
+    def __init__(self, refusal: Exception | None, *, owner: str = "") -> None:
         self.asked: list[str] = []
-        self._verdict = verdict
+        self._refusal = refusal
         self._owner = owner
 
     async def check(self, token: str, *, deadline: Deadline) -> str:
         self.asked.append(token)
-        if self._verdict:
-            raise self._verdict
+        if self._refusal:
+            raise self._refusal
         return self._owner
 
 
@@ -57,7 +57,7 @@ async def test_refusal_of_one_authenticator_keeps_no_other_from_accepting(obstac
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "told"),
+    ("refusals", "told"),
     [
         ([UNKNOWN], UNKNOWN),
         ([UNKNOWN, FORBIDDEN], FORBIDDEN),
@@ -67,9 +67,9 @@ async def test_refusal_of_one_authenticator_keeps_no_other_from_accepting(obstac
         ([DeadlineExceededError("late"), UNKNOWN], DeadlineExceededError("late")),
     ],
 )
-async def test_sender_is_told_what_helps_it_most(verdicts, told):
+async def test_sender_is_told_what_helps_it_most(refusals, told):
     with pytest.raises(type(told), match=str(told)):
-        await admit(*(Fake(verdict) for verdict in verdicts))
+        await admit(*(Fake(refusal) for refusal in refusals))
 
 
 async def test_sender_that_nobody_knows_is_told_every_reason():

@@ -202,11 +202,11 @@ class TestFailure:
 
 class TestRequestsOfOneRound:
     def test_are_linked_from_the_round_that_stores_them(self, function, wire, collector):
-        async def together() -> list[int]:
+        async def all_at_once() -> list[int]:
             answers = await asyncio.gather(*(function.post(webhook(alert()), PATH) for _ in range(8)))
             return sorted(answer.status for answer in answers)
 
-        assert asyncio.run(together()) == [201] + [202] * 7
+        assert asyncio.run(all_at_once()) == [201] + [202] * 7
 
         servers = {span.span_id: span for span in collector.spans if span.name == SERVER}
         intakes = {span.span_id: span.parent_id for span in collector.spans if span.name == "intake"}

@@ -174,7 +174,7 @@ class TestScope:
         assert result.remedy == f"kubectl label -n {SHOP} deployment cart kubernaut.ai/managed=true --overwrite"
         assert instance.calls == ["GET pods", "GET replicasets", "GET deployments", "GET namespaces"]
 
-    async def test_failing_look_at_the_namespace_is_no_verdict(self, deployed: World) -> None:
+    async def test_failing_look_at_the_namespace_decides_nothing(self, deployed: World) -> None:
         instance = resolving(deployed, scope_label="kubernaut.ai/managed=true")
         instance.wire.on("GET namespaces", drop=True)
         (result,) = await instance.post(on(pods(1)[0]))

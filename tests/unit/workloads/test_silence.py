@@ -147,7 +147,7 @@ async def test_object_that_is_gone_is_silenced_by_its_workload(shop: Objects):
     assert await shop.silenced("Pod", "db-0") == f"StatefulSet shop/db until {LATER}"
 
 
-async def test_complaints_are_bounded(objects: Objects):
+async def test_warnings_are_bounded(objects: Objects):
     for number in range(1500):
         objects.add("Deployment", f"d{number}", annotations=until("x"))
         await objects.silenced("Deployment", f"d{number}")
