@@ -14,13 +14,13 @@ from core.common.trace_context import NO_TRACER
 from core.kube.client import KubeClient
 from core.kube.resources import Resource, remediation_requests
 from core.pipeline import EarlierDeliveries, Judgement, Pipeline
-from core.protocol.announcing import Announcer
 from core.protocol.creator import CRDCreator, LoggingObserver
 from core.protocol.lease import LeaseStore
 from core.protocol.lock import DistributedLockManager, LeaseSweeper
 from core.protocol.placement import PhaseBasedDeduplicationChecker, Placement, attempt_id
 from core.protocol.recorder import Recorder, RemediationRequestMemory, Rounds
 from core.protocol.remediation_request import RemediationRequestBuilder
+from core.protocol.rr_events import RREventWriter
 from core.protocol.status import StatusUpdater
 from core.readiness import Readiness
 from core.reporting import Notices, Reporter
@@ -65,7 +65,7 @@ class Gateway:
     tracer: Tracer
     clusters: Clusters
     metrics: Metrics
-    announcer: Announcer | None = None
+    rr_events: RREventWriter | None = None
     audit: AuditTrail | None = None
 
     async def check_ready(self, *, deadline: Deadline) -> None:
@@ -75,8 +75,8 @@ class Gateway:
     async def close(self) -> None:
         """Let rounds in flight end, then close all connections."""
         await self.rounds.drain()
-        if self.announcer:
-            await self.announcer.drain()
+        if self.rr_events:
+            await self.rr_events.drain()
         if self.audit:
             await self.audit.close()
         await self.sweeper.stop()
@@ -140,7 +140,7 @@ def build_gateway(
         metrics=metrics,
         tracer=tracer,
     )
-    announcer = None
+    rr_events = None
     if settings.rr_events == "write":
         apart = KubeClient(
             transport=transport,
@@ -149,10 +149,12 @@ def build_gateway(
             observe=metrics.called,
             tracer=tracer,
         )
-        announcer = Announcer(client=apart, resource=resource, clock=clock, logger=logger, seconds=settings.api_timeout)
+        rr_events = RREventWriter(
+            client=apart, resource=resource, clock=clock, logger=logger, seconds=settings.api_timeout
+        )
     audit = _audit(settings, metrics, logger, clock, rng) if settings.audit_sink else None
     recorder = Recorder(
-        listeners=[part.created for part in (announcer, audit) if part],
+        listeners=[part.created for part in (rr_events, audit) if part],
         placement=placement,
         status=StatusUpdater(
             client=client, resource=resource, clock=clock, random=rng.random, cooldown=settings.cooldown
@@ -197,7 +199,7 @@ def build_gateway(
         tracer=tracer,
         clusters=clusters,
         metrics=metrics,
-        announcer=announcer,
+        rr_events=rr_events,
         audit=audit,
     )
 

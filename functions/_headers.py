@@ -31,7 +31,7 @@ STANDARD = {
 }
 """On every answer. No browser is meant to read one; these keep it from making more of it than data."""
 
-KUBERNAUTS = {"X-XSS-Protection": "1; mode=block"}
+KUBERNAUT_HEADERS = {"X-XSS-Protection": "1; mode=block"}
 """On every answer with SLUICE_PROFILE=kubernaut: browsers of today know it no more (kubernaut: SecurityHeaders)."""
 
 CROSS_ORIGIN = {"Access-Control-Allow-Origin": "*"}

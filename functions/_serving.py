@@ -13,7 +13,7 @@ from core.common.memory import PerLoop
 from core.common.resilience import Deadline
 from core.common.text import rfc3339
 from functions._connections import bound_connections
-from functions._headers import CROSS_ORIGIN, KUBERNAUTS, STANDARD
+from functions._headers import CROSS_ORIGIN, KUBERNAUT_HEADERS, STANDARD
 from functions._metrics_port import MetricsPort
 from functions._request import Endpoint, Handler, RequestIntake, take_signals
 from functions._worker import Worker, start_worker
@@ -147,7 +147,7 @@ def handlers_over(
         check_ready: what /readyz asks.
     """
     as_kubernaut = worker.settings.profile == "kubernaut"
-    standard = STANDARD | KUBERNAUTS if as_kubernaut else STANDARD
+    standard = STANDARD | KUBERNAUT_HEADERS if as_kubernaut else STANDARD
     # Where nobody has to prove who they are, any page that a browser shows could send alerts.
     cross_origin = as_kubernaut and "none" not in worker.settings.auth_ways
 

@@ -76,7 +76,7 @@ class RemediationRequestMemory:
 
 
 class Created(Protocol):
-    """Told of each RR that was created, once its signals' fate is decided (core.protocol.announcing.Announcer)."""
+    """Told of each RR that was created, once its signals' fate is decided (core.protocol.rr_events.RREventWriter)."""
 
     def __call__(self, rr: RemediationRequest, signal: NormalizedSignal, /) -> None:
         """`signal` is the one that opened it. Must not wait, nor raise."""

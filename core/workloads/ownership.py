@@ -45,15 +45,15 @@ class ObjectMetadata(NamedTuple):
 
     `uids` are what it may be called by: its own uid and, where it mirrors a static pod, the one that its kubelet
     gives it. `owners` are those that its ownerReferences name, `controller` the one of them that manages it.
-    `dying` is whether it is being deleted, `silenced_until` what its annotation says, as it stands. One that is not
-    `readable` is taken to be there, and no more is known.
+    `being_deleted` is whether a deletion has begun, `silenced_until` what its annotation says, as it stands. One that
+    is not `readable` is taken to be there, and no more is known.
     """
 
     uids: frozenset[str] = frozenset()
     labels: Mapping[str, str] = MappingProxyType({})
     owners: tuple[TargetResource, ...] = ()
     controller: TargetResource | None = None
-    dying: bool = False
+    being_deleted: bool = False
     silenced_until: str = ""
     readable: bool = True
 
@@ -162,7 +162,7 @@ def _metadata(obj: JsonObject, namespace: str, name: str) -> ObjectMetadata:
             labels=dict(metadata.get("labels") or {}),
             owners=tuple(owner for owner, _ in owners),
             controller=next((owner for owner, controls in owners if controls), None),
-            dying=bool(metadata.get("deletionTimestamp")),
+            being_deleted=bool(metadata.get("deletionTimestamp")),
             silenced_until=str(_annotation(metadata, SILENCED_UNTIL) or "")[:_LONGEST_MOMENT],
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -297,7 +297,7 @@ class OwnerResolver:
             owner, found = await self._owner(members[-1], metadata, deadline)
             if owner is None:
                 # Its owner went first and it follows: to its alerts it is gone as well.
-                metadata = await self._add_stand_in(members, deadline) if metadata.dying else None
+                metadata = await self._add_stand_in(members, deadline) if metadata.being_deleted else None
             elif owner in members:
                 # From wherever a circle is entered, the same member of it stands for all.
                 circle = members[members.index(owner) :]

@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from core.protocol.announcing import MOST_AT_ONCE
+from core.protocol.rr_events import MOST_AT_ONCE
 from core.results import Status
 from core.signals.kubernetes_event import EventReader
 from core.signals.rules import default_rules
@@ -29,9 +29,9 @@ async def events(api: Client, namespace: str) -> list[Any]:
 async def test_new_rr_has_one_event_that_says_what_opened_it_and_repeats_have_none(start, api, namespace):
     instance = start(rr_events="write")
     (created,) = await instance.post(signal())
-    await instance.gateway.announcer.drain()
+    await instance.gateway.rr_events.drain()
     (repeat,) = await instance.post(signal())
-    await instance.gateway.announcer.drain()
+    await instance.gateway.rr_events.drain()
 
     assert (created.status, repeat.status) == (Status.CREATED, Status.DEDUPLICATED)
     assert instance.calls == [*NEW, "CREATE events", "PATCH remediationrequests/status"]
@@ -50,9 +50,9 @@ async def test_event_has_as_long_as_any_call(start, monkeypatch):
         async def create(self, *_: object, deadline: Deadline, **__: object) -> None:
             given.append(deadline.remaining())
 
-    monkeypatch.setattr(instance.gateway.announcer, "_client", Client())
+    monkeypatch.setattr(instance.gateway.rr_events, "_client", Client())
     await instance.post(signal())
-    await instance.gateway.announcer.drain()
+    await instance.gateway.rr_events.drain()
     assert given == [7]
 
 
@@ -65,18 +65,18 @@ async def test_none_is_written_unless_it_is_asked_for(start, api, namespace):
 
 async def test_burst_of_new_rrs_has_no_more_events_at_once_than_the_bound(start):
     instance = start(rr_events="write")
-    announcer = instance.gateway.announcer
+    rr_events = instance.gateway.rr_events
     results = await asyncio.gather(*(instance.post(signal(name=f"web-{number}")) for number in range(20)))
     assert [result.status for (result,) in results] == [Status.CREATED] * 20
-    assert len(announcer._writing) <= MOST_AT_ONCE
-    await announcer.drain()
+    assert len(rr_events._writing) <= MOST_AT_ONCE
+    await rr_events.drain()
     assert instance.calls.count("CREATE events") == 20
 
 
 async def test_event_of_ours_that_comes_back_is_no_signal_even_as_a_warning(start, api, namespace):
     instance = start(rr_events="write", own_namespace="take")
     await instance.post(signal())
-    await instance.gateway.announcer.drain()
+    await instance.gateway.rr_events.drain()
     (event,) = await events(api, namespace)
 
     reader = EventReader(datetime.now(UTC), 300.0, default_rules())

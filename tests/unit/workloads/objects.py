@@ -83,7 +83,7 @@ class Objects:
         uid: str = "",
         owner_uid: str = "",
         annotations: Mapping[str, str] | None = None,
-        dying: bool = False,
+        being_deleted: bool = False,
         node: str = "",
     ) -> None:
         """Make an object, with a controller and labels; `uid-NAME` is whose uid is not given."""
@@ -101,7 +101,7 @@ class Objects:
             "labels": dict(labels or {}),
             "annotations": dict(annotations or {}),
             "ownerReferences": references,
-            **({"deletionTimestamp": "2026-01-02T00:00:00Z"} if dying else {}),
+            **({"deletionTimestamp": "2026-01-02T00:00:00Z"} if being_deleted else {}),
         }
         spec = {"nodeName": node} if node else {}
         self.answers[path_of(kind, name)] = (200, {"kind": "any", "metadata": metadata, "spec": spec})

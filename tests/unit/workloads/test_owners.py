@@ -158,7 +158,7 @@ class TestVanishedObjects:
         self, deployed: Objects
     ):
         del deployed.answers[path_of("ReplicaSet", SET)]
-        deployed.add("Pod", POD, owner=("ReplicaSet", SET), dying=True)
+        deployed.add("Pod", POD, owner=("ReplicaSet", SET), being_deleted=True)
         assert await deployed.top("Pod", POD) == "Deployment/cart"
 
     async def test_failing_look_at_a_likely_parent_is_an_error(self, objects: Objects):

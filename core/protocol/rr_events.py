@@ -33,7 +33,7 @@ MOST_AT_ONCE = 100
 _MESSAGE_BYTES = 1024  # as events.k8s.io limits a note
 
 
-class Announcer:
+class RREventWriter:
     """Writes an Event on each RR that is created.
 
     Args:
