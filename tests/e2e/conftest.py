@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.apiserver import KubeApiserver
-from tests.e2e.function import PRODUCTION, FunctionProcess
+from tests.e2e.function import PATIENT, PRODUCTION, FunctionProcess
 from tests.support.cluster import Cluster
 
 if TYPE_CHECKING:
@@ -53,13 +53,10 @@ def cluster(kube_apiserver: KubeApiserver) -> Cluster:
 
 @pytest.fixture
 def gateway_environment(cluster: Cluster, tmp_path: Path) -> dict[str, str]:
-    """What docs/deploy.md tells an operator to set, with time enough for a machine that is busy with other things.
-
-    A test about time sets its own.
-    """
+    """What docs/deploy.md tells an operator to set, with time enough."""
     kubeconfig = cluster.write_kubeconfig(tmp_path / "kubeconfig")
     named = {"KUBECONFIG": str(kubeconfig), "SLUICE_NAMESPACE": cluster.namespace, "SLUICE_AUTH": "none"}
-    return named | {"SLUICE_REQUEST_DEADLINE": "600", "SLUICE_API_TIMEOUT": "60"}
+    return named | PATIENT
 
 
 @pytest.fixture

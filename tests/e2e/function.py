@@ -39,6 +39,9 @@ def production(target: str) -> tuple[str, ...]:
 
 PRODUCTION = production("alertmanager")
 
+PATIENT = {"SLUICE_API_TIMEOUT": "60", "SLUICE_REQUEST_DEADLINE": "600"}
+"""Time enough for a machine that is busy with other things. A test about time sets its own."""
+
 
 class FunctionProcess:
     """One start of the function, outside the checkout and with nothing of our environment.

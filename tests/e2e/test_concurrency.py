@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import StartFunction
     from tests.support.cluster import Cluster
 
-# The answer to each is to be the first one: an alert that was answered 503 and sent again may count twice.
-PATIENT: dict[str, str] = {
-    "SLUICE_REQUEST_DEADLINE": "600",
-    "SLUICE_API_TIMEOUT": "60",
-    "SLUICE_OWNERS": "as-named",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Burst:
@@ -56,7 +49,7 @@ BURSTS = [
 async def test_identical_alerts_at_once_make_one_rr_that_counts_them_all(
     start_function: StartFunction, cluster: Cluster, burst: Burst
 ) -> None:
-    start = partial(start_function, ready=True, **PATIENT)
+    start = partial(start_function, ready=True, SLUICE_OWNERS="as-named")
     urls = [(await asyncio.to_thread(start)).url for _ in range(burst.processes)]
     names = [f"web{number}" for number in range(burst.pods)]
 

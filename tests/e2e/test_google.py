@@ -23,7 +23,7 @@ import pytest
 from tests.cluster.machine import why_impossible
 from tests.cluster.pod import NO_CAPABILITIES
 from tests.cluster.sandbox import empty_volume
-from tests.e2e.function import FunctionProcess, alert
+from tests.e2e.function import PATIENT, FunctionProcess, alert
 from tests.support.cloud_events import binary
 from tests.support.http import send
 from tests.support.issuer_server import issuer_server
@@ -106,7 +106,7 @@ def start(cluster: Cluster, metadata: str, tmp_path: Path) -> Iterator[Any]:
     running: list[FunctionProcess] = []
 
     def start(function: str, **settings: str) -> FunctionProcess:
-        environment = runtime_environment(deployment(cluster, function), metadata=metadata) | settings
+        environment = runtime_environment(deployment(cluster, function), metadata=metadata) | PATIENT | settings
         running.append(FunctionProcess(folder=tmp_path, environment=environment, command=command()))
         return running[-1].__enter__()
 

@@ -18,7 +18,7 @@ import pytest
 
 from core.local.embedded import load_crd
 from tests.apiserver.process import ServerProcess
-from tests.e2e.function import SCRIPTS, UNWANTED
+from tests.e2e.function import PATIENT, SCRIPTS, UNWANTED
 from tests.support.http import Answer, send
 from tests.support.sockets import children
 from tests.support.waiting import HANGS_AFTER, wait_for
@@ -46,7 +46,9 @@ class SluiceRun:
     """`sluice run` as a person's shell starts it. A context manager: after it no process of it is left."""
 
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
-        self._environment = {"PATH": os.defpath, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)} | environment
+        self._environment = (
+            {"PATH": os.defpath, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)} | PATIENT | environment
+        )
         self._process = ServerProcess(
             [SLUICE, "run", "--port", "0", *arguments],
             log_file=folder / "run.log",

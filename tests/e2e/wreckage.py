@@ -23,6 +23,7 @@ from tests.e2e.boundaries import (
     Stage,
     counted,
 )
+from tests.e2e.function import PATIENT
 from tests.e2e.processes import NO_ANSWER, Instance, sender_session, start_instance
 from tests.support.api_proxy import open_api_proxy
 from tests.support.cluster import SENDER, SENDER_RULES, Cluster
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 STORED_WITHIN = HANGS_AFTER  # 32 seconds on an idle core where a dead one's Lease is in the way
 STOPPED_SECONDS = 33.0  # longer than a Lease
 RETRY_EVERY = 0.5
-_PATIENT = {"SLUICE_API_TIMEOUT": "60", "SLUICE_REQUEST_DEADLINE": "600"}
-"""Of those that are killed: on a machine that is busy they still come as far as to the call at which they die."""
 _VICTIMS = 3  # to be killed one after the other; a stopped one is out of work for the whole time
 _TIMES = ("before the server has it", "before the answer arrives")
 
@@ -115,7 +114,7 @@ class Wreckage:
             self._session = await parts.enter_async_context(sender_session(self._sender))
             self._witness, *instances = await asyncio.gather(
                 self._start("witness", parts, proxied=False),
-                *(self._start(f"victim-{number}", parts, settings=_PATIENT) for number in range(_VICTIMS)),
+                *(self._start(f"victim-{number}", parts, settings=PATIENT) for number in range(_VICTIMS)),
                 *(self._start(case.pod, parts) for case in stopped),
             )
             victims, stopped_ones = instances[:_VICTIMS], instances[_VICTIMS:]
