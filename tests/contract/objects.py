@@ -1,5 +1,6 @@
 """Objects and paths that the contract tests use, and the Status objects they expect."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 GROUP = "remediation.kubernaut.ai"
@@ -12,6 +13,12 @@ UNCHECKED = {
     "correct the existing errors to complete validation",
     "field": "<nil>",
 }
+
+
+def same_moment(first: str, second: str) -> bool:
+    """Whether two times of one answer stand for one moment: the server reads its clock for each of them, and a second
+    may begin between."""
+    return abs(datetime.fromisoformat(first) - datetime.fromisoformat(second)) < timedelta(minutes=1)
 
 
 def lease(name: str, *, meta: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:

@@ -3,7 +3,17 @@ from typing import Any
 import pytest
 
 from tests.contract.client import JSON_PATCH, STRATEGIC, Client, Server
-from tests.contract.objects import FINGERPRINT, GROUP, MODIFIED, UNCHECKED, cause, failure, invalid, remediation_request
+from tests.contract.objects import (
+    FINGERPRINT,
+    GROUP,
+    MODIFIED,
+    UNCHECKED,
+    cause,
+    failure,
+    invalid,
+    remediation_request,
+    same_moment,
+)
 
 OF_REQUEST = {"name": "rr-1", "group": GROUP, "kind": "remediationrequests"}
 RESOURCE = f"remediationrequests.{GROUP}"
@@ -28,11 +38,11 @@ class TestCreation:
         assert metadata["generation"] == 1
         assert made["spec"] == remediation_request("rr-1")["spec"]
         (entry,) = metadata["managedFields"]
+        assert same_moment(entry.pop("time"), metadata["creationTimestamp"])
         assert entry == {
             "manager": "contract",
             "operation": "Update",
             "apiVersion": f"{GROUP}/v1alpha1",
-            "time": metadata["creationTimestamp"],
             "fieldsType": "FieldsV1",
             "fieldsV1": {
                 "f:spec": {
