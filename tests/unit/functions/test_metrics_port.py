@@ -52,6 +52,8 @@ async def test_metrics_are_served_before_the_first_request_and_end_with_the_work
 
     assert b"# TYPE gateway_http_request_duration_seconds histogram" in text
     assert b"process_start_time_seconds" in text
+    # gunicorn opens it last: one that is stopped before may end by the signal itself, after its workers.
+    wait_for(lambda: "Control socket listening" in process.log_file.read_text(), what="gunicorn to be up", within=30)
     process.stop()
     assert process.exit_code == 0
     assert scraped() == b""
