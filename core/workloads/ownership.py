@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from core.common.clock import Clock
     from core.common.resilience import Deadline
     from core.kube.client import JsonObject, KubeClient
+    from core.kube.resources import Resource
     from core.metrics import Metrics
     from core.workloads.kinds import Kinds
 
@@ -65,14 +66,14 @@ _UNREADABLE = ObjectMetadata(readable=False)
 class MetadataReader:
     """Reads objects by name; a quorum read each, remembered for as long as the caller allows.
 
-    What is remembered is what the API server said, by the object as it was asked for. What a sender says of an object
+    What is remembered is what the API server said, by kind, namespace and name. What a sender says of an object
     decides nothing for others: a uid it gives is compared, and never a key.
     """
 
     def __init__(self, *, client: KubeClient, kinds: Kinds, clock: Clock) -> None:
         self._client = client
         self._kinds = kinds
-        self._remembered: ShortMemory[TargetResource, ObjectMetadata | None] = ShortMemory(
+        self._remembered: ShortMemory[tuple[str, str, str, str], ObjectMetadata | None] = ShortMemory(
             clock=clock, capacity=REMEMBERED_OBJECTS
         )
         self._nodes: ShortMemory[tuple[str, str], str | None] = ShortMemory(clock=clock, capacity=REMEMBERED_OBJECTS)
@@ -92,11 +93,14 @@ class MetadataReader:
         Raises:
             KubernetesError, TransientError: the API server could not be asked, or a rule is missing.
         """
-        found = await self._get(target, max_age, deadline)
+        served = await self._served(target, deadline)
+        if served is None:
+            return None
+        found = await self._get(served, target, max_age, deadline)
         if found is None or not found.readable or _is_meant(target, found):
             return found
         # Made anew since it was read? Asked again, but not for each signal that names a uid of the past.
-        found = await self._get(target, min(max_age, NOTHING_SECONDS), deadline)
+        found = await self._get(served, target, min(max_age, NOTHING_SECONDS), deadline)
         return found if found is not None and _is_meant(target, found) else None
 
     async def node_of(self, pod: TargetResource, *, max_age: float, deadline: Deadline) -> str:
@@ -120,14 +124,22 @@ class MetadataReader:
         node = spec.get("nodeName") if isinstance(spec, dict) else None
         return node if isinstance(node, str) and node else None
 
-    async def _get(self, target: TargetResource, max_age: float, deadline: Deadline) -> ObjectMetadata | None:
-        return await self._remembered.get(target, max_age=max_age, read=lambda: self._read(target, deadline))
+    async def _served(self, target: TargetResource, deadline: Deadline) -> Resource | None:
+        known = KINDS.get(target.kind)
+        if known and known.api_version == target.api_version:  # as nearly all are: there is nothing to find out
+            return known
+        return await self._kinds.find(api_version=target.api_version, kind=target.kind, deadline=deadline)
 
-    async def _read(self, target: TargetResource, deadline: Deadline) -> ObjectMetadata | None:
-        served = await self._kinds.find(api_version=target.api_version, kind=target.kind, deadline=deadline)
-        if served is None:
-            return None
-        namespace, name = target.namespace if served.namespaced else "", target.name
+    async def _get(
+        self, served: Resource, target: TargetResource, max_age: float, deadline: Deadline
+    ) -> ObjectMetadata | None:
+        namespace = target.namespace if served.namespaced else ""
+        place = (served.api_version, served.plural, namespace, target.name)
+        return await self._remembered.get(
+            place, max_age=max_age, read=lambda: self._read(served, namespace, target.name, deadline)
+        )
+
+    async def _read(self, served: Resource, namespace: str, name: str, deadline: Deadline) -> ObjectMetadata | None:
         try:
             reply = await self._client.get(
                 served, namespace=namespace, name=name, deadline=deadline, accept=METADATA_ONLY

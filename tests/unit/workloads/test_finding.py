@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.common.memory import NOTHING_SECONDS
 from core.errors import SluiceError
 from core.signals.signal import Candidate, Lookup, TargetResource
 from core.workloads.qualification import as_named
@@ -151,6 +152,17 @@ class TestSingularNames:
             await found(objects, singular("rollout", "cart", must_exist=True), if_there("Pod", "p"))
             == "Pod shop/p by pod"
         )
+
+    async def test_object_is_found_as_soon_as_its_kind_is_known_to_be_served(self, objects: Objects):
+        """What is remembered of a kind and of an object does not add up."""
+        cart, web = if_there("Rollout", "cart"), if_there("Rollout", "web")
+        assert await found(objects, cart) == ""
+        objects.clock.advance(timedelta(seconds=NOTHING_SECONDS - 1))
+        assert await found(objects, web) == ""
+        objects.serve("Rollout")
+        objects.add("Rollout", "web")
+        objects.clock.advance(timedelta(seconds=2))
+        assert await found(objects, web) == "Rollout shop/web by rollout"
 
     async def test_discovery_that_fails_is_an_error(self, objects: Objects):
         objects.serve_all("Rollout")

@@ -233,6 +233,13 @@ class TestWhatASenderSays:
         deployed.add("Pod", "forged", owner=owner)
         assert await deployed.top("Pod", "forged") == "Pod/forged"
 
+    @pytest.mark.parametrize("version", ["apps/v1beta1", ""])
+    async def test_object_is_read_once_whatever_version_of_its_kind_is_named(self, objects: Objects, version: str):
+        objects.add("Deployment", "cart")
+        for each in ("apps/v1", version):
+            assert len((await objects.resolve("Deployment", "cart", api_version=each)).members) == 1
+        assert objects.calls == [path_of("Deployment", "cart")]
+
     async def test_object_of_another_uid_is_not_the_one_that_is_meant(self, objects: Objects):
         objects.add("Pod", "web-0", owner=("StatefulSet", "other"))
         objects.add("StatefulSet", "other")
