@@ -38,7 +38,7 @@ from core.metrics import method_label
 from core.results import retry_after
 from core.signals.kubernaut import TIMESTAMP
 from functions._gzip import ENCODINGS, unpack
-from functions._headers import PREFLIGHT, REQUEST_ID, STANDARD, check_timestamp, is_preflight
+from functions._headers import PREFLIGHT, REQUEST_ID, check_timestamp, is_preflight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -95,7 +95,7 @@ class Handler(NamedTuple):
     label: str
     methods: str
     respond: Callable[[Request], Awaitable[Answer]]
-    headers: Mapping[str, str] = STANDARD
+    headers: Mapping[str, str]
     cross_origin: bool = False
     probe: bool = False
 
