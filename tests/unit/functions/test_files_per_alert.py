@@ -13,6 +13,7 @@ from core.kube.client import path_of
 from core.kube.resources import KINDS
 from core.kube.transport import ApiRequest
 from core.local.embedded import EmbeddedApi, EmbeddedServer
+from core.local.embedded.access import ADMIN, Access
 from tests.support.wire import deliver
 from tests.unit.functions.webhooks import alert, webhook
 
@@ -27,18 +28,33 @@ FILES_OF_A_REPEAT = 22
 
 
 async def test_an_alert_passes_few_files(function):
-    function.set(owners="resolve")
-    api = EmbeddedApi(clock=RealClock(), namespaces=["sluice-system", "prod"])
-    await _make_pod_of_a_deployment(api, "web-1")
-    async with EmbeddedServer(api) as url:
-        _reach(url)
-        await function.post(webhook(alert("cold-start")))
-        new = await _files_passed(function, alert("web-1"))
-        repeat = await _files_passed(function, alert("web-1"))
+    new, repeat = await _passed_by_new_and_repeat(function)
     assert len(new) <= FILES_OF_A_NEW_ALERT, _listed(new)
     assert len(repeat) <= FILES_OF_A_REPEAT, _listed(repeat)
     assert {file for file in new | repeat if f"{Path(file).name}`" not in PAGE} == set()
     assert f"A repeat passes {len(repeat)} files of `core/` and `functions/`, a new alert {len(new)};" in PAGE
+
+
+async def test_the_default_check_of_senders_adds_two_files_of_its_own(function):
+    function.set(auth="kubernetes")
+    new, repeat = await _passed_by_new_and_repeat(function)
+    check = {"core/admission/gate.py", "core/admission/reviews.py"}
+    assert {file for file in new if "admission" in file} == check
+    assert {file for file in repeat if "admission" in file} == check
+    assert f"so a repeat passes {len(repeat)}, a new alert {len(new)}." in PAGE
+
+
+async def _passed_by_new_and_repeat(function: Any) -> tuple[Set[str], Set[str]]:
+    """The files that an alert about a Pod of a Deployment passes, first new and then again."""
+    function.set(owners="resolve")
+    access = Access()
+    api = EmbeddedApi(clock=RealClock(), namespaces=["sluice-system", "prod"], access=access)
+    await _make_pod_of_a_deployment(api, "web-1")
+    access.tokens |= {"gateway": ADMIN, "sender": ADMIN}
+    async with EmbeddedServer(api) as url:
+        _reach(url)
+        await function.post(webhook(alert("cold-start")), Authorization="Bearer sender")
+        return await _files_passed(function, alert("web-1")), await _files_passed(function, alert("web-1"))
 
 
 async def _make_pod_of_a_deployment(api: EmbeddedApi, name: str) -> None:
@@ -55,7 +71,9 @@ async def _make_pod_of_a_deployment(api: EmbeddedApi, name: str) -> None:
 
 def _reach(url: str) -> None:
     kubeconfig = Path(os.environ["KUBECONFIG"])
-    kubeconfig.write_text(kubeconfig.read_text().replace("http://127.0.0.1:1", url))
+    of_a_user = "contexts: [{name: t, context: {cluster: t, user: t}}], users: [{name: t, user: {token: gateway}}]"
+    text = kubeconfig.read_text().replace("contexts: [{name: t, context: {cluster: t}}]", of_a_user)
+    kubeconfig.write_text(text.replace("http://127.0.0.1:1", url))
 
 
 async def _files_passed(function: Any, an_alert: dict[str, Any]) -> Set[str]:
@@ -69,7 +87,7 @@ async def _files_passed(function: Any, an_alert: dict[str, Any]) -> Set[str]:
     before = sys.getprofile()
     sys.setprofile(note)
     try:
-        answered = await function.post(webhook(an_alert))
+        answered = await function.post(webhook(an_alert), Authorization="Bearer sender")
     finally:
         sys.setprofile(before)
     assert answered.status in (201, 202), answered.body
