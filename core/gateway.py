@@ -231,7 +231,7 @@ def build_qualification(
 ) -> Qualification:
     """Assemble what looks up targets; without a client nothing is looked up, whatever the settings say.
 
-    `clusters` None tells nobody of other clusters; `warn` gets sentences about what people wrote on objects.
+    With `clusters` None nobody is told of other clusters; `warn` gets sentences about what people wrote on objects.
     """
     finder = owners = scope = silence = None
     kinds = Kinds(client=client if settings.owners == "resolve" or settings.scope_label else None, clock=clock)

@@ -238,7 +238,7 @@ def _cloud_handler() -> logging.Handler:
 
 
 def _short(value: object) -> object:
-    """Cut what a sender may have made long: a log line is no archive."""
+    """Cut what a sender may have made long: a log line need not hold all of it."""
     if not isinstance(value, str) or len(value) <= LONGEST_TEXT:
         return value
     return f"{value[:LONGEST_TEXT]}... (cut, {len(value)} characters)"

@@ -102,7 +102,7 @@ class Pipeline:
     async def process(self, batch: Batch, *, digest: bytes, deadline: Deadline) -> list[SignalResult]:
         """Store every signal of a batch.
 
-        However many there are, other work on the event loop gets its turn in between.
+        Other work on the event loop gets its turn in between, however many signals there are.
 
         Args:
             batch: the decoded payload.
@@ -143,7 +143,7 @@ class Pipeline:
             if not isinstance(each, SignalResult):
                 signals[index] = each
             elif read[index].resolved and each.status is not Status.FAILED:
-                settled[index] = resolved(read[index])  # what is no target of ours has no RR that could be told
+                settled[index] = resolved(read[index])  # an object that gets no RR has none that could be told
             else:
                 settled[index] = self._judgement.of_result(each)
         return settled, signals

@@ -118,7 +118,7 @@ def rights_missing(review: Mapping[str, Any], resource: Resource) -> list[str]:
     """Return the RBAC rules that an account lacks, by its SelfSubjectRulesReview.
 
     Raises:
-        UnreadableAnswerError: it is none.
+        UnreadableAnswerError: it is not such a review.
     """
     status = review.get("status")
     if not isinstance(status, dict) or not isinstance(status.get("resourceRules"), list):

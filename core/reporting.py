@@ -147,7 +147,7 @@ class BatchReport:
                 self._metrics.received(source_type=self._source_type(entry), severity=entry.severity)
                 self._settled_signal(entry, result)
             case Ignored(ended=NormalizedSignal() as ended) if result.status is Status.FAILED:
-                self._settled_signal(ended, result)  # its RR could not be told
+                self._settled_signal(ended, result)  # the RR could not be told that its alert has ended
             case Ignored():
                 self._ignored(entry.reason, entry.message, entry.signal_name)
             case Poison():

@@ -7,6 +7,6 @@ import gc
 import os
 
 if not gc.get_freeze_count():
-    gc.freeze()  # what is loaded by now stays: looking through it again and again costs a fifth of the start
-# pydantic would read what every installed package says of itself, to look for plugins
+    gc.freeze()  # freeze: looking through these objects again and again would cost a fifth of the start
+# else pydantic reads the metadata of every installed package, to look for plugins
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

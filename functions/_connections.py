@@ -174,7 +174,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP; the bounds end the parser's work by an error, and so come here too."""
+        """Answer what is not HTTP; the bounds end the parser's work by an error, and so come here too."""
         if self._refusal:
             self._refuse(self._refusal)
         else:
@@ -203,7 +203,7 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int) -> None:
-        """Answer by ourselves, as briefly as can be, and be done with the connection; the first refusal counts."""
+        """Answer without the function, briefly, and close the connection; the first refusal counts."""
         if self._ends():
             return
         again = b"retry-after: 1\r\n" if status == 503 else b""
@@ -218,7 +218,7 @@ class BoundedConnection(HttpToolsProtocol):
         async def checked(message: Any) -> None:
             if message["type"] == "http.response.start" and cycle.more_body:
                 cycle.keep_alive = False
-                # Who waits for 100 Continue sends no body after another answer.
+                # A sender that waits for 100 Continue sends no body after another answer.
                 gently.body_to_come = not cycle.waiting_for_100_continue
             await send(message)
 

@@ -18,8 +18,8 @@ ENCODINGS = ("gzip", "x-gzip")
 _GZIP = 16 + zlib.MAX_WBITS
 
 _RATIO = 16
-"""What packed webhooks unpack to, as a rule. Bodies that take room bit by bit would wait for one another, each with a
-part of it."""
+"""How many times its size a packed webhook unpacks to, as a rule. So much room is taken at once, because bodies that
+take it bit by bit would wait for one another, each with a part of it."""
 
 _UNPACKED_AT_ONCE = 512
 """Packed bytes that are unpacked before there is room for what comes of them: half a megabyte at most."""
@@ -34,7 +34,7 @@ async def unpack(packed: bytes, *, limit: int, make_room: MakeRoom) -> bytes:
         make_room: waits until as many bytes may be held as it is told.
 
     Raises:
-        PayloadError: it is no gzip, goes on after its end, or ends before it.
+        PayloadError: it is not gzip, goes on after its end, or ends before it.
         PayloadTooLargeError: more than the limit.
         OverloadedError: there was no room for it in time.
     """
@@ -67,7 +67,7 @@ class Unpacker:
         """Return what the next chunk of the body unpacks to.
 
         Raises:
-            PayloadError: it is no gzip, or goes on after its end.
+            PayloadError: it is not gzip, or goes on after its end.
             PayloadTooLargeError: more than the limit, with what was unpacked before.
         """
         if not chunk:

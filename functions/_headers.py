@@ -29,7 +29,7 @@ STANDARD = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""On every answer. No browser is meant to read one; these keep it from making more of it than data."""
+"""On every answer. They keep a browser, which has no business here, from taking an answer for more than data."""
 
 KUBERNAUT_HEADERS = {"X-XSS-Protection": "1; mode=block"}
 """On every answer with SLUICE_PROFILE=kubernaut: browsers of today know it no more (kubernaut: SecurityHeaders)."""
@@ -43,7 +43,7 @@ PREFLIGHT = {
     "Access-Control-Allow-Headers": f"Accept, Authorization, Content-Type, {REQUEST_ID}, {TIMESTAMP}",
     "Access-Control-Max-Age": "300",
 }
-"""What a browser is told that asks before it lets a page send."""
+"""The answer to a browser that asks before it lets a page send (preflight)."""
 
 _SECONDS = re.compile(r"[0-9]{1,12}")
 
@@ -56,14 +56,14 @@ def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
 def check_timestamp(given: str, *, now: datetime) -> None:
     """Refuse a request whose X-Timestamp says that it is a recorded one, or that its sender's clock is wrong.
 
-    Most senders cannot set a header that changes, so one is not asked for; who sends it wants it heeded.
+    Most senders cannot set a header that changes, so it is optional.
 
     Args:
         given: the header's value.
         now: timezone-aware.
 
     Raises:
-        PayloadError: it is no count of seconds since 1970, or too far from now.
+        PayloadError: it is not a count of seconds since 1970, or too far from now.
     """
     if not _SECONDS.fullmatch(given):
         raise _refused(

@@ -40,7 +40,7 @@ class MetricsPort:
         """Listen from each fork of this process on, until the forked process ends."""
         if not self._port:
             return
-        hook = weakref.WeakMethod(self._open_for_good)  # the interpreter keeps it for ever
+        hook = weakref.WeakMethod(self._open_for_good)  # the interpreter never forgets a fork hook
 
         def in_child() -> None:
             if opening := hook():

@@ -35,7 +35,7 @@ class WorkersCollector(Collector):
         for file in self._folder.glob("gauge_live*.db"):
             match = _GAUGES_OF_A_WORKER.fullmatch(file.name)
             if match and not _runs(int(match["pid"])):
-                file.unlink(missing_ok=True)  # another worker may be scraped too
+                file.unlink(missing_ok=True)  # another worker may have removed it meanwhile
         families: Iterable[Metric] = self._sums.collect()
         return families
 

@@ -64,8 +64,8 @@ _WAITING = 0.85
 """How much of a request's time its body may wait for room."""
 
 _EXPECTED = 1024 * 1024
-"""Of a body that does not say how long it is, and of which more than a little has come. Bodies that take room bit by
-bit would wait for one another, each with a part of it."""
+"""Bytes of room for a body that does not say how long it is, once more than a little of it has come. Bodies that take
+room bit by bit would wait for one another, each with a part of it."""
 
 _LONGEST_LENGTH = 20  # digits of a 64-bit number
 
@@ -89,7 +89,7 @@ class Handler(NamedTuple):
         respond: makes the answer, or raises what `core.errors` has an answer for.
         headers: of every answer there.
         cross_origin: pages of any origin may send to it.
-        probe: asked by whoever watches the process, and not by a sender.
+        probe: asked by who watches the process (kubelet, Prometheus), not by a sender.
     """
 
     label: str
@@ -227,7 +227,7 @@ def _address(request: Request) -> str:
 async def _guarded(
     worker: Worker, respond: Callable[[], Awaitable[Answer]], *, request: Request, probe: bool
 ) -> Answer:
-    """Turn every error into its answer; an unforeseen one is ours, so the sender must try again."""
+    """Turn every error into its answer; an unforeseen one is our fault, so the sender must try again."""
     try:
         return await respond()
     except PayloadError as error:
@@ -246,7 +246,7 @@ async def _guarded(
     except (KubernetesError, TransientError, ConfigurationError) as error:
         if isinstance(error, OverloadedError):
             worker.metrics.shed(error.shed)
-        # Its sentence says it all. A probe costs no sender anything: whoever asked knows what to do.
+        # The sentence is enough, without a stack trace. A failed probe is a warning only: no sender has to send again.
         level, what = (logging.WARNING, "not ready") if probe else (logging.ERROR, "a request has to be sent again")
         worker.logger.log(level, "%s: %s", what, error, extra=ONCE_A_SECOND)
         return problem(503, error.told, retry_after=retry_after(error))

@@ -167,7 +167,7 @@ def _check_packages(settings: Settings, *, traced: bool) -> None:
 def _is_installed(package: str) -> bool:
     try:
         return find_spec(package) is not None
-    except ModuleNotFoundError:  # of a package above it
+    except ModuleNotFoundError:  # the package above it is missing
         return False
 
 

@@ -56,7 +56,7 @@ def bearer_token(authorization: str) -> str:
     """Return the token of an Authorization header.
 
     Raises:
-        UnauthenticatedError: there is none, or it has not the form of one.
+        UnauthenticatedError: there is none, or it does not have the form of one.
     """
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
@@ -78,7 +78,7 @@ def can_be_token(text: str) -> bool:
 def _most_telling(
     refusals: Sequence[AccessError | KubernetesError | TransientError],
 ) -> AccessError | KubernetesError | TransientError:
-    """Return the error that helps the sender most: one that may pass, for then another try may be admitted; else that
+    """Return the error that helps the sender most: a transient one, because another try may be admitted; else that
     its account may not send; else why no authenticator knows the token."""
     if len(refusals) == 1:
         return refusals[0]

@@ -140,7 +140,7 @@ class KubernetesReviews:
     def _end(self, key: bytes, review: asyncio.Task[str]) -> None:
         del self._reviews[key]
         if not review.cancelled():
-            review.exception()  # all who asked may be gone
+            review.exception()  # every request that waited for it may be gone
 
     async def _authenticate(self, token: str, deadline: Deadline) -> dict[str, Any]:
         spec: dict[str, Any] = {"token": token}

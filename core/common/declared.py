@@ -39,8 +39,8 @@ def declare(
 class Declared:
     """Base of such a class: made of keywords, each checked, defaults too, and never changed.
 
-    Fields are of type str, int, float or Literal; numbers are read from text as well. Keywords that are no field are
-    passed over.
+    Fields are of type str, int, float or Literal; numbers are read from text as well. Other keywords are
+    ignored.
 
     Raises:
         pydantic_core.ValidationError: names each field that is wrong, its value and what it takes.

@@ -111,7 +111,7 @@ class ShortMemory(Generic[Key, Value]):
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
     async def get(self, key: Key, *, max_age: float, read: Callable[[], Awaitable[Value]]) -> Value:
-        """Return the value of `key`, read anew where it is older than `max_age` seconds."""
+        """Return the value of `key`; read it again where it is older than `max_age` seconds."""
         self._longest = max(self._longest, max_age)
         kept = self._kept.get(key, max_age=max_age)
         if kept is not None:
@@ -130,7 +130,7 @@ class ShortMemory(Generic[Key, Value]):
         return value
 
     def _limit(self, kept: tuple[Value]) -> float:
-        # Too old for anybody who asks: after a burst on new workloads that is most of what is here.
+        # Drop what is too old for every caller: after a burst on new workloads that is most of the contents.
         return self._longest if kept[0] is not None else min(self._longest, self._nothing_for)
 
 

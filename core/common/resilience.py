@@ -1,4 +1,4 @@
-"""What keeps an instance, and the API server behind it, on their feet: the usual patterns of resilience.
+"""Patterns of resilience: they keep an instance, and the API server behind it, from being overloaded.
 
 - a moment after which nobody waits any more (`Deadline`);
 - retries that wait longer each time (`Backoff`);
@@ -79,7 +79,7 @@ class ByteBudget:
     """`limit` bytes of one event loop, given out in the order in which they were asked for.
 
     Args:
-        limit: bytes; who asks for more gets what there is, alone.
+        limit: bytes; a holder that asks for more gets all of them, and has them alone.
         doing: what this instance does with them, in words for people.
         observe: told how many are held, whenever that changes.
     """

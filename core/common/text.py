@@ -80,7 +80,7 @@ def printable(text: str) -> str:
 
 
 def without_addresses(text: str) -> str:
-    """Return `text` without URLs, IP addresses and names of hosts with a port, as far as they look like ones.
+    """Return `text` without URLs, IP addresses and names of hosts with a port, as far as they can be recognised.
 
     Cut it first: this takes more than linear time.
     """
@@ -101,7 +101,7 @@ def parse_rfc3339(text: str) -> datetime:
     """Read a time written by the API server.
 
     Raises:
-        ValueError: `text` is no RFC 3339 time with a zone.
+        ValueError: `text` is not an RFC 3339 time with a zone.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:

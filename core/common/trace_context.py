@@ -1,6 +1,6 @@
 """Which request, sender and trace work belongs to: what the caller's headers say, and the spans of our own work.
 
-A sender writes these headers, and they end up in log lines and spans: nothing is taken that has not the right form.
+A sender writes these headers, and they end up in log lines and spans: so each must have the right form.
 Spans are made by core.tracing where OpenTelemetry is asked for; else by NO_TRACER, which does and loads nothing.
 """
 

@@ -65,7 +65,7 @@ class Access(NamedTuple):
                 opens all connections at once.
 
         Raises:
-            ConfigurationError: `server` is no URL.
+            ConfigurationError: `server` is not a URL.
         """
         return HttpTransport(
             server=self.server,
@@ -82,7 +82,7 @@ def check_access(settings: Settings) -> None:
     """Tell at the start, before any event loop, whether some access is configured.
 
     Raises:
-        ConfigurationError: there is none, or SLUICE_API_CA is no certificate.
+        ConfigurationError: there is none, or SLUICE_API_CA is not a certificate.
     """
     if settings.api_server:
         _google_tls(settings)

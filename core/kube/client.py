@@ -20,7 +20,7 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_ONLY_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 PUBLIC_DOCUMENTS = "application/json,application/jwk-set+json"
-"""The API server gives its issuer's keys in the second form alone, and 406 to who asks for the first."""
+"""The API server gives its issuer's keys in the second form alone, and answers 406 where the first is asked for."""
 
 GROUPS_WITH_KINDS = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 

@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
         """Send a whole request and return the whole answer.
 
         Raises:
-            ConnectionBrokenError: it ended before the answer did, or the answer is no HTTP.
+            ConnectionBrokenError: it ended before the answer did, or the answer is not HTTP.
         """
         self._answer = asyncio.get_running_loop().create_future()
         self._silent = True
@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(message)
         try:
             return _unpacked(await self._answer)
-        except BaseException:  # cancelled too: the answer that still comes must meet no other call
+        except BaseException:  # also a cancellation: the answer may still come, and is not the next call's
             self.abort()
             raise
         finally:
@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is one, though not by its class
         self._arrivals = select.poll()  # select.select() ends at 1024 open files
         self._arrivals.register(transport.get_extra_info("socket"), select.POLLIN)
 
@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        if self._answer is None:  # nobody asked
+        if self._answer is None:  # no call waits for them
             self.abort()
             return
         self._silent = False

@@ -32,7 +32,7 @@ async def fetch_document(
 
     Raises:
         OSError: no whole answer in time; TimeoutError is one.
-        ValueError: the URL is none, or the answer is no JSON object of success.
+        ValueError: it is not a URL, or the answer is not a JSON object with a status of success.
     """
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname or not url.isascii() or not url.isprintable() or " " in url:

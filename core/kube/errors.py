@@ -2,7 +2,7 @@
 
 KubernetesError
 ├── ApiUnreachableError          no answer: connection refused, reset, timed out; a write may have happened
-│   └── UnreadableAnswerError    an answer that is no Kubernetes object, from a proxy for example
+│   └── UnreadableAnswerError    an answer that is not a Kubernetes object, from a proxy for example
 │       └── NotStoredError       success, with an object that does not show what was sent
 └── ApiStatusError               an answer with status >= 400
     ├── BadRequestError          400
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _EXCERPT = 256
 _TOLD_BYTES = 1024
 _NO_STATUS = "with a text that is no Kubernetes Status; the gateway's log has its beginning"
-_LONGEST_WAIT = 9  # digits; thousands of them are infinity to float()
+_LONGEST_WAIT = 9  # digits; float() makes infinity of thousands of them
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -279,7 +279,7 @@ _REMEDIES: dict[type[ApiStatusError], str] = {
     ServerError: "the API server has failed; the same call may work later",
     ObjectTooLargeError: "no later try can store it; etcd takes 1.5 MiB for an object",
 }
-"""What to do about a refusal whose own words do not say it. Conflicts are no refusals, and an object that breaks its
+"""What to do about a refusal whose own words do not say it. Conflicts are not refusals, and an object that breaks its
 schema is told by its fields."""
 
 # The only sign that there is: code 500 without a reason is what the API server makes of any word of etcd's, "leader

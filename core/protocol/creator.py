@@ -156,7 +156,7 @@ class CRDCreator:
             cooldown=self._cooldown,
         )
         if rr.attempt_id != body["metadata"]["annotations"][ATTEMPT_ANNOTATION]:
-            # Somebody answers with another's RR, or has taken the annotation away: a GET will tell.
+            # A proxy answered with another RR, or a webhook removed the annotation: a GET tells what is stored.
             raise UnreadableAnswerError(f"the API server's answer to the CREATE of {rr.name} is not what was sent")
         return rr
 
@@ -187,7 +187,7 @@ class CRDCreator:
         *,
         start: datetime,
     ) -> T:
-        """Go on where the first of all tries has ended with the error `first`."""
+        """Continue after the first try, which ended with the error `first`."""
         from tenacity import AsyncRetrying, retry_if_exception  # noqa: PLC0415 - no cold start pays for it
 
         tries = AsyncRetrying(

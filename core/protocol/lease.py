@@ -107,7 +107,7 @@ class LeaseStore:
             "spec": {
                 "holderIdentity": holder,
                 "leaseDurationSeconds": duration_seconds,
-                # For people and for other gateways only; we never judge by them.
+                # For people and for other gateways only; this gateway never decides by them.
                 "acquireTime": now,
                 "renewTime": now,
             },

@@ -120,7 +120,7 @@ class DistributedLockManager:
         """Try once to take the lock, whatever has become of the RR it stands for.
 
         Returns:
-            The Lease held, to be given to `release_lock`; None where another holds it: losing is no error.
+            The Lease held, to be given to `release_lock`; None where another holds it: losing is not an error.
 
         Raises:
             KubernetesError: the API server failed. The lock may be held all the same; calling again with

@@ -246,7 +246,7 @@ class _Search:
             except KubernetesError as error:
                 if not error.transient:
                     raise
-                failed, met = error, None  # it may be ours all the same: the next try finds out
+                failed, met = error, None  # the Lease may be ours although the answer was lost: the next try finds out
             if met is not None:
                 if failed and isinstance(met, Place):
                     await self._give_back_lost()
@@ -280,7 +280,7 @@ class _Search:
             if self._locks.from_the_future(met.lease):
                 await self._locks.stamp(met, deadline=self._deadline)
                 return None
-        if not met.ours:  # another gateway's, which stands for no RR
+        if not met.ours:  # another gateway's Lease, which stands for no RR
             return await self._take_over(met, new_name=True) if self._locks.expired(met.lease) else None
         return await self._judge_lock(met)
 
@@ -291,7 +291,7 @@ class _Search:
             return Place(rr)
         if met.state is LockState.DONE:
             return await self._take_over(met, new_name=True)
-        # Its holder may still create it, or create it again after a lost answer: it has the Lease's whole time.
+        # The holder may still create the RR, or create it again after a lost answer: it has the Lease's whole time.
         if met.state is LockState.HELD and not self._locks.expired(met.lease):
             return None
         # The same name as long as a late holder may wake: it collides. A name that has had its RR is used up.
@@ -332,7 +332,7 @@ class _Search:
                 )
                 if creation and self._belongs(creation):
                     return Place(creation.rr, created=creation.created, lock=lock)
-                # Taken, and what took it is over, gone or another problem's: this name is used up.
+                # The name is taken by an RR that is over, gone or of another problem: this name is used up.
                 lock, sent = await self._rename(lock), False
                 view, since = await self._look(consistent=self._parts.consistent_reads), self._now()
         except BaseException as error:

@@ -65,7 +65,7 @@ class RemediationRequestMemory:
         """Keep an active RR; a terminal one is forgotten instead."""
         if rr.conditions:  # of any size: who writes conditions reads those of others again
             rr = rr._replace(conditions=None)
-        if not rr.active:  # one that has ended and still holds does so for a time: it is looked up each time
+        if not rr.active:  # an RR that has ended holds its problem for a time only: it is looked up each time
             self.forget(rr.fingerprint)
             return
         self._rrs.put(rr.fingerprint, rr)
@@ -134,12 +134,12 @@ class Recorder:
             while len(results) < len(signals):
                 rest = signals[len(results) :]
                 place = await self._place(rest[0], over, deadline)
-                # What was resolved before is none of the next RR's business.
+                # The next RR is not told of what was resolved before it.
                 of_rest = _since(rest[0], alerts) if results else alerts
                 recorded, late = await self._record_round(rest, of_rest, place, late, deadline=deadline)
                 results += recorded.results
                 contended |= recorded.contended
-                over = place.rr  # it takes no more: that is why some are left
+                over = place.rr  # the RR takes no more signals: that is why some are left
         except KubernetesError as error:
             results += _failures(signals[len(results) :], self._explained(signals[0], start, error))
             contended |= _contended(error)
@@ -244,7 +244,7 @@ class Recorder:
         alone = place.created and occurrences == 0 and not self._write_first_count
         if alone and (len(alerts) == 1 or not changes_by(place.rr, heeded, now=self._clock.now())):
             return Counted(place.rr, stored=True)
-        # A value, not an exception: the lock's end beside it must run to its own.
+        # Returned, not raised: the lock is finished beside it, and an exception would cancel that.
         try:
             return await self._status.update_deduplication_status(
                 place.rr, occurrences=occurrences, signals=heeded, deadline=deadline

@@ -96,7 +96,7 @@ def holds_its_problem(
             another RR would only be refused (kubernaut DD-WE-004).
         ended_at: when it ended, or a later moment (`ended_at`).
         cooldown: seconds after its end during which it takes signals all the same (SLUICE_COOLDOWN): an alert that
-            goes on firing for a while after the remedy is no new problem.
+            goes on firing for a while after the remedy is not a new problem.
         now: the API server's time at which this was seen.
     """
     if deleting:
@@ -160,7 +160,7 @@ class RemediationRequest(NamedTuple):
 
     @property
     def active(self) -> bool:
-        """Whether it is at work: neither ended nor being deleted."""
+        """Whether it has neither ended nor begun to be deleted."""
         return not self.deleting and not is_terminal_phase(self.phase)
 
     @property
@@ -254,7 +254,7 @@ def _deduplication(status: Mapping[str, Any]) -> DeduplicationStatus | None:
 
 
 def _cooldown(annotations: Mapping[str, Any], otherwise: float) -> float:
-    """Return the cooldown that a rule gave the RR; a text that is no number of seconds says nothing."""
+    """Return the cooldown that a rule gave the RR; a text that is not a number of seconds counts as none."""
     text = _text(annotations.get(COOLDOWN_ANNOTATION))
     return float(text) if text.isascii() and text.isdigit() and len(text) <= _COOLDOWN_DIGITS else otherwise
 
@@ -337,7 +337,7 @@ def _whole(rr: RemediationRequest) -> bool:
 def fenced_name(fingerprint: str, *, lease_uid: str, overwritten: str = "") -> str:
     """Return the RR's name that a Lease stands for, in kubernaut's form `rr-{fingerprint[:12]}-{8 hex}`.
 
-    Whoever works under one version of the Lease chooses this name, and collides on it; no other ever does.
+    All who work under one version of the Lease choose this name, and collide on it; under another version nobody does.
 
     Args:
         fingerprint: 64-character SHA-256 of the problem.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from core.signals.signal import NormalizedSignal
 
     Writer = Callable[[RemediationRequest], "Write | None"]
-    """Says what is to be written to an RR as it was read; None where nothing is."""
+    """Says what is to be written to an RR as it was read; None: nothing."""
 
 
 GATEWAY_RETRY_BACKOFF = Backoff(steps=4, duration=0.010, factor=5.0, jitter=0.1)

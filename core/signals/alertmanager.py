@@ -48,7 +48,7 @@ _UNKNOWN = "unknown"
 
 
 def _texts(annotations: object) -> dict[str, str]:
-    """Annotations never decide anything: what is no text among them is left out (a templated number, say)."""
+    """Keep only annotations that are text: they never decide anything, so others (a templated number) are left out."""
     if not isinstance(annotations, dict):
         return {}
     return {key: text for key, text in annotations.items() if isinstance(text, str)}
@@ -63,7 +63,7 @@ class Alert(TypedDict):
     startsAt: NotRequired[object]
 
 
-# What pydantic would make of that class, without its import (core.common.declared).
+# The schema that pydantic would make of Alert, without importing pydantic (core.common.declared).
 _READ_ALERT = SchemaValidator(
     core_schema.typed_dict_schema(
         {
@@ -114,7 +114,7 @@ class AlertReader:
         self._group_status = envelope.get("status")
         self._received_time = received_time
         self._signal_type = signal_type
-        # Once for all alerts of the group: it may have their annotations in common.
+        # Written once for all alerts of the group: `commonAnnotations` may be large.
         written = bounded_json(envelope, limit=_ENVELOPE_BYTES)[:-1]
         self._payload_start = written + (b"," if envelope else b"") + b'"alerts":['
 
@@ -229,7 +229,7 @@ def decode_alertmanager(
 
     Raises:
         PayloadTooLargeError: it has more alerts.
-        PayloadError: the body is no JSON object with a list of alerts.
+        PayloadError: the body is not a JSON object with a list of alerts.
     """
     webhook, clean = _parse(body)
     if not isinstance(webhook, dict):
@@ -279,7 +279,7 @@ def _parse(body: bytes) -> tuple[Any, bool]:
         if not is_utf8_json(body):
             raise PayloadError(NO_UTF8_JSON, reason="no_json") from None
         try:
-            # Slower, but it takes half a surrogate pair: then only the alert that holds one is poison.
+            # Slower, but it accepts half a surrogate pair: so only the alert that holds one is poison, not the webhook.
             return json.loads(body), False
         except (ValueError, RecursionError):
             raise PayloadError(f"the body is no JSON: {error}", reason="no_json") from None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SIGNAL_TYPE = "alert"
-"""Of every signal; `spec.signalSource` tells where it comes from (kubernaut: SourceTypeAlert)."""
+"""`spec.signalType` of every signal; `spec.signalSource` tells where it comes from (kubernaut: SourceTypeAlert)."""
 
 PROMETHEUS = "prometheus"
 """`spec.signalSource` of Alertmanager's alerts (kubernaut: PrometheusAdapter.GetSourceService)."""
@@ -38,8 +38,8 @@ def needs_start(headers: Mapping[str, str]) -> bool:
 def as_kubernaut(entry: Entry) -> Entry:
     """Return a signal with kubernaut's type and source; an alert that its gateway refuses is poison.
 
-    Its gateway refuses alerts without a name, and such as begin in the future. We take both where nobody asks for the
-    profile: a sender's clock that is wrong must not cost an alert.
+    Its gateway refuses alerts without a name, and alerts that begin in the future. Without the profile both are taken,
+    because an alert must not be lost where a sender's clock is wrong.
     """
     if isinstance(entry, Ignored) and entry.nameless:
         return Poison("malformed_alert", _NAMELESS)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def _moment(value: Any) -> datetime | None:
-    """Read an RFC 3339 time; a missing or unreadable one is none."""
+    """Read an RFC 3339 time; None for a missing or unreadable one."""
     if not isinstance(value, str):
         return None
     try:
@@ -186,7 +186,7 @@ class EventReference(BaseModel):
 
 
 def is_of_api_server_source(event_type: str) -> bool:
-    """Tell whether a CloudEvent is of an ApiServerSource's types, be it one that nobody knows."""
+    """Tell whether a CloudEvent's type is an ApiServerSource's, an unknown one included."""
     return event_type.startswith(_PREFIX)
 
 
@@ -194,7 +194,7 @@ def open_cloud_event(event_type: str, data: object) -> dict[str, Any] | EventRef
     """Return the Event that a CloudEvent carries, where to read it, or why it asks for nothing.
 
     Raises:
-        PayloadError: a type that is none of ApiServerSource's, or data that is no object of text.
+        PayloadError: its type is not an ApiServerSource's, or its data is not a JSON object of readable text.
     """
     if event_type in _DELETIONS:
         return Ignored("deleted_event")
@@ -213,7 +213,7 @@ def whole_event(data: object) -> dict[str, Any]:
     """Return the Event that is a CloudEvent's data, its fields not yet checked.
 
     Raises:
-        PayloadError: it is no object of text.
+        PayloadError: it is not a JSON object of readable text.
     """
     if not isinstance(data, dict):
         raise PayloadError(

@@ -50,7 +50,7 @@ class PubSubMessage(BaseModel):
         """Return the decoded data.
 
         Raises:
-            PayloadError: it is no base64, or there is none.
+            PayloadError: it is not base64, or missing.
         """
         try:
             content = b64decode(self.data, validate=True)
@@ -180,7 +180,7 @@ def _parse(content: bytes) -> dict[str, Any]:
 
 
 def _webhook_with_half_a_character(content: bytes) -> dict[str, Any] | None:
-    """Half a surrogate pair is no text, but in a webhook only the alert that holds it is poison."""
+    """Return the webhook that has half a surrogate pair in it: only that alert is poison. None for anything else."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):

@@ -58,7 +58,7 @@ class DeadLetterTopic:
         about = {"reason": "; ".join(reasons), "ce-id": event.id, "ce-type": event.type, "ce-source": event.source}
         attributes = {key: cut_utf8(value, limit=_ATTRIBUTE_BYTES) for key, value in about.items()}
         timeout = deadline.remaining()
-        if timeout <= 0:  # Google's client takes 0 for no limit
+        if timeout <= 0:  # for Google's client, 0 means no limit
             raise DeadlineExceededError("no time was left to publish a dead letter")
         try:
             await self._publisher.publish(_json(data), attributes, timeout=timeout)
@@ -123,7 +123,7 @@ def _writable(data: object) -> object:
     """Return `data`, or a text that says as much where JSON in UTF-8 cannot hold it."""
     try:
         _json(data)
-    except ValueError:  # bytes that are no UTF-8, half a surrogate pair, too deep
+    except ValueError:  # bytes that are not UTF-8, half a surrogate pair, or too many levels
         pass
     else:
         return data
@@ -136,7 +136,7 @@ def _writable(data: object) -> object:
 
 
 def _short(data: object) -> object:
-    """Return `data`, or its beginning where it is no log line's: people who want all of it set a topic."""
+    """Return `data`, or its beginning where it is too long for a log line; a topic gets all of it."""
     written = _json(data)
     if len(written) <= _LOGGED_BYTES:
         return data

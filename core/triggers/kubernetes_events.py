@@ -119,7 +119,7 @@ class KubernetesEventIntake:
         return results
 
     async def _store_content(self, content: Content, deadline: Deadline) -> list[SignalResult]:
-        """Store the signals of what is no Event: a Broker carries any sender's CloudEvents."""
+        """Store the signals of other contents than an Event: a Broker carries any sender's CloudEvents."""
         if self._redeliveries.known(content.key):
             return await self._process(Ignored("redelivered"), b"", deadline)
         batch = self._reader().read(content.data(), provenance=content.provenance)

@@ -35,7 +35,7 @@ class PlainEventReceiver:
         """Store the Event, unless it is Normal, old or was stored a moment ago.
 
         Raises:
-            PayloadError: it is no Event.
+            PayloadError: it is not an Event.
             KubernetesError, TransientError: it could not be stored now.
         """
         return answer(await self._intake.store(read_event(body), deadline=deadline))
@@ -48,7 +48,7 @@ def read_event(body: bytes) -> dict[str, Any]:
     """Return the Event in a body, its fields not yet checked.
 
     Raises:
-        PayloadError: it is no JSON object, or another object than an Event.
+        PayloadError: it is not a JSON object, or not an Event.
     """
     try:
         event = from_json(body)

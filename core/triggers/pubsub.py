@@ -79,7 +79,7 @@ class PubSubIntake:
             return await self._poisoned(error, event, deadline, key=key)
         results = await self._process(batch, key, deadline)
         if any(result.status is Status.FAILED for result in results):
-            return results  # it comes again, poison and all
+            return results  # the message comes again, its poison included
         await self._put_aside(event, _reasons(results), key, deadline)
         return results
 

@@ -28,7 +28,7 @@ def open_push(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     """Return the CloudEvent in a request, or the one that its Pub/Sub message would be.
 
     Raises:
-        PayloadError: there is neither.
+        PayloadError: it has neither.
     """
     if is_cloud_event(headers):
         return open_event(headers, body)

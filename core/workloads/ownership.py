@@ -99,7 +99,7 @@ class MetadataReader:
         found = await self._get(served, target, max_age, deadline)
         if found is None or not found.readable or _is_meant(target, found):
             return found
-        # Made anew since it was read? Asked again, but not for each signal that names a uid of the past.
+        # It may have been made anew since it was read: ask again, but not for each signal that names an old uid.
         found = await self._get(served, target, min(max_age, NOTHING_SECONDS), deadline)
         return found if found is not None and _is_meant(target, found) else None
 
@@ -244,7 +244,7 @@ def _named(target: TargetResource, pattern: re.Pattern[str], *kinds: tuple[str, 
 
 
 MOST_LEVELS = 5
-# Parts of nothing, or of nothing that could be remedied in their stead.
+# They are part of nothing, or of nothing that could be remedied instead.
 _OWN_MASTERS = frozenset(
     {"Node", "Namespace", "PersistentVolume", "PersistentVolumeClaim", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
 )
@@ -308,10 +308,10 @@ class OwnerResolver:
                 break
             owner, found = await self._owner(members[-1], metadata, deadline)
             if owner is None:
-                # Its owner went first and it follows: to its alerts it is gone as well.
+                # Its owner is gone, and its own deletion has begun: it counts as gone too.
                 metadata = await self._add_stand_in(members, deadline) if metadata.being_deleted else None
             elif owner in members:
-                # From wherever a circle is entered, the same member of it stands for all.
+                # Owners in a circle: the same member stands for all, wherever the circle is entered.
                 circle = members[members.index(owner) :]
                 members.append(min(circle, key=lambda each: (each.kind, each.name)))
                 break

@@ -285,7 +285,7 @@ class Qualification:
         if refusal and self._scope:
             rejected = _rejected(resolved, OUT_OF_SCOPE, f"out of scope: {refusal}")
             return rejected._replace(remedy=self._scope.remedy(lineage))
-        # Who silences an object wants no new RR; the one at work is told all the same that its alert has ended.
+        # A silence prevents new RRs only: an active RR is told all the same that its alert has ended.
         silenced = None if signal.resolved else await self._held_by(lineage, deadline)
         return _silenced(resolved, silenced) if silenced else resolved
 
@@ -347,7 +347,7 @@ def _without_target(signal: NormalizedSignal) -> SignalResult:
 def _resolved(signal: NormalizedSignal, lineage: Lineage, *, owner_is_target: bool) -> NormalizedSignal:
     if not signal.cluster_id and len(lineage.members) == 1:
         return signal
-    # The own cluster's name is no part of it: events do not carry it, and must meet the alerts that do.
+    # This cluster's name is left out: events do not carry it, and must get the fingerprint of alerts that do.
     top = lineage.top
     if top is signal.target:
         known = {}
@@ -359,7 +359,7 @@ def _resolved(signal: NormalizedSignal, lineage: Lineage, *, owner_is_target: bo
         signal,
         fingerprint=fingerprint_of(top),
         target=top if owner_is_target else signal.target,
-        cluster_id="",  # an orchestrator takes any name there for another cluster's
+        cluster_id="",  # an orchestrator takes any name there for that of another cluster
         provenance={**signal.provenance, **known},
     )
 

@@ -106,10 +106,10 @@ class Silence:
 
     Args:
         reader: of metadata.
-        clock: the gateway's; a time that has passed by it holds nothing.
+        clock: the gateway's; a silence whose time has passed by it holds nothing.
         whole: asks every member of a lineage and its namespace. Otherwise only those whose metadata were read for
             other reasons: no call more is made.
-        warn: gets a sentence for each value that is no time, once for each object.
+        warn: gets a sentence for each value that is not a time, once for each object.
     """
 
     def __init__(
