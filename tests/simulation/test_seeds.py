@@ -10,7 +10,9 @@ from core.local.shell import new_console
 from tests.simulation.campaign import Summary, campaign, cores
 from tests.simulation.cut import cut_down, replay_line
 from tests.simulation.faults import KINDS
+from tests.simulation.scenario import draw
 from tests.simulation.world import run
+from tests.simulation.writers import ForeignGateway
 
 FIXED = range(200)
 PEOPLE = {
@@ -52,6 +54,17 @@ def test_the_states_that_races_are_made_of_are_reached(summary: Summary):
 
 def test_no_two_seeds_are_alike(summary: Summary):
     assert len(summary.interleavings) == len(FIXED)
+
+
+def test_what_fails_in_a_sender_ends_the_run_and_names_the_seed(monkeypatch: pytest.MonkeyPatch):
+    async def broken(_self: ForeignGateway, _key: str) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(ForeignGateway, "receive", broken)
+    seed = next(seed for seed in FIXED if any(event.kind == "foreign" for event in draw(seed).events))
+    with pytest.raises(ValueError) as caught:
+        run(seed)
+    assert caught.value.__notes__ == [f"in seed {seed}"]
 
 
 def test_one_seed_is_one_run():

@@ -95,6 +95,8 @@ class World:
             self.loop.outside(event.at, self._happen, event)
         while not self._quiet():  # noqa: ASYNC110 - virtual seconds cost nothing
             await asyncio.sleep(1.0)
+        if failures := [error for task in self._tasks if (error := task.exception())]:
+            raise failures[0]  # a sender that fails is a fault of the simulation, which ends it
         self.healed = True
         self.note("-", "all faults are over")
         for pod in self.pods:
@@ -201,5 +203,8 @@ def run(seed: int, *, without: Container[str] = ()) -> Outcome:
         world.loop.run(world.play(), steps=_MOST_STEPS)
     except StandstillError as error:
         world.judge.fail("heals", str(error))
+    except Exception as error:
+        error.add_note(f"in seed {seed}")
+        raise
     world.trace.states += world.judge.counts.met
     return Outcome(world.scenario, world.judge.violation, world.trace, world.loop.true_time)

@@ -101,7 +101,7 @@ class ForeignGateway(Caller):
     def _count(self, seen: Any) -> None:
         now = rfc3339(START + timedelta(seconds=self._world.loop.true_time + self._offset))
         known = (seen.get("status") or {}).get("deduplication") or {"occurrenceCount": 1, "firstSeenAt": now}
-        counted = known | {"occurrenceCount": known["occurrenceCount"] + 1, "lastSeenAt": now}
+        counted = known | {"occurrenceCount": known.get("occurrenceCount", 0) + 1, "lastSeenAt": now}
         body = {
             "metadata": {"resourceVersion": seen["metadata"]["resourceVersion"]},
             "status": {"deduplication": counted},
