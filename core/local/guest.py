@@ -3,19 +3,22 @@
 import asyncio
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import uvicorn
 
-_GRACE = 5.0  # seconds for requests under way when the server stops
+GRACE_SECONDS = 5.0
+"""For requests under way when the server stops; their connections are closed then."""
+
 _TURNS_TO_CONNECT = 3  # of the event loop, from accept to connection_made (asyncio.selector_events)
 
 
 class GuestServer(uvicorn.Server):
-    """A guest in a loop: it says when it listens, and leaves signals alone."""
+    """A guest in a loop: it says when it listens, and leaves signals alone. `grace` is in seconds."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, *, grace: float = GRACE_SECONDS) -> None:
         super().__init__(config)
+        self._grace = grace
         self.ready = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -40,10 +43,24 @@ class GuestServer(uvicorn.Server):
             listener.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE):
-                await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+        await self._end_requests()
         await asyncio.sleep(0)  # the loop's turn in which transports tell that they are closed
+
+    async def _end_requests(self) -> None:
+        """Wait for requests under way; those that take too long lose their connection.
+
+        An application takes that for a sender who goes away, and ends. Of a task that is cancelled uvicorn would write
+        a stack trace.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._grace
+        late: set[asyncio.Task[None]] = set()
+        while (tasks := set(self.server_state.tasks)) and not late:
+            _, late = await asyncio.wait(tasks, timeout=max(0.0, deadline - loop.time()))
+        if late:
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
+            await asyncio.wait(late, timeout=GRACE_SECONDS)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -250,6 +250,8 @@ def _asks_to_watch(call: Call) -> bool:
 # What Knative, Cloud Run and Cloud Functions, or Kubernetes itself, set in everything they run.
 _DEPLOYMENT_SIGNS = ("K_SERVICE", "K_REVISION", "CLOUD_RUN_JOB", "KUBERNETES_SERVICE_HOST")
 
+_STOPPING_STEP = 0.05  # seconds
+
 
 class EmbeddedServerError(RuntimeError):
     """The embedded API must not, or cannot, be started here."""
@@ -302,8 +304,10 @@ class EmbeddedServer:
         """End all watches, close all connections and stop listening."""
         if self._server is None or self._task is None:
             return
-        self._api.end_watches()
         self._server.stop()
+        while not self._task.done():
+            self._api.end_watches()  # more than once: another may begin meanwhile, on a connection that is open
+            await asyncio.wait((self._task,), timeout=_STOPPING_STEP)
         await self._task
         self._server = self._task = None
 

@@ -174,3 +174,25 @@ async def test_other_protocols_than_http_are_left_alone(api: EmbeddedApi):
         pytest.fail("a lifespan is not answered")
 
     await api.app({"type": "lifespan"}, nobody, nobody)
+
+    async def test_watch_that_begins_meanwhile_ends_at_once(self, api: EmbeddedApi):
+        """The console asks for one just when `sluice run` ends: it must not hold up the end, nor be cut off."""
+        arrived, go_on = asyncio.Event(), asyncio.Event()
+        app = api.app
+
+        async def slow(scope, receive, send):
+            arrived.set()
+            await go_on.wait()
+            await app(scope, receive, send)
+
+        api.app = slow
+        server = EmbeddedServer(api)
+        async with aiohttp.ClientSession() as session:
+            url = await server.start()
+            asking = asyncio.create_task(session.get(url + LEASES, params={"watch": "true"}))
+            await arrived.wait()
+            stopping = asyncio.create_task(server.stop())
+            await asyncio.sleep(0)
+            go_on.set()
+            assert await (await asking).read() == b""
+            await stopping
