@@ -102,6 +102,8 @@ class Feed:
     def page(self) -> Iterator[Page]:
         """Have a page hear of every change until the block ends."""
         page = Page()
+        if self._ended.is_set():  # it was asked for just as the console ends
+            page.close()
         self._pages.add(page)
         try:
             yield page

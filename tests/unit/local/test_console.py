@@ -99,6 +99,12 @@ class TestFeed:
             feed.take(Event("ALIVE"))
             assert await page.changes(within=0.001) is None
 
+    async def test_page_that_opens_as_the_console_ends_ends_too(self, feed: Feed):
+        feed.stop()
+        with feed.page() as page:
+            await page.changes(within=60)
+            assert page.closed
+
     def test_server_that_lets_nobody_watch_is_asked_ever_less_often(self, monkeypatch: pytest.MonkeyPatch):
         once = (Event("LIST", why="no watch"), Event("LOST", why="no watch"))
         feed = Feed(StubReader((Event("LIST"), once[1], *once, *once, Event("LIST"), once[1])), clock=MockClock(NOW))  # type: ignore[arg-type]
