@@ -168,13 +168,6 @@ class TestStopping:
             assert (await asking).status == 200
             await stopping
 
-
-async def test_other_protocols_than_http_are_left_alone(api: EmbeddedApi):
-    async def nobody(*_: object) -> None:
-        pytest.fail("a lifespan is not answered")
-
-    await api.app({"type": "lifespan"}, nobody, nobody)
-
     async def test_watch_that_begins_meanwhile_ends_at_once(self, api: EmbeddedApi):
         """The console asks for one just when `sluice run` ends: it must not hold up the end, nor be cut off."""
         arrived, go_on = asyncio.Event(), asyncio.Event()
@@ -196,3 +189,10 @@ async def test_other_protocols_than_http_are_left_alone(api: EmbeddedApi):
             go_on.set()
             assert await (await asking).read() == b""
             await stopping
+
+
+async def test_other_protocols_than_http_are_left_alone(api: EmbeddedApi):
+    async def nobody(*_: object) -> None:
+        pytest.fail("a lifespan is not answered")
+
+    await api.app({"type": "lifespan"}, nobody, nobody)
