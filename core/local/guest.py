@@ -52,11 +52,9 @@ class GuestServer(uvicorn.Server):
         An application takes that for a sender who goes away, and ends. Of a task that is cancelled uvicorn would write
         a stack trace.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._grace
-        late: set[asyncio.Task[None]] = set()
-        while (tasks := set(self.server_state.tasks)) and not late:
-            _, late = await asyncio.wait(tasks, timeout=max(0.0, deadline - loop.time()))
+        if not self.server_state.tasks:
+            return
+        _, late = await asyncio.wait(self.server_state.tasks, timeout=self._grace)
         if late:
             for connection in list(self.server_state.connections):
                 connection.transport.abort()

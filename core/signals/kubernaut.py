@@ -38,8 +38,8 @@ def needs_start(headers: Mapping[str, str]) -> bool:
 def as_kubernaut(entry: Entry) -> Entry:
     """Return a signal with kubernaut's type and source; an alert that its gateway refuses is poison.
 
-    Its gateway refuses alerts without a name, and alerts that begin in the future. Without the profile both are taken,
-    because an alert must not be lost where a sender's clock is wrong.
+    Its gateway refuses alerts without a name, and alerts that begin in the future. Without the profile both are taken:
+    an alert must not be lost because it has no name, or because its sender's clock is wrong.
     """
     if isinstance(entry, Ignored) and entry.nameless:
         return Poison("malformed_alert", _NAMELESS)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import aiohttp
@@ -128,6 +129,30 @@ class TestWatching:
             assert caller.names(LEASES) == ["l-1"]
 
 
+@asynccontextmanager
+async def answer_while_it_stops(api: EmbeddedApi, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Ask for `path`, stop the server before the API has seen the request, and give the answer."""
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+    app = api.app
+
+    async def slow(scope, receive, send):
+        arrived.set()
+        await go_on.wait()
+        await app(scope, receive, send)
+
+    api.app = slow
+    server = EmbeddedServer(api)
+    async with aiohttp.ClientSession() as session:
+        url = await server.start()
+        asking = asyncio.create_task(session.get(url + path))
+        await arrived.wait()
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.sleep(0)
+        go_on.set()
+        yield await asking
+        await stopping
+
+
 class TestStopping:
     async def test_it_can_start_again(self, api: EmbeddedApi):
         server = EmbeddedServer(api)
@@ -148,47 +173,13 @@ class TestStopping:
                 await session.get(url)
 
     async def test_requests_under_way_are_answered(self, api: EmbeddedApi):
-        arrived, go_on = asyncio.Event(), asyncio.Event()
-        app = api.app
-
-        async def slow(scope, receive, send):
-            arrived.set()
-            await go_on.wait()
-            await app(scope, receive, send)
-
-        api.app = slow
-        server = EmbeddedServer(api)
-        async with aiohttp.ClientSession() as session:
-            url = await server.start()
-            asking = asyncio.create_task(session.get(f"{url}/readyz"))
-            await arrived.wait()
-            stopping = asyncio.create_task(server.stop())
-            await asyncio.sleep(0)
-            go_on.set()
-            assert (await asking).status == 200
-            await stopping
+        async with answer_while_it_stops(api, "/readyz") as answer:
+            assert answer.status == 200
 
     async def test_watch_that_begins_meanwhile_ends_at_once(self, api: EmbeddedApi):
         """The console asks for one just when `sluice run` ends: it must not hold up the end, nor be cut off."""
-        arrived, go_on = asyncio.Event(), asyncio.Event()
-        app = api.app
-
-        async def slow(scope, receive, send):
-            arrived.set()
-            await go_on.wait()
-            await app(scope, receive, send)
-
-        api.app = slow
-        server = EmbeddedServer(api)
-        async with aiohttp.ClientSession() as session:
-            url = await server.start()
-            asking = asyncio.create_task(session.get(url + LEASES, params={"watch": "true"}))
-            await arrived.wait()
-            stopping = asyncio.create_task(server.stop())
-            await asyncio.sleep(0)
-            go_on.set()
-            assert await (await asking).read() == b""
-            await stopping
+        async with answer_while_it_stops(api, f"{LEASES}?watch=true") as answer:
+            assert await answer.read() == b""
 
 
 async def test_other_protocols_than_http_are_left_alone(api: EmbeddedApi):
